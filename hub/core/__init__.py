@@ -1,0 +1,1 @@
+"""The ground floor: clocks, ids, errors, units of work, outbox, live fan-out, outbound calls, security."""

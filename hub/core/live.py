@@ -1,0 +1,109 @@
+"""Live fan-out: tells whoever follows a session that there is news. The news itself is in the database.
+
+In the process when embedded; through Redis in production. Losing a notice loses nothing: followers look for
+themselves every few seconds.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Protocol
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+log = logging.getLogger("interpile.live")
+
+
+class Live(Protocol):
+    """The port of live fan-out."""
+
+    def publish(self, session_id: str) -> None:
+        """Say that a session has news; never blocks, never fails."""
+
+    def follow(self, session_id: str) -> contextlib.AbstractAsyncContextManager[asyncio.Event]:
+        """An event that is set at every notice for this session, while the block lasts."""
+
+    async def run(self) -> None:
+        """Carry notices between processes until cancelled."""
+
+
+class LocalLive:
+    """Fan-out within one process."""
+
+    def __init__(self) -> None:
+        self._followers: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
+
+    def publish(self, session_id: str) -> None:
+        """Wake the followers of this process."""
+        for event in self._followers.get(session_id, ()):
+            event.set()
+
+    @asynccontextmanager
+    async def follow(self, session_id: str) -> AsyncIterator[asyncio.Event]:
+        """Follow a session."""
+        event = asyncio.Event()
+        self._followers[session_id].add(event)
+        try:
+            yield event
+        finally:
+            self._followers[session_id].discard(event)
+            if not self._followers[session_id]:
+                del self._followers[session_id]
+
+    async def run(self) -> None:
+        """Nothing to carry."""
+        await asyncio.Event().wait()
+
+
+CHANNEL = "interpile:live"
+
+
+class RedisLive(LocalLive):
+    """Fan-out between processes; with Redis gone, each process still serves its own."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__()
+        self._redis = Redis.from_url(url, socket_timeout=5, socket_connect_timeout=2)
+        self._outgoing: asyncio.Queue[str] = asyncio.Queue(maxsize=10_000)
+
+    def publish(self, session_id: str) -> None:
+        """Wake followers here and, through Redis, elsewhere."""
+        super().publish(session_id)
+        with contextlib.suppress(asyncio.QueueFull):
+            self._outgoing.put_nowait(session_id)
+
+    async def run(self) -> None:
+        """Carry notices both ways, reconnecting by itself."""
+        await asyncio.gather(self._send(), self._receive())
+
+    async def _send(self) -> None:
+        while True:
+            session_ids = {await self._outgoing.get()}
+            while not self._outgoing.empty():
+                session_ids.add(self._outgoing.get_nowait())
+            try:
+                pipe = self._redis.pipeline(transaction=False)
+                for session_id in session_ids:
+                    pipe.publish(CHANNEL, session_id)
+                await pipe.execute()
+            except (RedisError, OSError):
+                log.warning("live fan-out: redis out of reach")
+                await asyncio.sleep(1)
+
+    async def _receive(self) -> None:
+        while True:
+            try:
+                async with self._redis.pubsub() as channel:
+                    await channel.subscribe(CHANNEL)
+                    while True:
+                        notice = await channel.get_message(
+                            ignore_subscribe_messages=True, timeout=None
+                        )
+                        if notice is not None:
+                            super().publish(notice["data"].decode())
+            except (RedisError, OSError):
+                await asyncio.sleep(1)

@@ -1,0 +1,315 @@
+"""The outbox: what leaves the hub was written in the unit that caused it, and is delivered from here.
+
+Workers claim a **lane** (a session, a cycle, a timer) under a lease and deliver its letters in order. A handler
+says Done, raises `Later` to be tried again, or `Dead` to give up; attempts and reasons stay on the letter.
+Lane claims use SKIP LOCKED on PostgreSQL; SQLite has one writer. Nothing here needs a broker: the doorbell only
+makes it quicker.
+"""
+
+import asyncio
+import json
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+from sqlalchemy import func, or_, update
+from sqlmodel import col, select
+
+from hub.core.clock import Clock
+from hub.core.database import Database, Unit
+from hub.core.errors import HubError, NotFoundError
+from hub.core.ids import Ids
+from hub.core.tables import OutboxLane, OutboxLetter, insert_for
+from operator_sdk.contract.ids import LETTER
+from operator_sdk.contract.public_codes import Code
+
+log = logging.getLogger("interpile.outbox")
+
+LEASE = timedelta(seconds=60)
+ATTEMPTS_MOST = 40
+BACKOFF_MOST_S = 300
+
+
+class Later(Exception):  # noqa: N818 - an outcome, not a failure
+    """Try this letter again; `after_s` overrides the back-off."""
+
+    def __init__(self, reason: str, *, after_s: int | None = None) -> None:
+        super().__init__(reason)
+        self.after_s = after_s
+
+
+class Dead(Exception):  # noqa: N818 - an outcome, not a failure
+    """Give this letter up; it joins the dead letters with this reason."""
+
+
+class Doorbell(Protocol):
+    """Tells whoever delivers that a lane has work. Losing a ring loses nothing."""
+
+    def ring(self, lane: str) -> None:
+        """Ring; must not block and must not fail."""
+
+
+@dataclass(slots=True)
+class LocalDoorbell:
+    """Wakes the jobs of this process."""
+
+    rung: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def ring(self, lane: str) -> None:
+        """Wake the runner."""
+        self.rung.set()
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A letter as its handler sees it."""
+
+    letter_id: str
+    lane: str
+    kind: str
+    party_id: str | None
+    subject: str
+    payload: dict[str, Any]
+    attempts: int
+    created_at: datetime
+
+
+Handler = Callable[[Letter], Awaitable[None]]
+
+
+def backoff_s(attempts: int) -> int:
+    """Seconds before the next attempt: 1, 2, 4 ... capped."""
+    return int(min(1 << min(attempts, 12), BACKOFF_MOST_S))
+
+
+class Outbox:
+    """Writes letters inside units, and works lanes off."""
+
+    def __init__(
+        self, database: Database, clock: Clock, ids: Ids, doorbell: Doorbell, owner: str
+    ) -> None:
+        self._database, self._clock, self._ids, self._doorbell = database, clock, ids, doorbell
+        self._owner = owner
+        self._handlers: dict[str, Handler] = {}
+
+    def handle(self, kind: str, handler: Handler) -> None:
+        """Register who delivers letters of a kind."""
+        self._handlers[kind] = handler
+
+    async def post(
+        self,
+        unit: Unit,
+        *,
+        kind: str,
+        lane: str,
+        subject: str,
+        payload: dict[str, Any] | None = None,
+        party_id: str | None = None,
+        newest_key: str | None = None,
+        after: timedelta = timedelta(0),
+    ) -> None:
+        """Write a letter within an open unit. Letters of one lane with one `newest_key`: the newest wins."""
+        now = self._clock.wall()
+        due = now + after
+        unit.session.add(
+            OutboxLetter(
+                letter_id=self._ids.new(LETTER),
+                lane=lane,
+                kind=kind,
+                party_id=party_id,
+                subject=subject,
+                payload=json.dumps(payload or {}),
+                newest_key=newest_key,
+                due_at=due,
+                created_at=now,
+            )
+        )
+        await self._wake(unit, lane, due)
+        if not after:
+            unit.after_commit(lambda: self._doorbell.ring(lane))
+
+    async def _wake(self, unit: Unit, lane: str, due: datetime) -> None:
+        insert = insert_for(unit, OutboxLane).values(lane=lane, due_at=due)
+        earlier = or_(col(OutboxLane.due_at).is_(None), col(OutboxLane.due_at) > due)
+        statement = insert.on_conflict_do_update(
+            index_elements=["lane"], set_={"due_at": due}, where=earlier
+        )
+        await unit.session.execute(statement)
+
+    async def due_lanes(self, most: int) -> list[str]:
+        """Claim lanes that are due, under a lease of this owner."""
+        now = self._clock.wall()
+        async with self._database.unit() as unit:
+            free = or_(col(OutboxLane.lease_until).is_(None), col(OutboxLane.lease_until) < now)
+            statement = (
+                select(OutboxLane)
+                .where(col(OutboxLane.due_at) <= now, free)
+                .order_by(col(OutboxLane.due_at))
+                .limit(most)
+                .with_for_update(skip_locked=True)
+            )
+            lanes = list((await unit.session.exec(statement)).all())
+            for lane in lanes:
+                lane.lease_until, lane.lease_owner = now + LEASE, self._owner
+            return [lane.lane for lane in lanes]
+
+    async def claim(self, lane: str) -> bool:
+        """Claim one lane that somebody rang for; False when it is not due or another holds it."""
+        now = self._clock.wall()
+        async with self._database.unit() as unit:
+            row = await unit.session.get(OutboxLane, lane, with_for_update={"skip_locked": True})
+            if row is None or row.due_at is None or row.due_at > now:
+                return False
+            if row.lease_until is not None and row.lease_until >= now:
+                return False
+            row.lease_until, row.lease_owner = now + LEASE, self._owner
+            return True
+
+    async def work_lane(self, lane: str) -> int:
+        """Deliver a claimed lane's due letters in order, then give the lease back. Returns letters done."""
+        done = 0
+        while (letter := await self._next(lane)) is not None:
+            try:
+                await self._handlers[letter.kind](letter)
+            except Later as outcome:
+                await self._retry(letter, str(outcome), outcome.after_s)
+                break
+            except (Dead, KeyError) as outcome:
+                await self._bury(letter, str(outcome))
+            except Exception as problem:
+                # A handler's bug must not stop other lanes; the letter keeps the reason and is tried again.
+                log.exception(
+                    "letter failed", extra={"letter_id": letter.letter_id, "kind": letter.kind}
+                )
+                await self._retry(letter, type(problem).__name__, None)
+                break
+            else:
+                await self._finish(letter)
+                done += 1
+        await self._release(lane)
+        return done
+
+    async def _next(self, lane: str) -> Letter | None:
+        """The lane's first open letter if it is due, letters beaten by a newer one passed over."""
+        async with self._database.unit() as unit:
+            await unit.session.execute(
+                update(OutboxLane)
+                .where(col(OutboxLane.lane) == lane, col(OutboxLane.lease_owner) == self._owner)
+                .values(lease_until=self._clock.wall() + LEASE)
+            )
+            rows = (await unit.session.exec(_open_letters(lane))).all()
+            newest = {row.newest_key: row.letter_id for row in rows if row.newest_key}
+            for row in rows:
+                if row.newest_key and newest[row.newest_key] != row.letter_id:
+                    row.done_at, row.reason = self._clock.wall(), "superseded"
+                    continue
+                if row.due_at > self._clock.wall():
+                    return None
+                return _letter(row)
+        return None
+
+    async def _finish(self, letter: Letter) -> None:
+        async with self._database.unit() as unit:
+            await _set(unit, letter, done_at=self._clock.wall(), attempts=letter.attempts + 1)
+
+    async def _retry(self, letter: Letter, reason: str, after_s: int | None) -> None:
+        attempts = letter.attempts + 1
+        if attempts >= ATTEMPTS_MOST:
+            await self._bury(letter, reason)
+            return
+        wait = timedelta(seconds=backoff_s(attempts) if after_s is None else after_s)
+        async with self._database.unit() as unit:
+            await _set(
+                unit,
+                letter,
+                attempts=attempts,
+                reason=reason[:200],
+                due_at=self._clock.wall() + wait,
+            )
+
+    async def _bury(self, letter: Letter, reason: str) -> None:
+        log.warning("dead letter", extra={"letter_id": letter.letter_id, "kind": letter.kind})
+        async with self._database.unit() as unit:
+            now = self._clock.wall()
+            await _set(unit, letter, attempts=letter.attempts + 1, reason=reason[:200], dead_at=now)
+
+    async def _release(self, lane: str) -> None:
+        async with self._database.unit() as unit:
+            row = await unit.session.get(OutboxLane, lane, with_for_update=True)
+            if row is None or row.lease_owner != self._owner:
+                return
+            due = (await unit.session.exec(_open_letters(lane))).first()
+            row.due_at = due.due_at if due else None
+            row.lease_until = row.lease_owner = None
+
+    async def replay(
+        self, unit: Unit, letter_id: str, *, party_id: str | None = None
+    ) -> OutboxLetter:
+        """Put a dead letter back, under the same id.
+
+        Raises:
+            HubError: not_found (also for another party's letter) or state_conflict, it is not dead.
+        """
+        statement = (
+            select(OutboxLetter).where(OutboxLetter.letter_id == letter_id).with_for_update()
+        )
+        row = (await unit.session.exec(statement)).first()
+        if row is None or (party_id is not None and row.party_id != party_id):
+            raise NotFoundError
+        if row.dead_at is None:
+            raise HubError(Code.STATE_CONFLICT)
+        row.dead_at, row.attempts, row.due_at = None, 0, self._clock.wall()
+        await self._wake(unit, row.lane, row.due_at)
+        unit.after_commit(lambda: self._doorbell.ring(row.lane))
+        return row
+
+
+def _open_letters(lane: str) -> Any:
+    return (
+        select(OutboxLetter)
+        .where(
+            OutboxLetter.lane == lane,
+            col(OutboxLetter.done_at).is_(None),
+            col(OutboxLetter.dead_at).is_(None),
+        )
+        .order_by(col(OutboxLetter.position))
+        .limit(500)
+    )
+
+
+async def _set(unit: Unit, letter: Letter, **values: Any) -> None:
+    where = col(OutboxLetter.letter_id) == letter.letter_id
+    await unit.session.execute(update(OutboxLetter).where(where).values(**values))
+
+
+def _letter(row: OutboxLetter) -> Letter:
+    return Letter(
+        letter_id=row.letter_id,
+        lane=row.lane,
+        kind=row.kind,
+        party_id=row.party_id,
+        subject=row.subject,
+        payload=json.loads(row.payload),
+        attempts=row.attempts,
+        created_at=row.created_at,
+    )
+
+
+async def oldest_due(unit: Unit) -> datetime | None:
+    """When the oldest unworked lane was due: for the alarm on stuck work."""
+    return (await unit.session.exec(select(func.min(OutboxLane.due_at)))).one()
+
+
+async def list_dead(
+    unit: Unit, *, party_id: str | None, after: str | None, limit: int
+) -> list[OutboxLetter]:
+    """Dead letters in order of id, of one party or of all."""
+    statement = select(OutboxLetter).where(col(OutboxLetter.dead_at).is_not(None))
+    if party_id is not None:
+        statement = statement.where(OutboxLetter.party_id == party_id)
+    if after is not None:
+        statement = statement.where(col(OutboxLetter.letter_id) > after)
+    statement = statement.order_by(col(OutboxLetter.letter_id)).limit(limit)
+    return list((await unit.session.exec(statement)).all())

@@ -1,0 +1,69 @@
+"""The jobs loop: finds due lanes and works them, woken by the doorbell or by the clock.
+
+Runs inside `interpile serve` when embedded, as `interpile jobs` in production; a Celery worker runs
+`work_one` for the lane that was rung. With the broker gone this loop alone finishes the work.
+"""
+
+import asyncio
+import contextlib
+import logging
+
+from hub.core.outbox import LocalDoorbell, Outbox
+
+log = logging.getLogger("interpile.jobs")
+
+POLL_S_EMBEDDED = 1
+LANES_AT_ONCE = 16
+
+
+class JobsRunner:
+    """Works lanes off, a bounded number at a time."""
+
+    def __init__(self, outbox: Outbox, doorbell: LocalDoorbell, *, poll_ms: int = 1000) -> None:
+        self._outbox, self._doorbell, self._poll_ms = outbox, doorbell, poll_ms
+        self._working: set[asyncio.Task[int]] = set()
+
+    async def run(self) -> None:
+        """Loop until cancelled; lanes under way are finished first."""
+        try:
+            while True:
+                self._doorbell.rung.clear()
+                started = await self._start_due()
+                if started == 0 or len(self._working) >= LANES_AT_ONCE:
+                    await self._wait()
+        finally:
+            if self._working:
+                await asyncio.wait(self._working, timeout=10)
+
+    async def run_until_idle(self) -> int:
+        """Work everything that is due now; returns letters done. For commands and tests."""
+        done = 0
+        while lanes := await self._outbox.due_lanes(LANES_AT_ONCE):
+            done += sum(await asyncio.gather(*(self._outbox.work_lane(lane) for lane in lanes)))
+        return done
+
+    async def _start_due(self) -> int:
+        room = LANES_AT_ONCE - len(self._working)
+        if room <= 0:
+            return 0
+        try:
+            lanes = await self._outbox.due_lanes(room)
+        except OSError:
+            log.warning("database out of reach; trying again")
+            return 0
+        for lane in lanes:
+            task = asyncio.create_task(self._outbox.work_lane(lane))
+            self._working.add(task)
+            task.add_done_callback(self._finished)
+        return len(lanes)
+
+    def _finished(self, task: asyncio.Task[int]) -> None:
+        self._working.discard(task)
+        self._doorbell.rung.set()
+        if not task.cancelled() and (problem := task.exception()) is not None:
+            log.error("lane failed: %s", type(problem).__name__)
+
+    async def _wait(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._poll_ms / 1000):
+                await self._doorbell.rung.wait()

@@ -1,0 +1,185 @@
+"""PartyLink: the one port through which everything speaks to a party.
+
+`native`, `hosted` and the protocols to come implement it, each with the set of things it can do; what a link
+cannot do is answered with a reason by the caller (`Capability` missing), never imitated. Routing picks parties,
+never protocols.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Protocol
+
+from operator_sdk.contract.messages.common import Token
+from operator_sdk.contract.messages.directory import ConnectorStatus, Station, Tariff
+from operator_sdk.contract.messages.records import HomeRecord, RecordAnswer, SettlementRecord
+from operator_sdk.contract.messages.roaming import (
+    CheckConnectorReply,
+    DriverAccount,
+    HomeAuthorization,
+    HomeAuthorizeRequest,
+    HostSession,
+    HostStartReply,
+    HostStartRequest,
+    SessionProgress,
+    StopReply,
+    StopRequest,
+)
+
+
+class Capability(StrEnum):
+    """What a link can do; one member per method of the port."""
+
+    LIST_STATIONS = "list_stations"
+    CONNECTOR_STATUS = "connector_status"
+    QUERY_TARIFF = "query_tariff"
+    CHECK_CONNECTOR = "check_connector"
+    AUTHORIZE = "authorize"
+    RELEASE_AUTHORIZATION = "release_authorization"
+    START = "start"
+    STOP = "stop"
+    QUERY_SESSION = "query_session"
+    PUSH_STATUS = "push_status"
+    PUSH_SESSION = "push_session"
+    PUSH_RECORD = "push_record"
+    PUSH_SETTLEMENT = "push_settlement"
+    CHECK_RECORDS = "check_records"
+    DRIVER_ACCOUNT = "driver_account"
+
+
+class LinkError(Exception):
+    """The party did not give a decided answer: unreachable, too slow, wrongly signed, or an error of its own.
+
+    `sent` is False only when the message certainly never reached the party.
+    """
+
+    def __init__(self, reason: str, *, sent: bool = True) -> None:
+        super().__init__(reason)
+        self.reason, self.sent = reason, sent
+
+
+class LinkRefused(LinkError):  # noqa: N818 - a decided answer, told apart from silence
+    """The party decided: it does not want this message (a 4xx of its own)."""
+
+
+class PartyLink(Protocol):
+    """How the hub speaks to one party. Every method may raise LinkError; times out by itself."""
+
+    capabilities: frozenset[Capability]
+
+    async def list_stations(self) -> list[Station]:
+        """All stations of the host."""
+
+    async def connector_status(self, connector_ids: list[str]) -> list[ConnectorStatus]:
+        """Present states."""
+
+    async def query_tariff(self, connector_id: str) -> Tariff:
+        """The tariff in force at a connector."""
+
+    async def check_connector(self, connector_id: str) -> CheckConnectorReply:
+        """Could a charge start there now?"""
+
+    async def authorize(self, request: HomeAuthorizeRequest) -> HomeAuthorization:
+        """May this token charge? Answers within 3 s or raises."""
+
+    async def release_authorization(self, authorization_id: str, reason: str) -> None:
+        """Give back what the authorization held; an unknown id succeeds and is burnt."""
+
+    async def start(self, request: HostStartRequest) -> HostStartReply:
+        """Start at the host. Answers within 5 s or raises."""
+
+    async def stop(self, session_id: str, request: StopRequest) -> StopReply:
+        """Stop at the host."""
+
+    async def query_session(self, session_id: str) -> HostSession:
+        """What the host knows of a session."""
+
+    async def push_status(self, statuses: Mapping[str, ConnectorStatus]) -> None:
+        """Tell the home about connectors, by connector reference."""
+
+    async def push_session(self, progress: SessionProgress) -> None:
+        """Tell the home how the charge goes."""
+
+    async def push_record(self, record: HomeRecord) -> RecordAnswer:
+        """Give the home an accepted record."""
+
+    async def push_settlement(self, settlement: SettlementRecord) -> None:
+        """Tell the host how its record was settled."""
+
+    async def check_records(self, day: str) -> list[str]:
+        """Compare a day's records."""
+
+    async def driver_account(self, token: Token) -> DriverAccount:
+        """What a driver's account says."""
+
+
+class Links(Protocol):
+    """Finds the link of a party."""
+
+    async def of(self, party_id: str) -> PartyLink:
+        """The link, whatever the protocol. Raises NotFoundError for an unknown party."""
+
+
+class MissingLink:
+    """The base of links: every method a link does not offer says so instead of pretending."""
+
+    capabilities: frozenset[Capability] = frozenset()
+
+    async def list_stations(self) -> list[Station]:
+        """Not offered."""
+        raise LinkRefused("not_offered", sent=False)
+
+    async def connector_status(self, connector_ids: list[str]) -> list[ConnectorStatus]:
+        """Not offered."""
+        raise LinkRefused("not_offered", sent=False)
+
+    async def query_tariff(self, connector_id: str) -> Tariff:
+        """Not offered."""
+        raise LinkRefused("not_offered", sent=False)
+
+    async def check_connector(self, connector_id: str) -> CheckConnectorReply:
+        """Not offered."""
+        raise LinkRefused("not_offered", sent=False)
+
+    async def authorize(self, request: HomeAuthorizeRequest) -> HomeAuthorization:
+        """Not offered."""
+        raise LinkRefused("not_offered", sent=False)
+
+    async def release_authorization(self, authorization_id: str, reason: str) -> None:
+        """Not offered."""
+        raise LinkRefused("not_offered", sent=False)
+
+    async def start(self, request: HostStartRequest) -> HostStartReply:
+        """Not offered."""
+        raise LinkRefused("not_offered", sent=False)
+
+    async def stop(self, session_id: str, request: StopRequest) -> StopReply:
+        """Not offered."""
+        raise LinkRefused("not_offered", sent=False)
+
+    async def query_session(self, session_id: str) -> HostSession:
+        """Not offered."""
+        raise LinkRefused("not_offered", sent=False)
+
+    async def push_status(self, statuses: Mapping[str, ConnectorStatus]) -> None:
+        """Not offered."""
+        raise LinkRefused("not_offered", sent=False)
+
+    async def push_session(self, progress: SessionProgress) -> None:
+        """Not offered."""
+        raise LinkRefused("not_offered", sent=False)
+
+    async def push_record(self, record: HomeRecord) -> RecordAnswer:
+        """Not offered."""
+        raise LinkRefused("not_offered", sent=False)
+
+    async def push_settlement(self, settlement: SettlementRecord) -> None:
+        """Not offered."""
+        raise LinkRefused("not_offered", sent=False)
+
+    async def check_records(self, day: str) -> list[str]:
+        """Not offered."""
+        raise LinkRefused("not_offered", sent=False)
+
+    async def driver_account(self, token: Token) -> DriverAccount:
+        """Not offered."""
+        raise LinkRefused("not_offered", sent=False)

@@ -1,0 +1,1 @@
+"""Authorize, three ways to start, stop, relay live sessions, take charge records, bring settlements home."""

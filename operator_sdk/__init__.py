@@ -1,0 +1,1 @@
+"""Interpile's operator SDK."""

@@ -1,0 +1,168 @@
+"""States, reasons and public codes: lower_snake on the wire and in the database.
+
+A reader keeps a value it does not know as text; a writer uses only the members listed here.
+"""
+
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    """What a party does on the hub."""
+
+    HOME = "home"
+    HOST = "host"
+    HUB = "hub"
+
+
+class StartMode(StrEnum):
+    """Who began the charge."""
+
+    HUB = "hub"
+    HOST = "host"
+    HOME = "home"
+
+
+class TokenKind(StrEnum):
+    """What the driver shows to be known by."""
+
+    CARD = "card"
+    APP_USER = "app_user"
+    VIN = "vin"
+    PLATE = "plate"
+
+
+class TargetKind(StrEnum):
+    """Where a charge is meant to end."""
+
+    FULL = "full"
+    ENERGY = "energy"
+    AMOUNT = "amount"
+    TIME = "time"
+
+
+class SessionState(StrEnum):
+    """A charge while it runs. `SESSION_RANK` orders the states; a session never goes back in rank."""
+
+    REQUESTED = "requested"
+    AUTHORIZED = "authorized"
+    STARTING = "starting"
+    CHARGING = "charging"
+    PAUSED = "paused"
+    STOPPING = "stopping"
+    ENDED = "ended"
+    BILLED = "billed"
+    SETTLED = "settled"
+    REFUSED = "refused"
+    START_FAILED = "start_failed"
+    UNKNOWN = "unknown"
+
+
+SESSION_RANK: dict[SessionState, int] = {
+    SessionState.REQUESTED: 0,
+    SessionState.AUTHORIZED: 1,
+    SessionState.STARTING: 2,
+    # Beside the line: left by a query, a record or staff, so anything after `starting` may follow it.
+    SessionState.UNKNOWN: 2,
+    SessionState.CHARGING: 3,
+    SessionState.PAUSED: 3,
+    SessionState.STOPPING: 4,
+    SessionState.ENDED: 5,
+    SessionState.BILLED: 6,
+    SessionState.SETTLED: 7,
+    SessionState.REFUSED: 8,
+    SessionState.START_FAILED: 5,
+}
+
+
+class AuthorizationState(StrEnum):
+    """May this token charge here, up to which limit."""
+
+    PENDING = "pending"
+    GRANTED = "granted"
+    REFUSED = "refused"
+    CONSUMED = "consumed"
+    RELEASED = "released"
+    EXPIRED = "expired"
+
+
+class RecordState(StrEnum):
+    """A charge record at the hub."""
+
+    RECEIVED = "received"
+    ACCEPTED = "accepted"
+    SUSPENDED = "suspended"
+    REJECTED = "rejected"
+    DISPUTED = "disputed"
+    CREDITED = "credited"
+    SETTLED = "settled"
+
+
+class ConnectorState(StrEnum):
+    """What a plug is doing now."""
+
+    OFFLINE = "offline"
+    AVAILABLE = "available"
+    OCCUPIED = "occupied"
+    CHARGING = "charging"
+    RESERVED = "reserved"
+    FAULTED = "faulted"
+
+
+class StopReason(StrEnum):
+    """Why a charge ended."""
+
+    DRIVER_REMOTE = "driver_remote"
+    DRIVER_LOCAL = "driver_local"
+    CARD = "card"
+    TARGET_ENERGY = "target_energy"
+    TARGET_AMOUNT = "target_amount"
+    TARGET_TIME = "target_time"
+    LIMIT_REACHED = "limit_reached"
+    VEHICLE_FULL = "vehicle_full"
+    VEHICLE = "vehicle"
+    FAULT = "fault"
+    UNPLUGGED = "unplugged"
+    EMERGENCY = "emergency"
+    HOST = "host"
+    HUB = "hub"
+    UNKNOWN = "unknown"
+
+
+TARGET_STOPS = frozenset(
+    {
+        StopReason.TARGET_ENERGY,
+        StopReason.TARGET_AMOUNT,
+        StopReason.TARGET_TIME,
+        StopReason.VEHICLE_FULL,
+        StopReason.LIMIT_REACHED,
+    }
+)
+"""The stops at which the charge came to where it was meant to end: progress is 100."""
+
+
+class CycleState(StrEnum):
+    """A clearing cycle; never backward."""
+
+    OPEN = "open"
+    CUT_OFF = "cut_off"
+    PROPOSED = "proposed"
+    FIXED = "fixed"
+    PAYING = "paying"
+    SETTLED = "settled"
+
+
+class ObligationKind(StrEnum):
+    """What is owed for."""
+
+    CHARGE = "charge"
+    COMMISSION = "commission"
+
+
+class Verdict(StrEnum):
+    """What a rule says of a charge record."""
+
+    PASS = "pass"
+    WARN = "warn"
+    SUSPEND = "suspend"
+    REJECT = "reject"
+    NOT_APPLICABLE = "not_applicable"

@@ -1,0 +1,139 @@
+"""Stations, piles, connectors, their status and their tariffs."""
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from operator_sdk.contract.codes import ConnectorState
+from operator_sdk.contract.messages.common import (
+    ConnectorId,
+    ConnectorRef,
+    ForeignId,
+    Instant,
+    Message,
+    Number,
+    Page,
+    PartyId,
+    PriceMicro,
+    Text,
+    Watt,
+)
+
+StationId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,40}$")]
+DegreeE6 = Annotated[int, Meta(ge=-180_000_000, le=180_000_000, description="10^-6 degree, GCJ-02")]
+Minute = Annotated[int, Meta(ge=0, le=1440)]
+
+
+class TariffPeriod(Message, frozen=True, kw_only=True):
+    """Prices from `start_minute` (included) to `end_minute` (excluded) of the local day."""
+
+    start_minute: Minute
+    end_minute: Minute
+    electricity_micro: PriceMicro
+    service_micro: PriceMicro
+
+
+class Tariff(Message, frozen=True, kw_only=True):
+    """One version of a time-of-use tariff. A charge is priced by the version in force at its start."""
+
+    party_id: PartyId
+    tariff_id: ForeignId
+    version: Number
+    valid_from: Instant
+    periods: Annotated[list[TariffPeriod], Meta(min_length=1, max_length=96)]
+    currency: str = "CNY"
+    utc_offset_minutes: Annotated[int, Meta(ge=-720, le=840)] = 480
+
+
+class TariffPut(Message, frozen=True, kw_only=True):
+    """A host publishes one version of a tariff. A version, once published, never changes."""
+
+    valid_from: Instant
+    periods: Annotated[list[TariffPeriod], Meta(min_length=1, max_length=96)]
+    utc_offset_minutes: Annotated[int, Meta(ge=-720, le=840)] = 480
+
+
+class Connector(Message, frozen=True, kw_only=True):
+    """A plug. `rated_power_w` 0 means that of the pile."""
+
+    connector_id: ConnectorId
+    rated_power_w: Watt = 0
+
+
+class Pile(Message, frozen=True, kw_only=True):
+    """A piece of equipment; `kind` is ac or dc."""
+
+    pile_id: ConnectorId
+    kind: Annotated[str, Meta(pattern="^(ac|dc)$")]
+    rated_power_w: Watt
+    connectors: Annotated[list[Connector], Meta(min_length=1, max_length=16)]
+    power_assumed: bool = False
+
+
+class StationPut(Message, frozen=True, kw_only=True):
+    """A host describes one of its stations whole; piles that are left out become tombstones."""
+
+    name: Text
+    latitude_e6: Annotated[int, Meta(ge=-90_000_000, le=90_000_000)]
+    longitude_e6: DegreeE6
+    tariff_id: ForeignId
+    piles: Annotated[list[Pile], Meta(max_length=2000)]
+    address: Text = ""
+
+
+class Station(Message, frozen=True, kw_only=True):
+    """A station as anyone on the hub sees it."""
+
+    party_id: PartyId
+    station_id: StationId
+    name: str
+    address: str
+    latitude_e6: int
+    longitude_e6: int
+    tariff_id: str
+    piles: list[Pile]
+    updated_at: Instant
+    removed: bool = False
+
+
+class StationPage(Page, frozen=True, kw_only=True):
+    """A page of stations."""
+
+    items: list[Station]
+
+
+class ConnectorStatus(Message, frozen=True, kw_only=True):
+    """What a connector is doing, and since when its host says so."""
+
+    connector_id: ConnectorId
+    state: ConnectorState
+    at: Instant
+
+
+class StatusPush(Message, frozen=True, kw_only=True):
+    """A host reports states; for each connector only a newer one is written."""
+
+    statuses: Annotated[list[ConnectorStatus], Meta(min_length=1, max_length=500)]
+
+
+class StatusPushed(Message, frozen=True, kw_only=True):
+    """How many of the pushed states were news, and which connectors are not known."""
+
+    written: int
+    unknown: list[str]
+
+
+class ConnectorInfo(Message, frozen=True, kw_only=True):
+    """A connector with its place, its state (offline when its status has outlived its time) and its price."""
+
+    connector: ConnectorRef
+    party_id: PartyId
+    station_id: str
+    station_name: str
+    address: str
+    pile_id: str
+    kind: str
+    rated_power_w: int
+    state: str
+    state_at: Instant | None
+    tariff: Tariff | None

@@ -1,0 +1,1 @@
+"""Tests of every package; `make test` runs them all."""

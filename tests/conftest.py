@@ -1,0 +1,43 @@
+"""Fixtures that every suite shares: both engines, a clock that stands, ids that repeat."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
+
+import pytest
+
+from hub.core.clock import ManualClock
+from hub.core.database import Database
+from hub.core.ids import SeededIds
+from tests import databases
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_database_is_left_behind() -> Iterator[None]:
+    yield
+    asyncio.run(databases.drop_templates())
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.integration)])
+def kind(request: pytest.FixtureRequest) -> str:
+    """Which engine: a test that takes `database` or `kind` runs once on each."""
+    return str(request.param)
+
+
+@pytest.fixture
+async def database(kind: str) -> AsyncIterator[Database]:
+    """An empty database with every table and trigger of the rooms that are imported."""
+    async with databases.fresh_database(kind) as fresh:
+        yield fresh
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    """Noon in Shanghai, on a working day."""
+    return ManualClock(datetime(2026, 3, 2, 4, 0, tzinfo=UTC))
+
+
+@pytest.fixture
+def ids(clock: ManualClock) -> SeededIds:
+    """The same ids in every run."""
+    return SeededIds(clock)

@@ -1,0 +1,1 @@
+"""Rooms on real databases and brokers."""
