@@ -1,7 +1,7 @@
 """Two clocks. Wall: tokens, signatures, time-outs. Business: meters, sessions, tariffs.
 
-business = business epoch + (wall - epoch) x speed, in whole microseconds; both clocks give UTC cut to
-milliseconds. The epochs are shared by every process of a network through the environment:
+business = business epoch + (wall - epoch) x speed, in whole microseconds; both clocks give UTC
+cut to milliseconds. The epochs are shared by every process of a network through the environment:
 INTERPILE_EPOCH, INTERPILE_EPOCH_BUSINESS and SPEED.
 """
 

@@ -11,7 +11,7 @@
         ├── Unauthenticated       401
         ├── Forbidden             403
         ├── NotFound              404: unknown, or somebody else's
-        ├── Conflict              409: the state does not allow it, or the same request is in progress
+        ├── Conflict              409: the state does not allow it, or it is in progress
         ├── Unprocessable         422: a rule, or an id used again
         ├── TooManyRequests       429
         └── ServerFailed          5xx
@@ -37,7 +37,7 @@ class InterpileError(Exception):
 
 
 class TransportError(InterpileError):
-    """No answer came. The message may or may not have been worked on; its id makes a repeat safe."""
+    """No answer came: the message may have been worked on, and its id makes a repeat safe."""
 
     def __init__(self, message: str, *, request_id: str = "") -> None:
         super().__init__(f"{message} (request {request_id})" if request_id else message)

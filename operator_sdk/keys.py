@@ -1,7 +1,7 @@
 """An operator's Ed25519 key in a file, and the signed tokens (JWT) made with it.
 
-The file is a JWK (RFC 8037) with the private part, or an unencrypted PKCS #8 PEM. The key id of a PEM is the
-key's thumbprint (RFC 7638), as it is of a key made here.
+The file is a JWK (RFC 8037) with the private part, or an unencrypted PKCS #8 PEM. The key id of a
+PEM is the key's thumbprint (RFC 7638), as it is of a key made here.
 """
 
 import base64
@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from joserfc import jws, jwt
 from joserfc.errors import JoseError, UnsupportedAlgorithmError
-from joserfc.jwa import EdDSA, JWSAlgModel
+from joserfc.jwa import JWSAlgModel
 from joserfc.jwk import OKPKey
 
 from operator_sdk.contract.signing import SigningKey, public_to_b64url
@@ -29,12 +29,12 @@ class TokenRefused(ValueError):
 
 
 class _Registry(jws.JWSRegistry):
-    """EdDSA alone. RFC 9864 renames the algorithm, and joserfc warns of the name the contract uses."""
+    """EdDSA alone. RFC 9864 renames it, and joserfc warns of the name that the contract uses."""
 
     def get_alg(self, name: str) -> JWSAlgModel:
         if name != ALGORITHM:
             raise UnsupportedAlgorithmError(name)
-        return EdDSA
+        return self.algorithms[name]
 
 
 def new_key(key_id: str | None = None) -> SigningKey:
@@ -105,7 +105,7 @@ def token_key_id(token: str) -> str:
 
 
 def verify_token(token: str, key: Ed25519PublicKey) -> dict[str, Any]:
-    """The claims of a token signed by this key. Times, issuer and audience are the caller's to check.
+    """The claims of a token signed by this key; times and names are the caller's to check.
 
     Raises:
         TokenRefused: not a token, another algorithm, or another key's signature.
@@ -113,20 +113,14 @@ def verify_token(token: str, key: Ed25519PublicKey) -> dict[str, Any]:
     public = {"kty": "OKP", "crv": "Ed25519", "x": public_to_b64url(key)}
     try:
         registry = _Registry(algorithms=[ALGORITHM])
-        read = jwt.decode(
-            token, OKPKey.import_key(cast("dict[str, Any]", public)), registry=registry
-        )
+        read = jwt.decode(token, OKPKey.import_key(cast("dict[str, Any]", public)), registry=registry)
     except (JoseError, ValueError) as problem:
         raise TokenRefused("the token does not verify") from problem
     return dict(read.claims)
 
 
 def _from_jwk(jwk: Any) -> tuple[Ed25519PrivateKey, str | None]:
-    if (
-        not isinstance(jwk, dict)
-        or jwk.get("crv") != "Ed25519"
-        or not isinstance(jwk.get("d"), str)
-    ):
+    if not isinstance(jwk, dict) or jwk.get("crv") != "Ed25519" or not isinstance(jwk.get("d"), str):
         raise ValueError("not an Ed25519 private key")
     secret = base64.urlsafe_b64decode(jwk["d"] + "=" * (-len(jwk["d"]) % 4))
     kid = jwk.get("kid")

@@ -16,6 +16,7 @@ import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import NoReturn
 
 import asyncpg
 import pytest
@@ -139,7 +140,7 @@ def _address(name: str) -> str:
     return make_url(SERVER).set(database=name).render_as_string(hide_password=False)
 
 
-def _no_server(why: str) -> None:
+def _no_server(why: str) -> NoReturn:
     message = f"no PostgreSQL at {make_url(SERVER).render_as_string()}: {why}"
     if os.environ.get("CI") == "true":
         pytest.fail(message)

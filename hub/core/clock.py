@@ -17,6 +17,9 @@ class Clock(Protocol):
     def business(self) -> datetime:
         """Now, for meters and money."""
 
+    def wall_for(self, business: timedelta) -> timedelta:
+        """How long a stretch of business time takes on the wall."""
+
 
 def cut_to_ms(at: datetime) -> datetime:
     """An instant cut to milliseconds, in UTC."""
@@ -43,6 +46,10 @@ class SystemClock:
         begun = self.business_epoch or self.epoch
         return cut_to_ms(begun + (datetime.now(UTC) - self.epoch) * self.speed)
 
+    def wall_for(self, business: timedelta) -> timedelta:
+        """Divided by the speed."""
+        return business // self.speed
+
 
 @dataclass(slots=True)
 class ManualClock:
@@ -57,6 +64,10 @@ class ManualClock:
     def business(self) -> datetime:
         """The same instant."""
         return cut_to_ms(self.now)
+
+    def wall_for(self, business: timedelta) -> timedelta:
+        """The same stretch."""
+        return business
 
     def advance(self, **delta: int) -> None:
         """Move on; arguments as for timedelta."""

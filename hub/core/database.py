@@ -5,7 +5,7 @@ of this process queue on a lock instead of on the file. PostgreSQL: READ COMMITT
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -95,9 +95,8 @@ class Database:
     async def _transaction(self, engine: AsyncEngine) -> AsyncIterator[Unit]:
         token = _OPEN.set(True)
         try:
-            async with AsyncSession(engine, expire_on_commit=False, autoflush=True) as session:
-                async with session.begin():
-                    yield Unit(session, self.dialect)
+            async with AsyncSession(engine, expire_on_commit=False) as session, session.begin():
+                yield Unit(session, self.dialect)
         finally:
             _OPEN.reset(token)
 

@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 
 from hub.core.database import Database, Unit, refuse_inside_unit
 
-
 T = TypeVar("T")
+Outcomes = list[tuple[Any, BaseException | None]]
 
 
 class GroupWriter:
@@ -37,24 +37,22 @@ class GroupWriter:
         while self._waiting:
             group = [self._waiting.popleft() for _ in range(min(self._most, len(self._waiting)))]
             try:
-                outcomes = await self._commit([work for work, _ in group])
+                outcomes: Outcomes = await self._commit([work for work, _ in group])
             except Exception as problem:  # noqa: BLE001 - whatever broke the commit is each caller's to know
                 outcomes = [(None, problem)] * len(group)
-            for (_, future), (result, problem) in zip(group, outcomes, strict=True):
+            for (_, future), (result, failure) in zip(group, outcomes, strict=True):
                 if future.cancelled():
                     continue
-                if problem is None:
+                if failure is None:
                     future.set_result(result)
                 else:
-                    future.set_exception(problem)
+                    future.set_exception(failure)
 
-    async def _commit(
-        self, works: list[Callable[[Unit], Awaitable[Any]]]
-    ) -> list[tuple[Any, BaseException | None]]:
+    async def _commit(self, works: list[Callable[[Unit], Awaitable[Any]]]) -> Outcomes:
         if len(works) == 1:
             async with self._database.unit() as unit:
                 return [(await works[0](unit), None)]
-        outcomes: list[tuple[Any, BaseException | None]] = []
+        outcomes: Outcomes = []
         async with self._database.unit() as unit:
             for work in works:
                 hooks = len(unit.hooks)

@@ -100,9 +100,7 @@ class RedisLive(LocalLive):
                 async with self._redis.pubsub() as channel:
                     await channel.subscribe(CHANNEL)
                     while True:
-                        notice = await channel.get_message(
-                            ignore_subscribe_messages=True, timeout=None
-                        )
+                        notice = await channel.get_message(ignore_subscribe_messages=True, timeout=None)
                         if notice is not None:
                             super().publish(notice["data"].decode())
             except (RedisError, OSError):

@@ -32,7 +32,7 @@ ATTEMPTS_MOST = 40
 BACKOFF_MOST_S = 300
 
 
-class Later(Exception):  # noqa: N818 - an outcome, not a failure
+class Later(Exception):
     """Try this letter again; `after_s` overrides the back-off."""
 
     def __init__(self, reason: str, *, after_s: int | None = None) -> None:
@@ -40,7 +40,7 @@ class Later(Exception):  # noqa: N818 - an outcome, not a failure
         self.after_s = after_s
 
 
-class Dead(Exception):  # noqa: N818 - an outcome, not a failure
+class Dead(Exception):
     """Give this letter up; it joins the dead letters with this reason."""
 
 
@@ -87,9 +87,7 @@ def backoff_s(attempts: int) -> int:
 class Outbox:
     """Writes letters inside units, and works lanes off."""
 
-    def __init__(
-        self, database: Database, clock: Clock, ids: Ids, doorbell: Doorbell, owner: str
-    ) -> None:
+    def __init__(self, database: Database, clock: Clock, ids: Ids, doorbell: Doorbell, owner: str) -> None:
         self._database, self._clock, self._ids, self._doorbell = database, clock, ids, doorbell
         self._owner = owner
         self._handlers: dict[str, Handler] = {}
@@ -133,9 +131,7 @@ class Outbox:
     async def _wake(self, unit: Unit, lane: str, due: datetime) -> None:
         insert = insert_for(unit, OutboxLane).values(lane=lane, due_at=due)
         earlier = or_(col(OutboxLane.due_at).is_(None), col(OutboxLane.due_at) > due)
-        statement = insert.on_conflict_do_update(
-            index_elements=["lane"], set_={"due_at": due}, where=earlier
-        )
+        statement = insert.on_conflict_do_update(index_elements=["lane"], set_={"due_at": due}, where=earlier)
         await unit.session.execute(statement)
 
     async def due_lanes(self, most: int) -> list[str]:
@@ -180,9 +176,7 @@ class Outbox:
                 await self._bury(letter, str(outcome))
             except Exception as problem:
                 # A handler's bug must not stop other lanes; the letter keeps the reason and is tried again.
-                log.exception(
-                    "letter failed", extra={"letter_id": letter.letter_id, "kind": letter.kind}
-                )
+                log.exception("letter failed", extra={"letter_id": letter.letter_id, "kind": letter.kind})
                 await self._retry(letter, type(problem).__name__, None)
                 break
             else:
@@ -244,17 +238,13 @@ class Outbox:
             row.due_at = due.due_at if due else None
             row.lease_until = row.lease_owner = None
 
-    async def replay(
-        self, unit: Unit, letter_id: str, *, party_id: str | None = None
-    ) -> OutboxLetter:
+    async def replay(self, unit: Unit, letter_id: str, *, party_id: str | None = None) -> OutboxLetter:
         """Put a dead letter back, under the same id.
 
         Raises:
             HubError: not_found (also for another party's letter) or state_conflict, it is not dead.
         """
-        statement = (
-            select(OutboxLetter).where(OutboxLetter.letter_id == letter_id).with_for_update()
-        )
+        statement = select(OutboxLetter).where(OutboxLetter.letter_id == letter_id).with_for_update()
         row = (await unit.session.exec(statement)).first()
         if row is None or (party_id is not None and row.party_id != party_id):
             raise NotFoundError
@@ -302,9 +292,7 @@ async def oldest_due(unit: Unit) -> datetime | None:
     return (await unit.session.exec(select(func.min(OutboxLane.due_at)))).one()
 
 
-async def list_dead(
-    unit: Unit, *, party_id: str | None, after: str | None, limit: int
-) -> list[OutboxLetter]:
+async def list_dead(unit: Unit, *, party_id: str | None, after: str | None, limit: int) -> list[OutboxLetter]:
     """Dead letters in order of id, of one party or of all."""
     statement = select(OutboxLetter).where(col(OutboxLetter.dead_at).is_not(None))
     if party_id is not None:

@@ -1,13 +1,13 @@
 """Rows of the ground floor: outbox lanes and letters, business messages with evidence, nonces."""
 
 import hashlib
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, Index, Integer, Table, func, select
+from sqlalchemy import BigInteger, Column, Index, Integer, Table, delete, func, select
 from sqlalchemy import text as sql_text
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field, SQLModel, col
 
 from hub.core.database import Unit
 from hub.core.errors import HubError
@@ -31,9 +31,7 @@ class OutboxLetter(SQLModel, table=True):
     __tablename__ = "outbox_letter"
     position: int | None = Field(
         default=None,
-        sa_column=Column(
-            BigInteger().with_variant(Integer(), "sqlite"), primary_key=True, autoincrement=True
-        ),
+        sa_column=Column(BigInteger().with_variant(Integer(), "sqlite"), primary_key=True, autoincrement=True),
     )
     letter_id: str = Field(max_length=40, unique=True)
     lane: str = Field(max_length=80)
@@ -75,7 +73,7 @@ class BusinessMessage(SQLModel, table=True):
     __tablename__ = "business_message"
     party_id: str = Field(primary_key=True, max_length=9)
     kind: str = Field(primary_key=True, max_length=24)
-    external_id: str = Field(primary_key=True, max_length=80)
+    external_id: str = Field(primary_key=True, max_length=120)
     digest: str = Field(max_length=64)
     subject_id: str = Field(max_length=40)
     received_at: datetime = instant()
@@ -178,6 +176,13 @@ async def claim_nonce(unit: Unit, *, key_id: str, nonce: str, now: datetime) -> 
 
 async def count_rows(unit: Unit, model: type[SQLModel]) -> int:
     """How many rows a table holds."""
-    return int(
-        (await unit.session.execute(select(func.count()).select_from(table_of(model)))).scalar_one()
-    )
+    return int((await unit.session.execute(select(func.count()).select_from(table_of(model)))).scalar_one())
+
+
+NONCE_KEPT = timedelta(minutes=15)
+"""Longer than the signature window on either side, so that a remembered nonce outlives its signature."""
+
+
+async def forget_nonces(unit: Unit, now: datetime) -> None:
+    """Forget nonces whose signatures are long stale."""
+    await unit.session.execute(delete(RequestNonce).where(col(RequestNonce.seen_at) < now - NONCE_KEPT))

@@ -43,13 +43,13 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 def instant(*, nullable: bool = False, index: bool = False, primary_key: bool = False) -> Any:
     """A field holding an instant."""
-    column = Column(UtcDateTime(), nullable=nullable, index=index, primary_key=primary_key)
+    column: Column[datetime] = Column(UtcDateTime(), nullable=nullable, index=index, primary_key=primary_key)
     return Field(default=None, sa_column=column) if nullable else Field(sa_column=column)
 
 
 def big(*, nullable: bool = False, default: Any = ..., index: bool = False) -> Any:
     """A field holding a 64-bit integer (fen, Wh, numbers)."""
-    column = Column(BigInteger(), nullable=nullable, index=index)
+    column: Column[int] = Column(BigInteger(), nullable=nullable, index=index)
     if nullable:
         return Field(default=None, sa_column=column)
     return Field(sa_column=column) if default is ... else Field(default=default, sa_column=column)

@@ -57,7 +57,7 @@ class LinkError(Exception):
         self.reason, self.sent = reason, sent
 
 
-class LinkRefused(LinkError):  # noqa: N818 - a decided answer, told apart from silence
+class LinkRefused(LinkError):
     """The party decided: it does not want this message (a 4xx of its own)."""
 
 
@@ -81,7 +81,9 @@ class PartyLink(Protocol):
     async def authorize(self, request: HomeAuthorizeRequest) -> HomeAuthorization:
         """May this token charge? Answers within 3 s or raises."""
 
-    async def release_authorization(self, authorization_id: str, reason: str) -> None:
+    async def release_authorization(
+        self, authorization_id: str, reason: str, home_ref: str | None = None
+    ) -> None:
         """Give back what the authorization held; an unknown id succeeds and is burnt."""
 
     async def start(self, request: HostStartRequest) -> HostStartReply:
@@ -144,7 +146,9 @@ class MissingLink:
         """Not offered."""
         raise LinkRefused("not_offered", sent=False)
 
-    async def release_authorization(self, authorization_id: str, reason: str) -> None:
+    async def release_authorization(
+        self, authorization_id: str, reason: str, home_ref: str | None = None
+    ) -> None:
         """Not offered."""
         raise LinkRefused("not_offered", sent=False)
 

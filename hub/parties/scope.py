@@ -27,9 +27,7 @@ class PartyScope:
         if self.party_id is None:
             return false()
         if self.driver_ref is not None:
-            return (
-                false() if driver is None else (home == self.party_id) & (driver == self.driver_ref)
-            )
+            return false() if driver is None else (home == self.party_id) & (driver == self.driver_ref)
         return or_(home == self.party_id, host == self.party_id)
 
 

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import Index, UniqueConstraint, update
+from sqlalchemy import Index, UniqueConstraint, delete, update
 from sqlmodel import Field, SQLModel, col, select
 
 from hub.core.database import Unit
@@ -120,9 +120,7 @@ async def find_party(unit: Unit, party_id: str) -> PartyRow | None:
     return await unit.session.get(PartyRow, party_id)
 
 
-async def find_agreement(
-    unit: Unit, *, home_party_id: str, host_party_id: str
-) -> AgreementRow | None:
+async def find_agreement(unit: Unit, *, home_party_id: str, host_party_id: str) -> AgreementRow | None:
     """The agreement of a pair."""
     statement = select(AgreementRow).where(
         AgreementRow.home_party_id == home_party_id, AgreementRow.host_party_id == host_party_id
@@ -138,9 +136,7 @@ async def find_home_by_token(unit: Unit, ref: str) -> str | None:
     return max(rows, key=lambda row: len(row.prefix)).party_id if rows else None
 
 
-async def change_exposure(
-    unit: Unit, home_party_id: str, *, owed: int = 0, open_limits: int = 0
-) -> None:
+async def change_exposure(unit: Unit, home_party_id: str, *, owed: int = 0, open_limits: int = 0) -> None:
     """Move what a home owes or may come to owe."""
     statement = (
         update(Exposure)
@@ -159,10 +155,14 @@ async def reserve_exposure(unit: Unit, home_party_id: str, limit_fen: int) -> bo
         update(Exposure)
         .where(
             col(Exposure.home_party_id) == home_party_id,
-            col(Exposure.owed_fen) + col(Exposure.open_limits_fen) + limit_fen
-            <= col(Exposure.limit_fen),
+            col(Exposure.owed_fen) + col(Exposure.open_limits_fen) + limit_fen <= col(Exposure.limit_fen),
         )
         .values(open_limits_fen=Exposure.open_limits_fen + limit_fen)
     )
     connection = await unit.session.connection()
     return bool((await connection.execute(statement)).rowcount)
+
+
+async def forget_assertions(unit: Unit, now: datetime) -> None:
+    """Forget assertions that have expired."""
+    await unit.session.execute(delete(AssertionUse).where(col(AssertionUse.expires_at) < now))

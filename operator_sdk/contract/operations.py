@@ -63,9 +63,7 @@ _OPERATOR, _DRIVER, _STAFF, _PUBLIC = Scope.OPERATOR, Scope.DRIVER, Scope.STAFF,
 _READERS = (_OPERATOR, _DRIVER)
 
 _ACCESS = (
-    _op(
-        "jwks", "GET /.well-known/jwks.json", Empty, access.JwkSet, _PUBLIC, "The hub's public keys"
-    ),
+    _op("jwks", "GET /.well-known/jwks.json", Empty, access.JwkSet, _PUBLIC, "The hub's public keys"),
     _op(
         "issue_token",
         "POST /v1/oauth/token",
@@ -219,7 +217,6 @@ _ROAMING = (
         _OPERATOR,
         "A live update",
         role="host",
-        errors=(Code.ID_REUSED,),
         max_body=8_192,
     ),
     _op(
@@ -381,9 +378,7 @@ _ADMIN = (
         _STAFF, "Try a message again", role="outbox", errors=(Code.STATE_CONFLICT,)),
 )  # fmt: skip
 
-HUB: dict[str, Operation] = {
-    op.id: op for op in (*_ACCESS, *_DIRECTORY, *_ROAMING, *_CLEARING, *_ADMIN)
-}
+HUB: dict[str, Operation] = {op.id: op for op in (*_ACCESS, *_DIRECTORY, *_ROAMING, *_CLEARING, *_ADMIN)}
 
 _FROM_HUB = Scope.HUB
 OPERATOR: dict[str, Operation] = {

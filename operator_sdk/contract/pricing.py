@@ -83,9 +83,7 @@ def reading_at(readings: Sequence[Reading], at: datetime) -> int:
             if span == 0:
                 return after.meter_wh
             passed = (at - before.at) // MICROSECOND
-            return before.meter_wh + round_half_up(
-                (after.meter_wh - before.meter_wh) * passed, span
-            )
+            return before.meter_wh + round_half_up((after.meter_wh - before.meter_wh) * passed, span)
         before = after
     return before.meter_wh
 
@@ -132,9 +130,7 @@ def total_fen(lines: Iterable[BillLine]) -> int:
     return sum(line.electricity_fen + line.service_fen for line in lines)
 
 
-def line_tolerance_fen(
-    energy_resolution_wh: int, price_micro: int, amount_resolution_fen: int = 1
-) -> int:
+def line_tolerance_fen(energy_resolution_wh: int, price_micro: int, amount_resolution_fen: int = 1) -> int:
     """By how much a line may differ when re-priced: ceil(resolution x price / 10^7) + the amount's resolution.
 
     A meter that resolves single Wh adds nothing for energy.
@@ -146,9 +142,7 @@ def line_tolerance_fen(
 def estimate_fen(tariff: Tariff, *, start: datetime, energy_wh: int) -> int:
     """The price of an energy target, estimated with the prices in force at the start."""
     period, _ = period_at(tariff, start)
-    return amount_fen(energy_wh, period.electricity_micro) + amount_fen(
-        energy_wh, period.service_micro
-    )
+    return amount_fen(energy_wh, period.electricity_micro) + amount_fen(energy_wh, period.service_micro)
 
 
 def highest_price_micro(tariff: Tariff) -> int:

@@ -24,9 +24,7 @@ class Progress:
 
 def goal_fen(*, held_fen: int | None, target_estimate_fen: int | None) -> int | None:
     """M_p = min(amount held, price of the target estimated at the start); None when neither is known."""
-    known = [
-        amount for amount in (held_fen, target_estimate_fen) if amount is not None and amount > 0
-    ]
+    known = [amount for amount in (held_fen, target_estimate_fen) if amount is not None and amount > 0]
     return min(known) if known else None
 
 

@@ -71,14 +71,10 @@ class Meaning:
 
 PUBLIC_CODES: dict[Code, Meaning] = {
     Code.TOKEN_UNKNOWN: Meaning(422, "身份凭证未知", "No home operator knows this token."),
-    Code.TOKEN_BLOCKED: Meaning(
-        422, "身份凭证已被冻结", "The home operator has blocked this token."
-    ),
+    Code.TOKEN_BLOCKED: Meaning(422, "身份凭证已被冻结", "The home operator has blocked this token."),
     Code.TOKEN_EXPIRED: Meaning(422, "身份凭证已过期", "This token has expired."),
     Code.INSUFFICIENT_FUNDS: Meaning(422, "余额不足", "The balance does not cover the hold."),
-    Code.HOME_UNAVAILABLE: Meaning(
-        422, "客户归属运营商无应答", "The home operator did not answer."
-    ),
+    Code.HOME_UNAVAILABLE: Meaning(422, "客户归属运营商无应答", "The home operator did not answer."),
     Code.HOME_EXPOSURE_EXCEEDED: Meaning(
         422, "客户归属运营商超出敞口额度", "The home operator's exposure limit is reached."
     ),
@@ -87,9 +83,7 @@ PUBLIC_CODES: dict[Code, Meaning] = {
     Code.CONNECTOR_FAULTED: Meaning(422, "充电枪故障", "This connector reports a fault."),
     Code.CONNECTOR_BUSY: Meaning(422, "充电枪使用中", "This connector is in use."),
     Code.CONNECTOR_OFFLINE: Meaning(422, "充电枪离线", "This connector is offline."),
-    Code.TARIFF_UNKNOWN: Meaning(
-        422, "充电枪没有有效电价", "This connector has no tariff in force."
-    ),
+    Code.TARIFF_UNKNOWN: Meaning(422, "充电枪没有有效电价", "This connector has no tariff in force."),
     Code.START_NOT_SUPPORTED_BY_HOME: Meaning(
         422, "归属运营商不支持此启动方式", "The home operator's link cannot start this way."
     ),
@@ -108,14 +102,10 @@ PUBLIC_CODES: dict[Code, Meaning] = {
     Code.MALFORMED: Meaning(400, "请求格式错误", "The request is malformed."),
     Code.TOO_LARGE: Meaning(413, "请求过大", "The request is too large."),
     Code.UNAUTHENTICATED: Meaning(401, "缺少访问令牌", "An access token is needed."),
-    Code.TOKEN_INVALID: Meaning(
-        401, "访问令牌无效或已过期", "The access token is wrong or expired."
-    ),
+    Code.TOKEN_INVALID: Meaning(401, "访问令牌无效或已过期", "The access token is wrong or expired."),
     Code.SIGNATURE_MISSING: Meaning(401, "缺少签名", "This message must be signed."),
     Code.SIGNATURE_INVALID: Meaning(401, "签名错误", "The signature does not match."),
-    Code.SIGNATURE_STALE: Meaning(
-        401, "签名时间超出窗口", "The signature is outside its time window."
-    ),
+    Code.SIGNATURE_STALE: Meaning(401, "签名时间超出窗口", "The signature is outside its time window."),
     Code.REPLAYED: Meaning(401, "重放的请求", "This signed request was seen before."),
     Code.FORBIDDEN: Meaning(403, "角色无权执行", "Your role may not do this."),
     Code.NOT_FOUND: Meaning(404, "不存在", "Nothing here by that name."),

@@ -84,9 +84,7 @@ def public_from_b64url(text: str) -> Ed25519PublicKey:
     Raises:
         ValueError: not 32 bytes of base64url.
     """
-    return Ed25519PublicKey.from_public_bytes(
-        base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-    )
+    return Ed25519PublicKey.from_public_bytes(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
 
 
 def content_digest(body: bytes) -> str:
@@ -151,7 +149,9 @@ def verify_request(
         SignatureProblem: signature_invalid or signature_stale.
     """
     base = _request_base(method, target_uri, digest_header or "", claims.params)
-    _verify(claims, key, _REQUEST_FIELDS, base, body, digest_header, now_s)
+    _verify(
+        claims, key, fields=_REQUEST_FIELDS, base=base, body=body, digest_header=digest_header, now_s=now_s
+    )
 
 
 def verify_answer(
@@ -170,12 +170,15 @@ def verify_answer(
         SignatureProblem: signature_invalid or signature_stale.
     """
     base = _answer_base(status, digest_header or "", request_signature, claims.params)
-    _verify(claims, key, _ANSWER_FIELDS, base, body, digest_header, now_s)
+    _verify(
+        claims, key, fields=_ANSWER_FIELDS, base=base, body=body, digest_header=digest_header, now_s=now_s
+    )
 
 
 def _verify(
     claims: Claims,
     key: Ed25519PublicKey,
+    *,
     fields: str,
     base: bytes,
     body: bytes,

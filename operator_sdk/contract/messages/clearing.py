@@ -2,8 +2,6 @@
 
 from typing import Annotated
 
-from msgspec import Meta
-
 from operator_sdk.contract.messages.common import HubId, Instant, Message, Page, PartyId
 
 
@@ -84,7 +82,10 @@ class CounterpartyTotal(Message, frozen=True, kw_only=True):
 
 
 class Statement(Message, frozen=True, kw_only=True):
-    """A party's paper for one cycle: every obligation, the sums per counterparty, and the net position."""
+    """A party's paper for one cycle: every obligation, the sums per counterparty, and the net position.
+
+    `digest` is the cycle's: the same on everybody's statement.
+    """
 
     cycle_id: HubId
     party_id: PartyId
@@ -97,6 +98,7 @@ class Statement(Message, frozen=True, kw_only=True):
     net_fen: int
     counterparties: list[CounterpartyTotal]
     lines: list[StatementLine]
+    digest: str | None = None
 
 
 class CycleResult(Message, frozen=True, kw_only=True):

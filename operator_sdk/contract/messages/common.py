@@ -12,16 +12,12 @@ from msgspec import Meta
 
 from operator_sdk.contract.codes import TargetKind, TokenKind
 
-PartyId = Annotated[
-    str, Meta(pattern=r"^[0-9A-Z]{9}$", description="9-character organisation code")
-]
+PartyId = Annotated[str, Meta(pattern=r"^[0-9A-Z]{9}$", description="9-character organisation code")]
 ConnectorId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9]{1,26}$")]
 ConnectorRef = Annotated[
     str, Meta(pattern=r"^[A-Za-z0-9]{1,26}\.[0-9A-Z]{9}$", description="{connector_id}.{party_id}")
 ]
-ForeignId = Annotated[
-    str, Meta(pattern=r"^[A-Za-z0-9._:-]{1,64}$", description="an id its sender made")
-]
+ForeignId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._:-]{1,64}$", description="an id its sender made")]
 HubId = Annotated[str, Meta(pattern=r"^[a-z]{2,3}_[0-9a-f-]{36}$", description="prefix + UUIDv7")]
 Instant = Annotated[datetime, Meta(tz=True)]
 Fen = Annotated[int, Meta(ge=0, le=1_000_000_000_000)]

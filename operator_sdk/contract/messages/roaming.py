@@ -69,19 +69,27 @@ class HomeAuthorizeRequest(Message, frozen=True, kw_only=True):
 
 
 class HomeAuthorization(Message, frozen=True, kw_only=True):
-    """Home to hub: granted up to `limit_fen` (null: no limit of the home's own) or refused with a reason."""
+    """Home to hub: granted up to `limit_fen` (null: no limit of the home's own) or refused with a reason.
+
+    `subject` is the home's own id of the driver, so that the driver's phone finds a charge begun by card.
+    """
 
     state: AuthorizationState
     refusal: Word | None = None
     limit_fen: Fen | None = None
     home_ref: ForeignId | None = None
+    subject: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
 
 
 class ReleaseRequest(Message, frozen=True, kw_only=True):
-    """Give back what an authorization held. Releasing an unknown id succeeds and burns it."""
+    """Give back what an authorization held. Releasing an unknown id succeeds and burns it.
+
+    `home_ref` is the home's own number (its `start_ref` when it began the charge).
+    """
 
     authorization_id: HubId
     reason: Word
+    home_ref: ForeignId | None = None
 
 
 class ReleaseReply(Message, frozen=True, kw_only=True):
@@ -142,8 +150,8 @@ class SessionUpdate(Message, frozen=True, kw_only=True):
     """Host to hub: update `number` of a session (1, 2, 3 ... in the order the pile's side made them).
 
     `energy_wh` and `amount_fen` count from the session's start; `meter_wh` is the meter's cumulative reading.
-    `state` is one of charging, paused, stopping, ended, start_failed. A new host session may come with its
-    own `host_ref`.
+    `state` is one of charging, paused, stopping, ended, start_failed. A number already stored is acknowledged
+    and nothing is written.
     """
 
     number: Number

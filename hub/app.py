@@ -1,0 +1,122 @@
+"""The hub as an ASGI application: routes, health, metrics, and what runs beside them when embedded."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+
+import msgspec
+import uvicorn
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from hub.core.errors import HubError
+from hub.core.limits import Limits
+from hub.core.logs import configure_logs
+from hub.core.metrics import OLDEST_DUE
+from hub.core.outbox import oldest_due
+from hub.core.requests import current_request_id
+from hub.protocols.native.handlers import HANDLERS
+from hub.protocols.native.server import NativeServer, error_response
+from hub.settings import Settings
+from hub.wiring import Hub, open_hub
+from hub.worker import background
+from operator_sdk.contract.messages.admin import Readiness
+from operator_sdk.contract.public_codes import Code
+
+log = logging.getLogger("interpile.app")
+
+GRACEFUL_S = 5
+
+
+def create_app(settings: Settings | None = None, *, embedded: bool | None = None) -> Starlette:
+    """The application. Embedded (no broker configured) also runs the jobs in this process."""
+    settings = settings or Settings.from_env()
+    run_jobs = settings.broker_url is None if embedded is None else embedded
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        async with open_hub(settings) as hub:
+            app.state.hub = hub
+            limits = Limits(hub.clock, settings.rate_per_s, settings.concurrent_most)
+            server = NativeServer(hub.services, HANDLERS, limits, hub.writer)
+            app.router.routes.extend(server.routes())
+            beside = [hub.live.run(), *(background(hub) if run_jobs else [])]
+            tasks = [asyncio.create_task(work) for work in beside]
+            try:
+                yield
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+
+    return Starlette(
+        lifespan=lifespan,
+        routes=[
+            Route("/healthz", healthz),
+            Route("/readyz", readyz),
+            Route("/metrics", metrics),
+        ],
+        exception_handlers={HTTPException: on_http_error, Exception: on_bug},
+    )
+
+
+async def healthz(_: Request) -> Response:
+    """The process lives."""
+    return Response(b'{"status":"ok"}', media_type="application/json")
+
+
+async def readyz(request: Request) -> Response:
+    """The process can work: its database answers. Says which kind it is, and the business time."""
+    hub: Hub = request.app.state.hub
+    async with hub.database.reading() as unit:
+        oldest = await oldest_due(unit)
+    body = Readiness(
+        status="ready",
+        database=hub.database.dialect,
+        business_time=hub.clock.business(),
+        checks={"work_waiting": oldest is not None and oldest <= hub.clock.wall()},
+    )
+    return Response(msgspec.json.encode(body), media_type="application/json")
+
+
+async def metrics(request: Request) -> Response:
+    """Prometheus text."""
+    hub: Hub = request.app.state.hub
+    async with hub.database.reading() as unit:
+        oldest = await oldest_due(unit)
+    now = hub.clock.wall()
+    OLDEST_DUE.set(0 if oldest is None or oldest > now else int((now - oldest).total_seconds()))
+    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+
+async def on_http_error(_: Request, problem: Exception) -> Response:
+    """No such route, or no such method on it."""
+    status = problem.status_code if isinstance(problem, HTTPException) else 404
+    return error_response(HubError(Code.METHOD_NOT_ALLOWED if status == 405 else Code.NOT_FOUND))
+
+
+async def on_bug(_: Request, problem: Exception) -> Response:
+    """A fault of ours: its type and place go to the log, nothing of it to the caller."""
+    log.error("unhandled %s", type(problem).__name__, extra={"code": Code.INTERNAL})
+    response = error_response(HubError(Code.INTERNAL))
+    response.headers["x-request-id"] = current_request_id()
+    return response
+
+
+def serve(settings: Settings, host: str, port: int) -> None:
+    """Serve until told to stop."""
+    configure_logs()
+    uvicorn.run(
+        create_app(settings),
+        host=host,
+        port=port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=GRACEFUL_S,
+    )

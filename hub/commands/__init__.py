@@ -1,0 +1,38 @@
+"""The hub's part of the `interpile` command. What a subcommand needs is imported when it is called.
+
+The command line uses the same services as the API, over the database itself: whoever holds the database acts
+alone, and is on the audit log.
+"""
+
+from dataclasses import dataclass
+from importlib import import_module
+
+
+@dataclass(frozen=True, slots=True)
+class Subcommand:
+    """A subcommand as the dispatcher calls it: arguments in, exit code out."""
+
+    name: str
+    module: str
+    help: str
+
+    def __call__(self, argv: list[str]) -> int:
+        """Run it; returns 0, 1 for what failed, 2 for wrong usage."""
+        shell = import_module("hub.commands.shell")
+        app = getattr(import_module(f"hub.commands.{self.module}"), f"{self.name}_app")
+        return int(shell.run(app, f"interpile {self.name}", argv))
+
+
+party = Subcommand("party", "operators", "Operators: add, list")
+key = Subcommand("key", "operators", "Keys: add, approve, revoke, list, init")
+agreement = Subcommand("agreement", "operators", "Agreements between home and host operators: add")
+staff = Subcommand("staff", "people", "The hub's staff: add")
+customer = Subcommand("customer", "people", "Hosted drivers: add, show, token, top-up")
+station = Subcommand("station", "places", "Stations: import, remove")
+ledger = Subcommand("ledger", "books", "The ledger: verify")
+cycle = Subcommand("cycle", "books", "Clearing cycles: close, show, list")
+outbox = Subcommand("outbox", "books", "Messages that gave up: dead, replay")
+serve = Subcommand("serve", "processes", "Serve the hub")
+jobs = Subcommand("jobs", "processes", "Do what is due, until told to stop")
+migrate = Subcommand("migrate", "processes", "Bring the database to the newest revision")
+contracts = Subcommand("contracts", "processes", "Export the published contracts")

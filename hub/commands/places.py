@@ -1,0 +1,99 @@
+"""`interpile station`."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from hub.commands.shell import (
+    Failed,
+    Json,
+    actor,
+    console,
+    group,
+    message,
+    note,
+    show_facts,
+    show_json,
+    show_table,
+    with_hub,
+)  # fmt: skip
+from operator_sdk.contract.messages.admin import ImportReport, StationImport
+from operator_sdk.contract.messages.directory import Station
+
+station_app = group("Stations in the directory.")
+
+PartyArgument = Annotated[str, typer.Argument(metavar="PARTY", help="The host's party id.")]
+
+
+@station_app.command("import")
+def import_stations(
+    party_id: PartyArgument,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV in UTF-8; - for standard input.")],
+    datum: Annotated[str, typer.Option(help="System of the coordinates: gcj-02, wgs-84 or unknown.")],
+    profile: Annotated[str, typer.Option(help="interpile or st-evcdp.")] = "interpile",
+    tariff: Annotated[str, typer.Option(help="Tariff of stations that name none.")] = "default",
+    as_json: Json = False,
+) -> None:
+    """Load stations. Bad rows are listed and leave the good ones alone; the same file again changes nothing."""
+    message(StationImport, party_id=party_id, csv="", profile=profile, datum=datum, tariff_id=tariff)
+    data = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+
+    async def work(hub: Any) -> ImportReport:
+        from rich.progress import Progress
+
+        # Only a person watches a bar.
+        with Progress(console=console(errors=True), transient=True, disable=not sys.stderr.isatty()) as bar:
+            task = bar.add_task("stations", total=None)
+            report: ImportReport = await hub.importer.run_bytes(
+                data,
+                party_id=party_id,
+                profile=profile,
+                datum=datum,
+                tariff_id=tariff,
+                actor=actor(),
+                progress=lambda done, total: bar.update(task, completed=done, total=total),
+            )
+            return report
+
+    report = with_hub(work)
+    show_json(report) if as_json else _show(report)
+    if report.problems and not report.stations:
+        raise Failed("no station was loaded")
+
+
+def _show(report: ImportReport) -> None:
+    show_facts(
+        (
+            ("stations", report.stations),
+            ("piles", report.piles),
+            ("connectors", report.connectors),
+            ("created", report.created),
+            ("changed", report.changed),
+            ("unchanged", report.unchanged),
+            ("bad rows", len(report.problems)),
+        )
+    )
+    if report.problems:
+        show_table(("line", "reason"), ((problem.line, problem.reason) for problem in report.problems))
+
+
+@station_app.command("remove")
+def remove_station(
+    party_id: PartyArgument,
+    station_id: Annotated[str, typer.Argument(metavar="STATION")],
+    as_json: Json = False,
+) -> None:
+    """Take a station and everything on it out of the directory; it stays as a tombstone."""
+
+    async def work(hub: Any) -> Station:
+        removed: Station = await hub.directory.remove_station(party_id, station_id)
+        await note(hub, "remove_station", f"{party_id}/{station_id}")
+        return removed
+
+    removed = with_hub(work)
+    if as_json:
+        show_json(removed)
+    else:
+        show_facts((("station", removed.station_id), ("removed", removed.updated_at.isoformat())))

@@ -1,0 +1,51 @@
+"""`interpile serve`, `interpile jobs`, `interpile migrate` and `interpile contracts`."""
+
+from typing import Annotated
+
+import typer
+
+from hub.settings import Settings
+
+
+def _single() -> typer.Typer:
+    return typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+serve_app, jobs_app, migrate_app, contracts_app = _single(), _single(), _single(), _single()
+
+
+@serve_app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="The port to listen on.")] = 8080,
+) -> None:
+    """Serve the hub; when embedded, do what is due in the same process."""
+    from hub.app import serve as serve_forever
+
+    serve_forever(Settings.from_env(), host, port)
+
+
+@jobs_app.command()
+def jobs() -> None:
+    """Find due work and do it, until told to stop."""
+    from hub.worker import run_jobs
+
+    run_jobs(Settings.from_env())
+
+
+@migrate_app.command()
+def migrate() -> None:
+    """Bring the database to the newest revision."""
+    from hub.migrations.run import migrate as upgrade
+
+    upgrade(Settings.from_env())
+
+
+@contracts_app.command()
+def contracts(
+    folder: Annotated[str, typer.Argument(metavar="FOLDER", help="Where to write them.")] = "schema",
+) -> None:
+    """Export OpenAPI, JSON Schema, golden messages and signature vectors."""
+    from hub.export_contracts import main
+
+    raise typer.Exit(main([folder]))

@@ -1,0 +1,145 @@
+"""What every subcommand shares: opening the hub, printing results, and one line for what went wrong."""
+
+import asyncio
+import getpass
+import sys
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from hub.core.database_errors import DATABASE_ERRORS
+from hub.core.errors import HubError
+from hub.core.secrets import SecretsError
+from hub.settings import Settings, SettingsError
+from operator_sdk.contract.public_codes import PUBLIC_CODES
+
+if TYPE_CHECKING:
+    from hub.wiring import Hub
+
+T = TypeVar("T")
+
+WIDE = 400
+"""Columns where nobody looks: a pipe gets every id whole."""
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+
+
+class Failed(Exception):
+    """The command cannot do what was asked; its text is the one line that is printed."""
+
+
+def group(text: str) -> typer.Typer:
+    """A subcommand that has commands of its own, even if only one."""
+    app = typer.Typer(help=text, no_args_is_help=True, add_completion=False, rich_markup_mode=None)
+    app.callback()(lambda: None)
+    return app
+
+
+def run(app: typer.Typer, name: str, argv: Sequence[str]) -> int:
+    """Run an application and return its exit code."""
+    try:
+        typer.main.get_command(app).main(args=list(argv), prog_name=name)
+    except SystemExit as done:
+        return done.code if isinstance(done.code, int) else int(done.code is not None)
+    except HubError as refusal:
+        details = "; ".join(f"{name}: {value}" for name, value in refusal.details.items())
+        return _complain(f"{PUBLIC_CODES[refusal.code].en} ({refusal.code.value}) {details}")
+    except (Failed, SettingsError, SecretsError) as problem:
+        return _complain(str(problem))
+    except DATABASE_ERRORS as problem:
+        return _complain(_database_problem(problem))
+    return 0
+
+
+def _complain(line: str) -> int:
+    print("interpile:", " ".join(line.split()), file=sys.stderr)
+    return 1
+
+
+def _database_problem(problem: Exception) -> str:
+    first = str(problem).strip().partition("\n")[0] or type(problem).__name__
+    if "no such table" in first or "does not exist" in first:
+        return f"the database is not ready; run: interpile migrate ({first})"
+    return first
+
+
+def with_hub(work: Callable[["Hub"], Awaitable[T]]) -> T:
+    """Do something with the hub that the environment describes."""
+
+    async def opened() -> T:
+        from hub.wiring import open_hub
+
+        async with open_hub(Settings.from_env()) as hub:
+            return await work(hub)
+
+    return asyncio.run(opened())
+
+
+def actor() -> str:
+    """Who acts: whoever holds the database, by the name of the account."""
+    try:
+        return f"cli:{getpass.getuser()}"
+    except (KeyError, OSError):  # an account without a name
+        return "cli"
+
+
+async def note(hub: "Hub", action: str, subject: str, **detail: Any) -> None:
+    """Put on the audit log what the service behind it does not log by itself."""
+    from hub.parties.audit import AuditLog
+
+    async with hub.database.unit() as unit:
+        AuditLog(hub.clock, hub.ids).note(unit, actor=actor(), action=action, subject=subject, **detail)
+
+
+def message(kind: type[T], /, **fields: Any) -> T:
+    """A message of the contract from arguments; what it does not allow is wrong usage."""
+    try:
+        return msgspec.convert(fields, type=kind)
+    except msgspec.ValidationError as problem:
+        wrong_usage(str(problem))
+
+
+def wrong_usage(text: str) -> NoReturn:
+    """End with exit code 2."""
+    raise typer.BadParameter(text)
+
+
+def show_json(result: Any) -> None:
+    """Print a result for machines."""
+    print(msgspec.json.format(msgspec.json.encode(result), indent=2).decode())
+
+
+def show_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Print rows for people; markup in names stays text."""
+    table = Table(*columns, box=None, pad_edge=False, header_style="bold")
+    for row in rows:
+        table.add_row(*(Text("" if cell is None else str(cell), overflow="fold") for cell in row))
+    console().print(table)
+
+
+def show_facts(facts: Iterable[tuple[str, Any]]) -> None:
+    """Print one thing for people, a fact per line."""
+    table = Table.grid(padding=(0, 2))
+    for name, value in facts:
+        table.add_row(Text(name, style="bold"), Text("" if value is None else str(value), overflow="fold"))
+    console().print(table)
+
+
+def console(*, errors: bool = False) -> Console:
+    """Standard output, or standard error for what is not the result."""
+    stream = sys.stderr if errors else sys.stdout
+    width = None if stream.isatty() else WIDE
+    return Console(file=stream, width=width, highlight=False, markup=False, emoji=False)
+
+
+def yuan(fen: int | None) -> str:
+    """Money for people."""
+    if fen is None:
+        return ""
+    whole, rest = divmod(abs(fen), 100)
+    return f"{'-' if fen < 0 else ''}{whole}.{rest:02d}"

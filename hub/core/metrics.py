@@ -1,0 +1,26 @@
+"""Counters for whoever watches the hub."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from prometheus_client import Counter, Gauge, Histogram
+
+REQUESTS = Counter("interpile_requests_total", "Calls answered", ["operation", "status"])
+LATENCY = Histogram(
+    "interpile_request_seconds",
+    "Time to answer",
+    ["operation"],
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 3, 10),
+)
+OLDEST_DUE = Gauge("interpile_outbox_oldest_due_seconds", "Age of the oldest lane that is due")
+
+
+@contextmanager
+def observed(operation_id: str) -> Iterator[None]:
+    """Measure one call."""
+    begun = time.perf_counter()
+    try:
+        yield
+    finally:
+        LATENCY.labels(operation_id).observe(time.perf_counter() - begun)

@@ -1,0 +1,333 @@
+"""Use cases of the directory: hosts describe stations, publish tariffs and report states; everybody reads."""
+
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+import msgspec
+
+from hub.core.clock import Clock
+from hub.core.database import Database, Unit
+from hub.core.errors import HubError, NotFoundError
+from hub.core.paging import cut_page, decode_cursor, page_limit
+from hub.directory import tables
+from hub.directory.model import (
+    AHEAD_MOST,
+    STATUS_TTL_S,
+    DirectoryProblem,
+    Outcome,
+    StoredStation,
+    change_of,
+    check_station,
+    check_text,
+    check_version,
+    is_plausible,
+    removal_of,
+    state_now,
+)
+from operator_sdk.contract.codes import Role
+from operator_sdk.contract.ids import connector_ref
+from operator_sdk.contract.messages.common import ForeignId, Number
+from operator_sdk.contract.messages.directory import (
+    Connector,
+    ConnectorInfo,
+    Pile,
+    Station,
+    StationId,
+    StationPage,
+    StationPut,
+    StatusPush,
+    StatusPushed,
+    Tariff,
+    TariffPeriod,
+    TariffPut,
+)
+from operator_sdk.contract.pricing import PricingError, check_tariff
+from operator_sdk.contract.public_codes import Code
+
+T = TypeVar("T")
+_PERIODS = msgspec.json.Decoder(list[TariffPeriod])
+
+
+class DirectoryService:
+    """The directory. Methods that take a unit run within it; the others are steps of their own."""
+
+    def __init__(self, database: Database, clock: Clock, *, status_ttl_s: int = STATUS_TTL_S) -> None:
+        self._database, self._clock, self._status_ttl_s = database, clock, status_ttl_s
+
+    async def put_tariff(self, party_id: str, tariff_id: str, version: int, put: TariffPut) -> Tariff:
+        """Publish a version; publishing the same again changes nothing.
+
+        Raises:
+            NotFoundError: no such host.
+            HubError: malformed, id_reused (the version says something else) or rule_violated.
+        """
+        tariff = Tariff(
+            party_id=party_id,
+            tariff_id=_checked(tariff_id, ForeignId),
+            version=_checked(version, Number),
+            valid_from=_utc(put.valid_from),
+            periods=put.periods,
+            utc_offset_minutes=put.utc_offset_minutes,
+        )
+        try:
+            check_tariff(tariff)
+            async with self._database.unit() as unit:
+                return await self._publish(unit, tariff)
+        except (PricingError, DirectoryProblem) as problem:
+            raise HubError(Code.RULE_VIOLATED, reason=str(problem)) from problem
+
+    async def _publish(self, unit: Unit, tariff: Tariff) -> Tariff:
+        await host_for_update(unit, tariff.party_id)
+        stored = await self.tariff_version(unit, tariff.party_id, tariff.tariff_id, tariff.version)
+        if stored is not None:
+            if stored != tariff:
+                raise HubError(Code.ID_REUSED)
+            return stored
+        newest = await tables.newest_version(unit, party_id=tariff.party_id, tariff_id=tariff.tariff_id)
+        now = self._clock.business()
+        check_version(tariff.version, tariff.valid_from, newest=newest, now=now)
+        unit.session.add(
+            tables.TariffVersionRow(
+                host_party_id=tariff.party_id,
+                tariff_id=tariff.tariff_id,
+                version=tariff.version,
+                valid_from=tariff.valid_from,
+                periods=msgspec.json.encode(tariff.periods).decode(),
+                currency=tariff.currency,
+                utc_offset_minutes=tariff.utc_offset_minutes,
+                published_at=now,
+            )
+        )
+        return tariff
+
+    async def tariff_at(self, unit: Unit, party_id: str, tariff_id: str, at: datetime) -> Tariff | None:
+        """The version in force at an instant: the greatest that has begun by then."""
+        row = await tables.find_version_at(unit, party_id=party_id, tariff_id=tariff_id, at=at)
+        return _tariff(row)
+
+    async def tariff_version(self, unit: Unit, party_id: str, tariff_id: str, version: int) -> Tariff | None:
+        """One version of a tariff."""
+        row = await tables.find_version(unit, party_id=party_id, tariff_id=tariff_id, version=version)
+        return _tariff(row)
+
+    async def put_station(self, party_id: str, station_id: str, put: StationPut) -> Station:
+        """Describe a station whole; the same description again writes nothing.
+
+        Raises:
+            NotFoundError: no such host.
+            HubError: malformed, tariff_unknown or rule_violated.
+        """
+        _checked(station_id, StationId)
+        try:
+            check_station(put)
+            check_text(put.name, put.address)
+        except DirectoryProblem as problem:
+            raise HubError(Code.RULE_VIOLATED, reason=str(problem)) from problem
+        async with self._database.unit() as unit:
+            await host_for_update(unit, party_id)
+            if await tables.newest_version(unit, party_id=party_id, tariff_id=put.tariff_id) is None:
+                raise HubError(Code.TARIFF_UNKNOWN)
+            plugs = [plug.connector_id for pile in put.piles for plug in pile.connectors]
+            owners = await tables.connector_owners(unit, party_id, plugs)
+            elsewhere = sorted(plug for plug, owner in owners.items() if owner != station_id)
+            if elsewhere:
+                reason = f"connector {elsewhere[0]} belongs to another station"
+                raise HubError(Code.RULE_VIOLATED, reason=reason)
+            stored = (await tables.stored_stations(unit, [(party_id, station_id)])).get((party_id, station_id))
+            change = change_of(stored, put, whole=True)
+            if change.outcome != Outcome.UNCHANGED:
+                changes = {station_id: change}
+                await tables.write_changes(unit, party_id, changes, now=self._clock.business())
+            return await self._station(unit, party_id, station_id)
+
+    async def remove_station(self, party_id: str, station_id: str) -> Station:
+        """Make a station and everything on it a tombstone; removing it again writes nothing.
+
+        Raises:
+            NotFoundError: no such station.
+        """
+        async with self._database.unit() as unit:
+            await host_for_update(unit, party_id)
+            stored = (await tables.stored_stations(unit, [(party_id, station_id)])).get((party_id, station_id))
+            if stored is None:
+                raise NotFoundError
+            change = removal_of(stored)
+            if change.outcome != Outcome.UNCHANGED:
+                changes = {station_id: change}
+                await tables.write_changes(unit, party_id, changes, now=self._clock.business())
+            return await self._station(unit, party_id, station_id)
+
+    async def get_station(self, party_id: str, station_id: str) -> Station:
+        """One station; a removed one is its tombstone.
+
+        Raises:
+            NotFoundError: no such station.
+        """
+        async with self._database.reading() as unit:
+            return await self._station(unit, party_id, station_id)
+
+    async def _station(self, unit: Unit, party_id: str, station_id: str) -> Station:
+        key = (party_id, station_id)
+        stored = (await tables.stored_stations(unit, [key])).get(key)
+        if stored is None:
+            raise NotFoundError
+        return _station(key, stored)
+
+    async def list_stations(
+        self,
+        *,
+        after: str | None = None,
+        limit: int | None = None,
+        updated_since: datetime | None = None,
+        party_id: str | None = None,
+    ) -> StationPage:
+        """A page of stations in order of change, tombstones included.
+
+        Raises:
+            HubError: malformed cursor or limit.
+        """
+        most = page_limit(limit)
+        begin = _place(after) if after is not None else None
+        since = _utc(updated_since) if updated_since is not None else None
+        async with self._database.reading() as unit:
+            rows = await tables.page_of_stations(
+                unit, after=begin, updated_since=since, party_id=party_id, count=most + 1
+            )
+            page, next_after = cut_page(
+                rows, most, lambda row: (row.updated_at, f"{row.host_party_id}/{row.station_id}")
+            )
+            keys = [(row.host_party_id, row.station_id) for row in page]
+            stored = await tables.stored_stations(unit, keys)
+        return StationPage(items=[_station(key, stored[key]) for key in keys], next_after=next_after)
+
+    async def push_status(self, party_id: str, push: StatusPush) -> StatusPushed:
+        """Take states; for each connector only a newer one is written.
+
+        Raises:
+            HubError: rule_violated, a state is from the future.
+        """
+        latest = self._clock.business() + AHEAD_MOST
+        newest: dict[str, tuple[str, datetime]] = {}
+        for status in push.statuses:
+            if not is_plausible(status.at) or status.at > latest:
+                raise HubError(Code.RULE_VIOLATED, reason=f"{status.connector_id}: implausible time")
+            known = newest.get(status.connector_id)
+            if known is None or known[1] < status.at:
+                newest[status.connector_id] = (status.state.value, _utc(status.at))
+        async with self._database.unit() as unit:
+            living = await tables.connector_owners(unit, party_id, newest)
+            unknown = sorted(newest.keys() - living.keys())
+            for connector_id in unknown:
+                del newest[connector_id]
+            written = await tables.write_statuses(unit, party_id, newest)
+        return StatusPushed(written=written, unknown=unknown)
+
+    async def connector(self, unit: Unit, party_id: str, connector_id: str) -> ConnectorInfo | None:
+        """A connector with its place, its state now and the tariff in force now, if there is one."""
+        row: Any = await tables.find_connector(unit, party_id, connector_id)
+        if row is None:
+            return None
+        now = self._clock.business()
+        return ConnectorInfo(
+            connector=connector_ref(party_id, connector_id),
+            party_id=party_id,
+            station_id=row.station_id,
+            station_name=row.name,
+            address=row.address,
+            pile_id=row.pile_id,
+            kind=row.kind,
+            rated_power_w=row.plug_power_w or row.pile_power_w,
+            state=state_now(row.state, row.at, now=now, ttl_s=self._status_ttl_s),
+            state_at=row.at,
+            tariff=await self.tariff_at(unit, party_id, row.tariff_id, now),
+        )
+
+    async def get_connector(self, party_id: str, connector_id: str) -> ConnectorInfo:
+        """The same, read by itself.
+
+        Raises:
+            NotFoundError: no such connector.
+        """
+        async with self._database.reading() as unit:
+            info = await self.connector(unit, party_id, connector_id)
+        if info is None:
+            raise NotFoundError
+        return info
+
+
+async def host_for_update(unit: Unit, party_id: str) -> None:
+    """Hold a host's rows until the unit ends.
+
+    Raises:
+        NotFoundError: no such party, or not a host.
+    """
+    party = await tables.lock_host(unit, party_id)
+    if party is None or Role.HOST not in party.roles.split(","):
+        raise NotFoundError
+
+
+def _station(key: tuple[str, str], stored: StoredStation) -> Station:
+    plugs: dict[str, list[Connector]] = {}
+    for connector_id, plug in sorted(stored.connectors.items()):
+        if not plug.removed:
+            connector = Connector(connector_id=connector_id, rated_power_w=plug.rated_power_w)
+            plugs.setdefault(plug.pile_id, []).append(connector)
+    facts = stored.facts
+    return Station(
+        party_id=key[0],
+        station_id=key[1],
+        name=facts.name,
+        address=facts.address,
+        latitude_e6=facts.latitude_e6,
+        longitude_e6=facts.longitude_e6,
+        tariff_id=facts.tariff_id,
+        piles=[
+            Pile(
+                pile_id=pile_id,
+                kind=pile.kind,
+                rated_power_w=pile.rated_power_w,
+                connectors=plugs[pile_id],
+                power_assumed=pile.power_assumed,
+            )
+            for pile_id, pile in sorted(stored.piles.items())
+            if not pile.removed
+        ],
+        updated_at=stored.updated_at,
+        removed=facts.removed,
+    )
+
+
+def _tariff(row: tables.TariffVersionRow | None) -> Tariff | None:
+    if row is None:
+        return None
+    return Tariff(
+        party_id=row.host_party_id,
+        tariff_id=row.tariff_id,
+        version=row.version,
+        valid_from=row.valid_from,
+        periods=_PERIODS.decode(row.periods),
+        currency=row.currency,
+        utc_offset_minutes=row.utc_offset_minutes,
+    )
+
+
+def _place(after: str) -> tuple[datetime, str, str]:
+    at, row_id = decode_cursor(after)
+    party_id, slash, station_id = row_id.partition("/")
+    if not slash:
+        raise HubError(Code.MALFORMED, after="not a cursor of this list")
+    return at, party_id, station_id
+
+
+def _utc(at: datetime) -> datetime:
+    try:
+        return at.astimezone(UTC)
+    except OverflowError:
+        raise HubError(Code.MALFORMED, reason="implausible time") from None
+
+
+def _checked(value: T, kind: Any) -> T:
+    try:
+        return msgspec.convert(value, type=kind)  # type: ignore[no-any-return]
+    except msgspec.ValidationError as problem:
+        raise HubError(Code.MALFORMED, reason=str(problem)) from None

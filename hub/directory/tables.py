@@ -1,0 +1,285 @@
+"""Rows of stations, piles, connectors, their status and tariffs, and the queries on them.
+
+All of it is public to every operator on the hub, so no query here takes a viewer.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ForeignKeyConstraint, Index, func, tuple_
+from sqlalchemy import select as select_columns
+from sqlmodel import Field, SQLModel, col, select
+
+from hub.core.database import Unit
+from hub.core.tables import insert_for, table_of
+from hub.core.types import big, instant, text
+from hub.directory.geo import cell_of
+from hub.directory.model import Change, ConnectorFacts, PileFacts, StationFacts, StoredStation
+from hub.parties.tables import PartyRow
+
+AT_ONCE = 1000
+"""Keys in one IN list."""
+
+
+class StationRow(SQLModel, table=True):
+    """A station; a removed one stays as a tombstone. `updated_at` moves with its piles and connectors."""
+
+    __tablename__ = "station"
+    host_party_id: str = Field(primary_key=True, max_length=9, foreign_key="party.party_id")
+    station_id: str = Field(primary_key=True, max_length=40)
+    name: str = Field(max_length=200)
+    address: str = Field(max_length=200)
+    latitude_e6: int
+    longitude_e6: int
+    cell: int = big(index=True)
+    tariff_id: str = Field(max_length=64)
+    removed: bool = False
+    updated_at: datetime = instant()
+
+    __table_args__ = (Index("station_updated", "updated_at", "host_party_id", "station_id"),)
+
+
+class PileRow(SQLModel, table=True):
+    """A piece of equipment."""
+
+    __tablename__ = "pile"
+    host_party_id: str = Field(primary_key=True, max_length=9)
+    station_id: str = Field(primary_key=True, max_length=40)
+    pile_id: str = Field(primary_key=True, max_length=26)
+    kind: str = Field(max_length=2)
+    rated_power_w: int
+    power_assumed: bool = False
+    removed: bool = False
+
+    __table_args__ = (
+        ForeignKeyConstraint(["host_party_id", "station_id"], ["station.host_party_id", "station.station_id"]),
+    )
+
+
+class ConnectorRow(SQLModel, table=True):
+    """A plug; its id is the host's own and names it wherever it stands."""
+
+    __tablename__ = "connector"
+    host_party_id: str = Field(primary_key=True, max_length=9)
+    connector_id: str = Field(primary_key=True, max_length=26)
+    station_id: str = Field(max_length=40)
+    pile_id: str = Field(max_length=26)
+    rated_power_w: int
+    removed: bool = False
+
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["host_party_id", "station_id", "pile_id"],
+            ["pile.host_party_id", "pile.station_id", "pile.pile_id"],
+        ),
+        Index("connector_pile", "host_party_id", "station_id", "pile_id"),
+    )
+
+
+class ConnectorStatusRow(SQLModel, table=True):
+    """The newest state a host reported of a connector; `at` is the host's business time."""
+
+    __tablename__ = "connector_status"
+    host_party_id: str = Field(primary_key=True, max_length=9)
+    connector_id: str = Field(primary_key=True, max_length=26)
+    state: str = Field(max_length=12)
+    at: datetime = instant()
+
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["host_party_id", "connector_id"], ["connector.host_party_id", "connector.connector_id"]
+        ),
+    )
+
+
+class TariffVersionRow(SQLModel, table=True):
+    """One version of a tariff, immutable. `periods` is JSON."""
+
+    __tablename__ = "tariff_version"
+    host_party_id: str = Field(primary_key=True, max_length=9, foreign_key="party.party_id")
+    tariff_id: str = Field(primary_key=True, max_length=64)
+    version: int = Field(primary_key=True)
+    valid_from: datetime = instant()
+    periods: str = text()
+    currency: str = Field(default="CNY", max_length=3)
+    utc_offset_minutes: int
+    published_at: datetime = instant()
+
+
+async def lock_host(unit: Unit, party_id: str) -> PartyRow | None:
+    """A party, held until the unit ends, so that a host's descriptions are written one after another."""
+    statement = select(PartyRow).where(PartyRow.party_id == party_id).with_for_update(key_share=True)
+    return (await unit.session.exec(statement)).first()
+
+
+async def find_version(unit: Unit, *, party_id: str, tariff_id: str, version: int) -> TariffVersionRow | None:
+    """One version of a tariff."""
+    return await unit.session.get(TariffVersionRow, (party_id, tariff_id, version))
+
+
+async def find_version_at(
+    unit: Unit, *, party_id: str, tariff_id: str, at: datetime
+) -> TariffVersionRow | None:
+    """The greatest version that has begun by an instant."""
+    statement = (
+        select(TariffVersionRow)
+        .where(
+            TariffVersionRow.host_party_id == party_id,
+            TariffVersionRow.tariff_id == tariff_id,
+            TariffVersionRow.valid_from <= at,
+        )
+        .order_by(col(TariffVersionRow.version).desc())
+        .limit(1)
+    )
+    return (await unit.session.exec(statement)).first()
+
+
+async def newest_version(unit: Unit, *, party_id: str, tariff_id: str) -> int | None:
+    """The number of the last version published."""
+    statement = select(func.max(TariffVersionRow.version)).where(
+        TariffVersionRow.host_party_id == party_id, TariffVersionRow.tariff_id == tariff_id
+    )
+    return (await unit.session.exec(statement)).one()
+
+
+async def stored_stations(unit: Unit, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], StoredStation]:
+    """Stations by (party, station) with everything on them, tombstones included."""
+    by_party: defaultdict[str, list[str]] = defaultdict(list)
+    for party_id, station_id in keys:
+        by_party[party_id].append(station_id)
+    found: dict[tuple[str, str], StoredStation] = {}
+    for party_id, station_ids in by_party.items():
+        for batch in _batches(station_ids):
+            statement = select(StationRow).where(
+                StationRow.host_party_id == party_id, col(StationRow.station_id).in_(batch)
+            )
+            # Rows that this unit wrote since it last read them are read again.
+            statement = statement.execution_options(populate_existing=True)
+            some = {row.station_id: stored_station(row) for row in await unit.session.exec(statement)}
+            await _add_equipment(unit, party_id, some)
+            found.update({(party_id, station_id): stored for station_id, stored in some.items()})
+    return found
+
+
+def stored_station(row: StationRow) -> StoredStation:
+    """A row as its facts, without its equipment."""
+    facts = StationFacts(row.name, row.address, row.latitude_e6, row.longitude_e6, row.tariff_id, row.removed)
+    return StoredStation(facts, row.updated_at)
+
+
+async def _add_equipment(unit: Unit, party_id: str, stations: Mapping[str, StoredStation]) -> None:
+    # Core rows: a page of the largest stations holds thousands of piles, and the ORM costs five times as much.
+    connection = await unit.session.connection()
+    pile, plug = table_of(PileRow).c, table_of(ConnectorRow).c
+    piles = select_columns(
+        pile.station_id, pile.pile_id, pile.kind, pile.rated_power_w, pile.power_assumed, pile.removed
+    ).where(pile.host_party_id == party_id, pile.station_id.in_(stations))
+    for station_id, pile_id, *facts in (await connection.execute(piles)).tuples():
+        stations[station_id].piles[pile_id] = PileFacts(*facts)
+    plugs = select_columns(
+        plug.station_id, plug.connector_id, plug.pile_id, plug.rated_power_w, plug.removed
+    ).where(plug.host_party_id == party_id, plug.station_id.in_(stations))
+    for station_id, connector_id, *facts in (await connection.execute(plugs)).tuples():
+        stations[station_id].connectors[connector_id] = ConnectorFacts(*facts)
+
+
+async def connector_owners(unit: Unit, party_id: str, connector_ids: Iterable[str]) -> dict[str, str]:
+    """The stations that a host's living connectors stand in, for those of these ids that exist."""
+    owners: dict[str, str] = {}
+    connection = await unit.session.connection()
+    plug = table_of(ConnectorRow).c
+    for batch in _batches(list(connector_ids)):
+        statement = select_columns(plug.connector_id, plug.station_id).where(
+            plug.host_party_id == party_id, plug.connector_id.in_(batch), ~plug.removed
+        )
+        owners.update((row[0], row[1]) for row in (await connection.execute(statement)).tuples())
+    return owners
+
+
+def _batches(keys: Sequence[Any]) -> Iterable[Sequence[Any]]:
+    return (keys[start : start + AT_ONCE] for start in range(0, len(keys), AT_ONCE))
+
+
+async def write_changes(unit: Unit, party_id: str, changes: Mapping[str, Change], *, now: datetime) -> None:
+    """Write what changed at a host's stations, by station id."""
+    rows: defaultdict[type[SQLModel], list[dict[str, Any]]] = defaultdict(list)
+    for station_id, change in changes.items():
+        place = {"host_party_id": party_id, "station_id": station_id}
+        station = change.station._asdict() | place | {"updated_at": now}
+        station["cell"] = cell_of(change.station.latitude_e6, change.station.longitude_e6)
+        rows[StationRow].append(station)
+        rows[PileRow] += [{"pile_id": key, **place, **pile._asdict()} for key, pile in change.piles.items()]
+        rows[ConnectorRow] += [
+            {"connector_id": key, **place, **plug._asdict()} for key, plug in change.connectors.items()
+        ]
+    for model in (StationRow, PileRow, ConnectorRow):  # in the order of their foreign keys
+        if rows[model]:
+            connection = await unit.session.connection()
+            await connection.execute(_upsert(unit, model), rows[model])
+
+
+def _upsert(unit: Unit, model: type[SQLModel]) -> Any:
+    statement = insert_for(unit, model)
+    columns = table_of(model).columns
+    return statement.on_conflict_do_update(
+        index_elements=[column.name for column in columns if column.primary_key],
+        set_={column.name: statement.excluded[column.name] for column in columns if not column.primary_key},
+    )
+
+
+async def write_statuses(unit: Unit, party_id: str, statuses: Mapping[str, tuple[str, datetime]]) -> int:
+    """Write (state, at) by connector where it is newer than what is stored; says how many were."""
+    if not statuses:
+        return 0
+    statement = insert_for(unit, ConnectorStatusRow).values(
+        [
+            {"host_party_id": party_id, "connector_id": key, "state": state, "at": at}
+            for key, (state, at) in sorted(statuses.items())  # one order of locks for all
+        ]
+    )
+    fresh = statement.excluded
+    statement = statement.on_conflict_do_update(
+        index_elements=["host_party_id", "connector_id"],
+        set_={"state": fresh.state, "at": fresh.at},
+        where=table_of(ConnectorStatusRow).c.at < fresh.at,
+    )
+    return int((await (await unit.session.connection()).execute(statement)).rowcount)
+
+
+async def page_of_stations(
+    unit: Unit,
+    *,
+    after: tuple[datetime, str, str] | None,
+    updated_since: datetime | None,
+    party_id: str | None,
+    count: int,
+) -> list[StationRow]:
+    """Stations in order of (updated_at, party, station), tombstones included."""
+    columns = table_of(StationRow).c
+    place = (columns.updated_at, columns.host_party_id, columns.station_id)
+    statement = select(StationRow).order_by(*place).limit(count)
+    if after is not None:
+        statement = statement.where(tuple_(*place) > tuple_(*after, types=[part.type for part in place]))
+    if updated_since is not None:
+        statement = statement.where(StationRow.updated_at >= updated_since)
+    if party_id is not None:
+        statement = statement.where(StationRow.host_party_id == party_id)
+    return list((await unit.session.exec(statement)).all())
+
+
+async def find_connector(unit: Unit, party_id: str, connector_id: str) -> Any | None:
+    """A living connector with its pile, station and status (None when never reported), as one row."""
+    plug, pile, station = table_of(ConnectorRow), table_of(PileRow), table_of(StationRow)
+    status = table_of(ConnectorStatusRow)
+    statement = (
+        select_columns(
+            plug.c.station_id, plug.c.pile_id, pile.c.kind, station.c.name, station.c.address,
+            station.c.tariff_id, status.c.state, status.c.at,
+            plug.c.rated_power_w.label("plug_power_w"), pile.c.rated_power_w.label("pile_power_w"),
+        )
+        .select_from(plug.join(pile).join(station).outerjoin(status))
+        .where(plug.c.host_party_id == party_id, plug.c.connector_id == connector_id, ~plug.c.removed)
+    )  # fmt: skip
+    return (await (await unit.session.connection()).execute(statement)).one_or_none()

@@ -1,0 +1,198 @@
+"""One example of every message that crosses between parties, the same in every language: `schema/golden/`."""
+
+from datetime import UTC, datetime, timedelta
+
+from operator_sdk.contract.codes import (
+    AuthorizationState,
+    ConnectorState,
+    SessionState,
+    TargetKind,
+    TokenKind,
+)
+from operator_sdk.contract.messages.clearing import Obligation
+from operator_sdk.contract.messages.common import ErrorBody, Message, Target, Token
+from operator_sdk.contract.messages.directory import (
+    Connector,
+    ConnectorStatus,
+    Pile,
+    StationPut,
+    StatusPush,
+    Tariff,
+    TariffPeriod,
+    TariffPut,
+)
+from operator_sdk.contract.messages.records import (
+    ChargeRecord,
+    HomeRecord,
+    RecordAnswer,
+    RecordReply,
+    SettlementRecord,
+)
+from operator_sdk.contract.messages.roaming import (
+    Authorization,
+    AuthorizeRequest,
+    HomeAuthorization,
+    HomeAuthorizeRequest,
+    HostStartReply,
+    HostStartRequest,
+    ReleaseRequest,
+    SessionProgress,
+    SessionUpdate,
+    StartRequest,
+    StopRequest,
+)
+from operator_sdk.contract.pricing import Reading, price, total_fen
+
+START = datetime(2026, 11, 20, 1, 30, tzinfo=UTC)
+END = START + timedelta(hours=1)
+HOME, HOST = "MA5BBBBB2", "MA5AAAAA1"
+SESSION = "ses_019aa000-0000-7000-8000-000000000001"
+AUTHORIZATION = "aut_019aa000-0000-7000-8000-000000000002"
+RECORD = "rec_019aa000-0000-7000-8000-000000000003"
+
+PERIODS = [
+    TariffPeriod(start_minute=0, end_minute=600, electricity_micro=400_000, service_micro=300_000),
+    TariffPeriod(start_minute=600, end_minute=1440, electricity_micro=900_000, service_micro=300_000),
+]
+TARIFF = Tariff(party_id=HOST, tariff_id="tou", version=3, valid_from=START, periods=PERIODS)
+LINES = price(TARIFF, [Reading(START, 100_000), Reading(END, 130_001)])
+AMOUNT = total_fen(LINES)
+ELECTRICITY = sum(line.electricity_fen for line in LINES)
+CONNECTOR = f"P1C1.{HOST}"
+CARD = Token(kind=TokenKind.CARD, ref="B1000001")
+TARGET = Target(kind=TargetKind.ENERGY, value=30_000)
+SETTLEMENT = SettlementRecord(
+    settlement_ref="stl-1",
+    record_id=RECORD,
+    session_id=SESSION,
+    driver_amount_fen=AMOUNT,
+    captured_fen=AMOUNT,
+    released_fen=10_000 - AMOUNT,
+    settled_at=END,
+)
+
+GOLDEN: list[Message] = [
+    ErrorBody(code="id_reused", message="This id was used for another request.", request_id="req-1"),
+    TariffPut(valid_from=START, periods=PERIODS),
+    TARIFF,
+    StationPut(
+        name="示例充电站",
+        latitude_e6=22_543_096,
+        longitude_e6=114_057_865,
+        tariff_id="tou",
+        piles=[
+            Pile(pile_id="P1", kind="dc", rated_power_w=60_000, connectors=[Connector(connector_id="P1C1")])
+        ],
+    ),
+    StatusPush(statuses=[ConnectorStatus(connector_id="P1C1", state=ConnectorState.AVAILABLE, at=START)]),
+    AuthorizeRequest(authorization_ref="a-1", token=CARD, connector_id="P1C1", target=TARGET),
+    Authorization(
+        authorization_id=AUTHORIZATION,
+        authorization_ref="a-1",
+        state=AuthorizationState.GRANTED,
+        session_id=SESSION,
+        limit_fen=10_000,
+        token_ref="pGh2m0Xo3J9bq1Zc4Rk5Tw",
+        tariff=TARIFF,
+    ),
+    HomeAuthorizeRequest(
+        authorization_id=AUTHORIZATION,
+        session_id=SESSION,
+        token=CARD,
+        host_party_id=HOST,
+        connector=CONNECTOR,
+        tariff=TARIFF,
+        target=TARGET,
+        hold_fen=10_000,
+    ),
+    HomeAuthorization(state=AuthorizationState.GRANTED, limit_fen=10_000, home_ref="b-1"),
+    ReleaseRequest(authorization_id=AUTHORIZATION, reason="home_unavailable"),
+    StartRequest(start_ref="s-1", token=CARD, connector=CONNECTOR, limit_fen=10_000, target=TARGET),
+    HostStartRequest(
+        session_id=SESSION,
+        authorization_id=AUTHORIZATION,
+        connector_id="P1C1",
+        home_party_id=HOME,
+        token_ref="pGh2m0Xo3J9bq1Zc4Rk5Tw",
+        start_mode="home",
+        tariff_id="tou",
+        tariff_version=3,
+        limit_fen=10_000,
+        target=TARGET,
+    ),
+    HostStartReply(accepted=True, host_ref="h-1"),
+    StopRequest(stop_ref="x-1"),
+    SessionUpdate(
+        number=7,
+        at=START + timedelta(minutes=20),
+        state=SessionState.CHARGING,
+        meter_wh=110_000,
+        energy_wh=10_000,
+        amount_fen=700,
+        power_w=30_000,
+        soc_percent=41,
+    ),
+    SessionProgress(
+        session_id=SESSION,
+        number=7,
+        at=START + timedelta(minutes=20),
+        state=SessionState.CHARGING,
+        energy_wh=10_000,
+        amount_fen=700,
+        power_w=30_000,
+        percent=33,
+        seconds_left=2_400,
+        soc_percent=41,
+    ),
+    ChargeRecord(
+        record_ref="r-1",
+        session_id=SESSION,
+        connector_id="P1C1",
+        started_at=START,
+        ended_at=END,
+        meter_start_wh=100_000,
+        meter_end_wh=130_001,
+        energy_wh=30_001,
+        lines=LINES,
+        electricity_fen=ELECTRICITY,
+        service_fen=AMOUNT - ELECTRICITY,
+        amount_fen=AMOUNT,
+        tariff_id="tou",
+        tariff_version=3,
+        stop_reason="target_energy",
+    ),
+    RecordReply(record_id=RECORD, record_ref="r-1", state="accepted", owed_fen=AMOUNT),
+    HomeRecord(
+        record_id=RECORD,
+        session_id=SESSION,
+        authorization_id=AUTHORIZATION,
+        home_ref="s-1",
+        host_party_id=HOST,
+        connector=CONNECTOR,
+        started_at=START,
+        ended_at=END,
+        meter_start_wh=100_000,
+        meter_end_wh=130_001,
+        energy_wh=30_001,
+        lines=LINES,
+        electricity_fen=ELECTRICITY,
+        service_fen=AMOUNT - ELECTRICITY,
+        amount_fen=AMOUNT,
+        owed_fen=AMOUNT,
+        tariff_id="tou",
+        tariff_version=3,
+        stop_reason="target_energy",
+    ),
+    SETTLEMENT,
+    RecordAnswer(state="settled", settlement=SETTLEMENT),
+    Obligation(
+        obligation_id="obl_019aa000-0000-7000-8000-000000000004",
+        kind="charge",
+        debtor=HOME,
+        creditor=HOST,
+        amount_fen=AMOUNT,
+        booked_day="2026-11-20",
+        state="open",
+        record_id=RECORD,
+    ),
+]

@@ -1,0 +1,1 @@
+"""Books, accounts, holds, postings and seals: every fen that moves, moves here."""

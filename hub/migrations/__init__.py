@@ -1,0 +1,1 @@
+"""The database's shape, by Alembic, on both engines."""

@@ -1,0 +1,38 @@
+"""Every table of every room, gathered for migrations and for the test that compares them."""
+
+from sqlalchemy import MetaData
+from sqlmodel import SQLModel
+
+from hub.accounts import tables as accounts
+from hub.accounts import tables_signin as accounts_signin
+from hub.clearing import tables as clearing
+from hub.clearing.triggers import TRIGGERS as CLEARING
+from hub.core import tables as core
+from hub.directory import tables as directory
+from hub.directory.triggers import TRIGGERS as DIRECTORY
+from hub.ledger import tables as ledger
+from hub.ledger.triggers import TRIGGERS as LEDGER
+from hub.parties import tables as parties
+from hub.parties.triggers import TRIGGERS as PARTIES
+from hub.roaming import tables as roaming
+from hub.roaming import tables_records as roaming_records
+
+ROWS = (
+    core,
+    parties,
+    directory,
+    ledger,
+    accounts,
+    accounts_signin,
+    roaming,
+    roaming_records,
+    clearing,
+)
+"""The modules that define rows; importing them fills METADATA."""
+
+METADATA: MetaData = SQLModel.metadata
+
+
+def triggers(dialect: str) -> list[str]:
+    """The trigger statements of all rooms, in the order of their floors."""
+    return [statement for room in (PARTIES, DIRECTORY, LEDGER, CLEARING) for statement in room.get(dialect, [])]

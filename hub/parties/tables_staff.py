@@ -1,0 +1,46 @@
+"""Wrong passwords by login, known or not; forgetting what has run out."""
+
+from datetime import datetime
+
+from sqlalchemy import delete
+from sqlmodel import Field, SQLModel, col
+
+from hub.core.database import Unit
+from hub.core.tables import insert_for
+from hub.core.types import instant
+from hub.parties.tables import AssertionUse, StaffSessionRow
+
+
+class SignInFailure(SQLModel, table=True):
+    """Wrong passwords in a row. Logins that do not exist are counted too, so that they behave the same."""
+
+    __tablename__ = "sign_in_failure"
+    login: str = Field(primary_key=True, max_length=40)
+    failures: int = 0
+    last_at: datetime | None = instant(nullable=True, index=True)
+
+
+async def failures_for_update(unit: Unit, login: str) -> SignInFailure:
+    """The login's row, held until the unit ends; made when there is none."""
+    # DO UPDATE, not DO NOTHING: it waits for whoever is deleting the row, and then inserts.
+    statement = insert_for(unit, SignInFailure).values(login=login, failures=0, last_at=None)
+    statement = statement.on_conflict_do_update(index_elements=["login"], set_={"login": login})
+    await (await unit.session.connection()).execute(statement)
+    row = await unit.session.get(SignInFailure, login, with_for_update=True)
+    assert row is not None
+    return row
+
+
+async def forget_failures(unit: Unit, *, before: datetime) -> None:
+    """Failures that count no more, so that guessing at logins does not fill the table."""
+    await unit.session.execute(delete(SignInFailure).where(col(SignInFailure.last_at) < before))
+
+
+async def forget_sessions(unit: Unit, *, before: datetime) -> None:
+    """Sessions that have ended."""
+    await unit.session.execute(delete(StaffSessionRow).where(col(StaffSessionRow.expires_at) < before))
+
+
+async def forget_assertions(unit: Unit, *, before: datetime) -> None:
+    """Used assertions that would be refused for their age."""
+    await unit.session.execute(delete(AssertionUse).where(col(AssertionUse.expires_at) < before))

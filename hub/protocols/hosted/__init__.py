@@ -1,0 +1,1 @@
+"""Operators without a platform of their own: their link ends in the hub's `accounts`."""

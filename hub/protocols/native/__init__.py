@@ -1,0 +1,1 @@
+"""Our own protocol: the table of operations over HTTP, inward (server) and outward (link)."""

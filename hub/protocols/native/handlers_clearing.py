@@ -1,0 +1,106 @@
+"""Handlers: obligations, cycles, statements, a party's own dead letters."""
+
+from datetime import datetime
+
+from starlette.responses import Response
+
+from hub.clearing.statements import statement_csv, statement_html
+from hub.core.errors import HubError
+from hub.core.outbox import list_dead
+from hub.core.paging import cut_page, encode_cursor
+from hub.core.tables import OutboxLetter
+from hub.protocols.native.call import Call, Handler
+from operator_sdk.contract.messages.admin import DeadLetter, DeadLetterPage
+from operator_sdk.contract.messages.clearing import CyclePage, Obligation, ObligationPage, Statement
+from operator_sdk.contract.messages.common import Empty
+from operator_sdk.contract.public_codes import Code
+
+
+async def list_obligations(call: Call, _: Empty) -> ObligationPage:
+    """What the caller owes and is owed."""
+    found = await call.services.clearing.obligations(
+        call.viewer, after=call.after, updated_since=call.updated_since, limit=call.limit + 1
+    )
+    items, after = cut_page(found, call.limit, _place_of_obligation)
+    return ObligationPage(items=items, next_after=after)
+
+
+def _place_of_obligation(item: Obligation) -> tuple[datetime, str]:
+    assert item.updated_at is not None
+    return item.updated_at, item.obligation_id
+
+
+async def list_cycles(call: Call, _: Empty) -> CyclePage:
+    """Clearing cycles."""
+    found = await call.services.clearing.cycles(
+        call.viewer, after=call.after, updated_since=call.updated_since, limit=call.limit + 1
+    )
+    page = found[: call.limit]
+    after = encode_cursor(*page[-1][0]) if len(found) > call.limit else None
+    return CyclePage(items=[cycle for _, cycle in page], next_after=after)
+
+
+async def get_statement(call: Call, _: Empty) -> Statement | Response:
+    """The caller's own statement as JSON, CSV or a page."""
+    form = call.query.get("format", "json")
+    if form not in {"json", "csv", "html"}:
+        raise HubError(Code.MALFORMED, field="format")
+    statement = await call.services.clearing.statement(call.viewer, call.path["cycle_id"])
+    if form == "csv":
+        return Response(statement_csv(statement), media_type="text/csv; charset=utf-8")
+    if form == "html":
+        names = await call.services.clearing.names()
+        return Response(statement_html(statement, names), media_type="text/html; charset=utf-8")
+    return statement
+
+
+async def list_my_dead_letters(call: Call, _: Empty) -> DeadLetterPage:
+    """Messages to the caller that gave up."""
+    return await dead_letters(call, call.party_id)
+
+
+async def dead_letters(call: Call, party_id: str | None) -> DeadLetterPage:
+    """A page of dead letters, of one party or of all."""
+    after = call.query.get("after") or None
+    async with call.services.database.reading() as unit:
+        rows = await list_dead(unit, party_id=party_id, after=after, limit=call.limit + 1)
+    page = rows[: call.limit]
+    more = page[-1].letter_id if len(rows) > call.limit else None
+    return DeadLetterPage(items=[_letter(row) for row in page], next_after=more)
+
+
+async def replay_my_dead_letter(call: Call, _: Empty) -> DeadLetter:
+    """Try a message to the caller again."""
+    return await replay(call, call.party_id)
+
+
+async def replay(call: Call, party_id: str | None) -> DeadLetter:
+    """Put a dead letter back."""
+    async with call.services.database.unit() as unit:
+        row = await call.services.outbox.replay(unit, call.path["letter_id"], party_id=party_id)
+        return _letter(row)
+
+
+def _letter(row: OutboxLetter) -> DeadLetter:
+    return DeadLetter(
+        letter_id=row.letter_id,
+        kind=row.kind,
+        party_id=row.party_id,
+        subject=row.subject,
+        attempts=row.attempts,
+        reason=row.reason or "",
+        created_at=row.created_at,
+        dead_at=row.dead_at or row.created_at,
+    )
+
+
+HANDLERS: dict[str, Handler] = {
+    handler.__name__: handler  # the operation's id is the handler's name
+    for handler in (
+        list_obligations,
+        list_cycles,
+        get_statement,
+        list_my_dead_letters,
+        replay_my_dead_letter,
+    )
+}

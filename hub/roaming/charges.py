@@ -1,0 +1,376 @@
+"""The steps that all three ways to start share: open, decide, start at the host, let go.
+
+Each function with a `unit` runs inside the caller's step. Nothing here calls a party inside a unit.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from hub.core.database import Unit
+from hub.parties.link import Capability, LinkError, LinkRefused
+from hub.parties.scope import HUB
+from hub.parties.tables import change_exposure, find_agreement, find_party, reserve_exposure
+from hub.roaming.context import (
+    AUTHORIZE_MARGIN,
+    DEFAULT_HOLD_FEN,
+    START_RESULT,
+    UNUSED_AUTHORIZATION,
+    RoamingContext,
+)
+from hub.roaming.model import connector_refusal, goal_of, may_follow
+from hub.roaming.tables import AuthorizationRow, LegRow, SessionRow, get_authorization, get_session
+from operator_sdk.contract.codes import AuthorizationState, SessionState, StartMode, TargetKind
+from operator_sdk.contract.ids import AUTHORIZATION, SESSION, connector_ref
+from operator_sdk.contract.messages.common import Target, Token
+from operator_sdk.contract.messages.directory import ConnectorInfo, Tariff
+from operator_sdk.contract.messages.roaming import (
+    HomeAuthorization,
+    HomeAuthorizeRequest,
+    HostStartReply,
+    HostStartRequest,
+)
+from operator_sdk.contract.public_codes import Code
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A charge somebody wants: who, where, how far."""
+
+    start_mode: StartMode
+    home_party_id: str | None
+    host_party_id: str
+    connector_id: str
+    token: Token
+    target: Target
+    subject: str | None = None
+    authorization_ref: str | None = None
+    home_ref: str | None = None
+    limit_fen: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A charge as it was opened: either refused at once, or with what to ask the home."""
+
+    authorization_id: str
+    session_id: str
+    refusal: Code | None
+    ask: HomeAuthorizeRequest | None = None
+
+
+class Charges:
+    """Opens, decides, starts and lets go."""
+
+    def __init__(self, context: RoamingContext) -> None:
+        self._c = context
+
+    def new_ids(self) -> tuple[str, str]:
+        """(authorization_id, session_id)."""
+        return self._c.ids.new(AUTHORIZATION), self._c.ids.new(SESSION)
+
+    async def open(self, unit: Unit, wanted: Wanted, ids: tuple[str, str]) -> Opened:
+        """Write authorization and session with every check the hub can make by itself."""
+        authorization_id, session_id = ids
+        info = await self._c.directory.connector(unit, wanted.host_party_id, wanted.connector_id)
+        refusal, hold_fen = await self._refusal(unit, wanted, info)
+        home_party_id = wanted.home_party_id
+        if refusal is None and home_party_id is not None and home_party_id != wanted.host_party_id:
+            reserved = wanted.limit_fen if wanted.limit_fen is not None else hold_fen
+            if not await reserve_exposure(unit, home_party_id, reserved):
+                refusal = Code.HOME_EXPOSURE_EXCEEDED
+        else:
+            reserved = 0
+        if refusal is not None:
+            reserved = 0
+        now = self._c.clock.business()
+        token_ref = self._c.pseudonyms.token_ref(home_party_id or "", wanted.host_party_id, wanted.token.ref)
+        unit.session.add(
+            AuthorizationRow(
+                authorization_id=authorization_id,
+                session_id=session_id,
+                authorization_ref=wanted.authorization_ref,
+                home_party_id=home_party_id,
+                host_party_id=wanted.host_party_id,
+                token_ref=token_ref,
+                state=AuthorizationState.REFUSED if refusal else AuthorizationState.PENDING,
+                refusal=refusal,
+                hold_fen=hold_fen,
+                reserved_fen=reserved,
+                home_ref=wanted.home_ref,
+                created_at=now,
+                updated_at=now,
+            )
+        )
+        if home_party_id is not None and info is not None and info.tariff is not None:
+            await self._add_session(
+                unit,
+                wanted,
+                ids,
+                info=info,
+                tariff=info.tariff,
+                token_ref=token_ref,
+                hold_fen=hold_fen,
+                refusal=refusal,
+            )
+        if refusal is not None or info is None or info.tariff is None:
+            return Opened(authorization_id, session_id, refusal)
+        return Opened(authorization_id, session_id, None, self._ask(wanted, ids, info.tariff, hold_fen))
+
+    async def _refusal(self, unit: Unit, wanted: Wanted, info: ConnectorInfo | None) -> tuple[Code | None, int]:
+        if info is None:
+            return Code.CONNECTOR_UNKNOWN, 0
+        if wanted.home_party_id is None:
+            return Code.TOKEN_UNKNOWN, 0
+        if info.tariff is None:
+            return Code.TARIFF_UNKNOWN, 0
+        hold_fen = DEFAULT_HOLD_FEN
+        if wanted.home_party_id != wanted.host_party_id:
+            agreement = await find_agreement(
+                unit, home_party_id=wanted.home_party_id, host_party_id=wanted.host_party_id
+            )
+            if agreement is None:
+                return Code.NO_AGREEMENT, 0
+            hold_fen = agreement.hold_fen
+        return connector_refusal(info.state, wanted.start_mode), hold_fen
+
+    async def _add_session(
+        self,
+        unit: Unit,
+        wanted: Wanted,
+        ids: tuple[str, str],
+        *,
+        info: ConnectorInfo,
+        tariff: Tariff,
+        token_ref: str,
+        hold_fen: int,
+        refusal: Code | None,
+    ) -> None:
+        authorization_id, session_id = ids
+        home_party_id = wanted.home_party_id or ""
+        now = self._c.clock.business()
+        home = await find_party(unit, home_party_id)
+        subject = wanted.subject
+        unit.session.add(
+            SessionRow(
+                session_id=session_id,
+                authorization_id=authorization_id,
+                home_party_id=home_party_id,
+                host_party_id=wanted.host_party_id,
+                connector_id=wanted.connector_id,
+                start_mode=wanted.start_mode,
+                state=SessionState.REFUSED if refusal else SessionState.REQUESTED,
+                refusal=refusal,
+                token_ref=token_ref,
+                driver_ref=self._c.pseudonyms.driver_ref(home_party_id, subject) if subject else None,
+                home_ref=wanted.home_ref,
+                host_ref=wanted.authorization_ref,
+                home_follows=home is not None and home.protocol != "hosted",
+                target_kind=wanted.target.kind,
+                target_value=wanted.target.value,
+                tariff_id=tariff.tariff_id,
+                tariff_version=tariff.version,
+                limit_fen=None,
+                goal_fen=goal_of(
+                    hold_fen=hold_fen,
+                    target=wanted.target,
+                    tariff=tariff,
+                    start=now,
+                    able_w=info.rated_power_w,
+                ),
+                able_w=info.rated_power_w,
+                created_at=now,
+                updated_at=now,
+            )
+        )
+        if wanted.home_ref is not None:
+            unit.session.add(self._leg(session_id, "home", home_party_id, wanted.home_ref, "in"))
+        if wanted.authorization_ref is not None:
+            unit.session.add(
+                self._leg(session_id, "host", wanted.host_party_id, wanted.authorization_ref, "in")
+            )
+        if refusal is None:
+            await self._timer(unit, "authorize_timeout", session_id, AUTHORIZE_MARGIN)
+
+    def _leg(self, session_id: str, side: str, party_id: str, ref: str, direction: str) -> LegRow:
+        return LegRow(
+            session_id=session_id,
+            side=side,
+            party_id=party_id,
+            protocol="native",
+            external_ref=ref,
+            direction=direction,
+        )
+
+    async def _timer(self, unit: Unit, kind: str, session_id: str, after: timedelta) -> None:
+        await self._c.outbox.post(unit, kind=kind, lane=f"{kind}:{session_id}", subject=session_id, after=after)
+
+    def _ask(self, wanted: Wanted, ids: tuple[str, str], tariff: Tariff, hold_fen: int) -> HomeAuthorizeRequest:
+        return HomeAuthorizeRequest(
+            authorization_id=ids[0],
+            session_id=ids[1],
+            token=wanted.token,
+            host_party_id=wanted.host_party_id,
+            connector=connector_ref(wanted.host_party_id, wanted.connector_id),
+            tariff=tariff,
+            target=wanted.target,
+            hold_fen=hold_fen,
+        )
+
+    async def ask_home(self, home_party_id: str, ask: HomeAuthorizeRequest) -> HomeAuthorization | None:
+        """The home's decided answer, or None when it gave none."""
+        link = await self._c.links.of(home_party_id)
+        if Capability.AUTHORIZE not in link.capabilities:
+            return HomeAuthorization(state=AuthorizationState.REFUSED, refusal=Code.START_NOT_SUPPORTED_BY_HOME)
+        try:
+            return await link.authorize(ask)
+        except LinkError:
+            return None
+
+    async def decide(
+        self, unit: Unit, authorization_id: str, answer: HomeAuthorization | None
+    ) -> tuple[AuthorizationRow, SessionRow | None]:
+        """Write the home's answer, once; silence is a refusal, and given back durably."""
+        authorization = await get_authorization(HUB, unit, authorization_id, lock=True)
+        assert authorization is not None
+        session = await get_session(HUB, unit, authorization.session_id, lock=True)
+        if authorization.state != AuthorizationState.PENDING or session is None:
+            return authorization, session
+        now = self._c.clock.business()
+        authorization.updated_at = session.updated_at = now
+        if answer is not None and answer.state in {AuthorizationState.GRANTED, AuthorizationState.CONSUMED}:
+            await self._grant(unit, authorization, session, answer)
+        else:
+            refusal = Code.HOME_UNAVAILABLE if answer is None else (answer.refusal or Code.TOKEN_UNKNOWN)
+            authorization.state, authorization.refusal = AuthorizationState.REFUSED, refusal
+            session.state, session.refusal = SessionState.REFUSED, refusal
+            await self._give_back_exposure(unit, authorization)
+            if answer is None:
+                await self.post_release(unit, session, refusal)
+        session_id = session.session_id
+        unit.after_commit(lambda: self._c.live.publish(session_id))
+        return authorization, session
+
+    async def _grant(
+        self,
+        unit: Unit,
+        authorization: AuthorizationRow,
+        session: SessionRow,
+        answer: HomeAuthorization,
+    ) -> None:
+        limit = answer.limit_fen
+        authorization.state, authorization.limit_fen = AuthorizationState.GRANTED, limit
+        authorization.home_ref = authorization.home_ref or answer.home_ref
+        session.state, session.limit_fen = SessionState.AUTHORIZED, limit
+        if limit is not None and session.goal_fen is not None:
+            session.goal_fen = min(session.goal_fen, limit)
+        if answer.home_ref and session.home_ref is None:
+            session.home_ref = answer.home_ref
+            unit.session.add(
+                self._leg(session.session_id, "home", session.home_party_id, answer.home_ref, "out")
+            )
+        if answer.subject and session.driver_ref is None:
+            session.driver_ref = self._c.pseudonyms.driver_ref(session.home_party_id, answer.subject)
+        if limit is not None and session.home_party_id != session.host_party_id:
+            change = limit - authorization.reserved_fen
+            await change_exposure(unit, session.home_party_id, open_limits=change)
+            authorization.reserved_fen = limit
+        if session.start_mode == StartMode.HOST:
+            wait = self._c.clock.wall_for(UNUSED_AUTHORIZATION)
+            await self._timer(unit, "authorization_unused", session.session_id, wait)
+
+    async def _give_back_exposure(self, unit: Unit, authorization: AuthorizationRow) -> None:
+        if authorization.reserved_fen and authorization.home_party_id:
+            await change_exposure(unit, authorization.home_party_id, open_limits=-authorization.reserved_fen)
+            authorization.reserved_fen = 0
+
+    async def post_release(self, unit: Unit, session: SessionRow, reason: str) -> None:
+        """Tell the home, durably, to give back what it holds."""
+        await self._c.outbox.post(
+            unit,
+            kind="release_authorization",
+            lane=f"release:{session.session_id}",
+            subject=session.session_id,
+            party_id=session.home_party_id,
+            payload={"authorization_id": session.authorization_id, "reason": reason},
+        )
+
+    async def let_go(self, unit: Unit, session: SessionRow, reason: str, state: AuthorizationState) -> None:
+        """End an authorization without a charge, once: exposure back, home told."""
+        authorization = await get_authorization(HUB, unit, session.authorization_id, lock=True)
+        assert authorization is not None
+        if authorization.state not in {AuthorizationState.GRANTED, AuthorizationState.PENDING}:
+            return
+        authorization.state, authorization.refusal = state, reason
+        authorization.updated_at = self._c.clock.business()
+        await self._give_back_exposure(unit, authorization)
+        await self.post_release(unit, session, reason)
+
+    async def fail_start(self, unit: Unit, session: SessionRow, reason: str) -> None:
+        """The charge never began: start_failed, and everything is given back."""
+        if not may_follow(SessionState(session.state), SessionState.START_FAILED):
+            return
+        session.state, session.refusal = SessionState.START_FAILED, reason
+        session.updated_at = self._c.clock.business()
+        await self.let_go(unit, session, reason, AuthorizationState.RELEASED)
+        unit.after_commit(lambda: self._c.live.publish(session.session_id))
+
+    async def start_at_host(self, session_id: str) -> SessionRow:
+        """Ask the host to start an authorized session; unanswered is `unknown`, never given up silently."""
+        async with self._c.database.unit() as unit:
+            session = await get_session(HUB, unit, session_id, lock=True)
+            assert session is not None
+            if session.state != SessionState.AUTHORIZED:
+                return session
+            session.state, session.updated_at = SessionState.STARTING, self._c.clock.business()
+            await self._timer(unit, "start_check", session_id, START_RESULT)
+        outcome = await self._call_host(session)
+        async with self._c.database.unit() as unit:
+            session = await get_session(HUB, unit, session_id, lock=True)
+            assert session is not None
+            await self._note_start(unit, session, outcome)
+        return session
+
+    async def _call_host(self, session: SessionRow) -> HostStartReply | LinkError:
+        link = await self._c.links.of(session.host_party_id)
+        if Capability.START not in link.capabilities:
+            return HostStartReply(accepted=False, refusal=Code.START_NOT_SUPPORTED_BY_HOST)
+        try:
+            return await link.start(_host_start(session))
+        except LinkError as problem:
+            return problem
+
+    async def _note_start(self, unit: Unit, session: SessionRow, outcome: HostStartReply | LinkError) -> None:
+        if isinstance(outcome, HostStartReply):
+            if not outcome.accepted:
+                await self.fail_start(unit, session, outcome.refusal or Code.HOST_REFUSED)
+            elif outcome.host_ref and session.host_ref is None:
+                session.host_ref = outcome.host_ref
+                unit.session.add(
+                    self._leg(session.session_id, "host", session.host_party_id, outcome.host_ref, "out")
+                )
+        elif isinstance(outcome, LinkRefused) or not outcome.sent:
+            await self.fail_start(unit, session, Code.HOST_UNAVAILABLE)
+        elif may_follow(SessionState(session.state), SessionState.UNKNOWN):
+            session.state, session.updated_at = SessionState.UNKNOWN, self._c.clock.business()
+            await self._c.outbox.post(
+                unit,
+                kind="explain_unknown",
+                lane=f"unknown:{session.session_id}",
+                subject=session.session_id,
+                party_id=session.host_party_id,
+            )
+
+
+def _host_start(session: SessionRow) -> HostStartRequest:
+    return HostStartRequest(
+        session_id=session.session_id,
+        authorization_id=session.authorization_id,
+        connector_id=session.connector_id,
+        home_party_id=session.home_party_id,
+        token_ref=session.token_ref,
+        start_mode=session.start_mode,
+        tariff_id=session.tariff_id,
+        tariff_version=session.tariff_version,
+        limit_fen=session.limit_fen,
+        target=Target(kind=TargetKind(session.target_kind), value=session.target_value),
+    )

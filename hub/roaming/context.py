@@ -1,0 +1,48 @@
+"""What every use case of this room is built from."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from hub.core.clock import Clock
+from hub.core.database import Database
+from hub.core.group_writer import GroupWriter
+from hub.core.ids import Ids
+from hub.core.live import Live
+from hub.core.outbox import Outbox
+from hub.core.pseudonyms import Pseudonyms
+from hub.directory.service import DirectoryService
+from hub.parties.link import Links
+from hub.roaming.ports import RecordAccepted
+
+AUTHORIZE_MARGIN = timedelta(seconds=15)
+"""An authorization still pending this long after it was asked for has lost its asker."""
+
+START_RESULT = timedelta(seconds=60)
+"""Wall time from a start to the host's first update, before the session counts as unknown."""
+
+UNKNOWN_MOST = timedelta(hours=24)
+"""Business time after which a session nobody can explain is put in suspense."""
+
+UNUSED_AUTHORIZATION = timedelta(minutes=30)
+"""Business time within which a host must begin what it was authorized for."""
+
+DEFAULT_HOLD_FEN = 5_000
+"""Held where home and host are the same operator and need no agreement."""
+
+
+@dataclass(frozen=True, slots=True)
+class RoamingContext:
+    """Ports and lower rooms."""
+
+    database: Database
+    writer: GroupWriter
+    clock: Clock
+    ids: Ids
+    links: Links
+    outbox: Outbox
+    live: Live
+    directory: DirectoryService
+    pseudonyms: Pseudonyms
+    record_accepted: RecordAccepted
+    own_base_url: str
+    scan_keys: dict[str, bytes]

@@ -1,0 +1,176 @@
+"""Live updates: stored before they are acknowledged, then handed on to the home and to whoever follows."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+from hub.core.database import Unit
+from hub.core.errors import HubError, NotFoundError
+from hub.core.tables import insert_new
+from hub.parties.scope import PartyScope, of_party
+from hub.roaming.charges import Charges
+from hub.roaming.context import RoamingContext
+from hub.roaming.model import FROM_HOST, Heard, Live, after_update
+from hub.roaming.tables import SessionRow, UpdateRow, get_session, list_updates
+from operator_sdk.contract.codes import SessionState
+from operator_sdk.contract.messages.roaming import SessionProgress, SessionUpdate, UpdateReply
+from operator_sdk.contract.public_codes import Code
+
+LOOK_AGAIN_S = 5
+"""A follower looks for itself this often, should a notice be lost."""
+
+CLOSED = frozenset({SessionState.BILLED, SessionState.SETTLED, SessionState.REFUSED, SessionState.START_FAILED})
+
+
+class Following:
+    """Takes updates in and gives them out."""
+
+    def __init__(self, context: RoamingContext, charges: Charges) -> None:
+        self._c, self._charges = context, charges
+
+    async def push(self, host_party_id: str, session_id: str, update: SessionUpdate) -> UpdateReply:
+        """Store a host's update, durably, before this returns.
+
+        A number already stored is acknowledged and nothing is written; a smaller number not yet stored becomes
+        history and the live state does not go back.
+
+        Raises:
+            NotFoundError: not one of this host's sessions.
+            HubError: rule_violated for a state a host cannot report; state_conflict, it was refused.
+        """
+        if update.state not in FROM_HOST:
+            raise HubError(Code.RULE_VIOLATED, problem="a host cannot report this state")
+        return await self._c.writer.write(lambda unit: self._store(unit, host_party_id, session_id, update))
+
+    async def _store(
+        self, unit: Unit, host_party_id: str, session_id: str, update: SessionUpdate
+    ) -> UpdateReply:
+        session = await get_session(of_party(host_party_id), unit, session_id, lock=True)
+        if session is None or session.host_party_id != host_party_id:
+            raise NotFoundError
+        if session.state == SessionState.REFUSED:
+            raise HubError(Code.STATE_CONFLICT)
+        live = None
+        if update.number > session.last_number:
+            live = after_update(_live(session), _heard(update))
+        new = await insert_new(
+            unit,
+            UpdateRow,
+            session_id=session_id,
+            number=update.number,
+            at=update.at,
+            received_at=self._c.clock.wall(),
+            state=update.state,
+            meter_wh=update.meter_wh,
+            energy_wh=update.energy_wh,
+            amount_fen=update.amount_fen,
+            power_w=update.power_w,
+            soc_percent=update.soc_percent,
+            stop_reason=update.stop_reason,
+            percent=live.percent if live else None,
+            seconds_left=live.seconds_left if live else None,
+        )
+        if new and live is not None:
+            await self._apply(unit, session, live, update)
+        if new:
+            unit.after_commit(lambda: self._c.live.publish(session_id))
+        return UpdateReply(session_id=session_id, number=update.number, state=session.state)
+
+    async def _apply(self, unit: Unit, session: SessionRow, live: Live, update: SessionUpdate) -> None:
+        if update.state is SessionState.START_FAILED:
+            await self._charges.fail_start(unit, session, update.stop_reason or Code.HOST_REFUSED)
+        else:
+            session.state = live.state
+        for name in ("started_at", "last_at", "last_number", "energy_wh", "amount_fen", "power_w"):
+            setattr(session, name, getattr(live, name))
+        session.shortfall_ws, session.percent = live.shortfall_ws, live.percent
+        session.seconds_left, session.stop_reason = live.seconds_left, live.stop_reason
+        session.suspense = None
+        if update.state is SessionState.ENDED:
+            session.ended_at = update.at
+        session.updated_at = self._c.clock.business()
+        if session.home_follows:
+            edge = update.number == 1 or update.state in {SessionState.ENDED, SessionState.START_FAILED}
+            await self._c.outbox.post(
+                unit,
+                kind="push_session",
+                lane=f"session:{session.session_id}",
+                subject=session.session_id,
+                party_id=session.home_party_id,
+                payload={"number": update.number},
+                # The newest wins; the first and the last are kept.
+                newest_key=None if edge else "push_session",
+            )
+
+    async def events(
+        self, viewer: PartyScope, session_id: str, *, above: int
+    ) -> AsyncIterator[SessionProgress]:
+        """Updates above a number as they come, until the session is billed or closed.
+
+        Raises:
+            NotFoundError: not the viewer's session.
+        """
+        async with self._c.live.follow(session_id) as news:
+            while True:
+                news.clear()
+                async with self._c.database.reading() as unit:
+                    session = await get_session(viewer, unit, session_id)
+                    rows = await list_updates(viewer, unit, session_id, above=above)
+                if session is None:
+                    raise NotFoundError
+                for row in rows:
+                    above = row.number
+                    yield progress_of(row)
+                if not rows and SessionState(session.state) in CLOSED:
+                    return
+                if not rows:
+                    with contextlib.suppress(TimeoutError):
+                        async with asyncio.timeout(LOOK_AGAIN_S):
+                            await news.wait()
+
+
+def progress_of(row: UpdateRow) -> SessionProgress:
+    """An update as homes and drivers see it."""
+    return SessionProgress(
+        session_id=row.session_id,
+        number=row.number,
+        at=row.at,
+        state=row.state,
+        energy_wh=row.energy_wh,
+        amount_fen=row.amount_fen,
+        power_w=row.power_w,
+        percent=row.percent,
+        seconds_left=row.seconds_left,
+        soc_percent=row.soc_percent,
+        stop_reason=row.stop_reason,
+    )
+
+
+def _live(session: SessionRow) -> Live:
+    return Live(
+        state=SessionState(session.state),
+        started_at=session.started_at,
+        last_at=session.last_at,
+        last_number=session.last_number,
+        energy_wh=session.energy_wh,
+        amount_fen=session.amount_fen,
+        power_w=session.power_w,
+        goal_fen=session.goal_fen,
+        able_w=session.able_w,
+        shortfall_ws=session.shortfall_ws,
+        percent=session.percent,
+        seconds_left=session.seconds_left,
+        stop_reason=session.stop_reason,
+    )
+
+
+def _heard(update: SessionUpdate) -> Heard:
+    return Heard(
+        number=update.number,
+        at=update.at,
+        state=update.state,
+        energy_wh=update.energy_wh,
+        amount_fen=update.amount_fen,
+        power_w=update.power_w,
+        stop_reason=update.stop_reason,
+    )

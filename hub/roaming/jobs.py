@@ -1,0 +1,234 @@
+"""What roaming does later: relay, deliver, release, stop, and ask what became of a silent start."""
+
+from hub.core.errors import HubError
+from hub.core.outbox import Dead, Later, Letter
+from hub.parties.link import Capability, LinkError, LinkRefused, PartyLink
+from hub.parties.scope import HUB
+from hub.roaming.charges import Charges
+from hub.roaming.context import UNKNOWN_MOST, RoamingContext
+from hub.roaming.following import progress_of
+from hub.roaming.model import NOT_YET_CHARGING, may_follow
+from hub.roaming.reading import home_record, settlement_of
+from hub.roaming.records import Records
+from hub.roaming.stopping import Stopping
+from hub.roaming.tables import SessionRow, get_authorization, get_session, list_updates
+from hub.roaming.tables_records import get_record
+from operator_sdk.contract.codes import AuthorizationState, SessionState, StartMode, StopReason
+from operator_sdk.contract.messages.roaming import HostSession, StopRequest
+from operator_sdk.contract.public_codes import Code
+
+QUERIES_MOST = 3
+QUERY_PAUSE_S = 5
+
+
+class RoamingJobs:
+    """Handlers of this room's letters, by kind."""
+
+    def __init__(self, context: RoamingContext, charges: Charges, stopping: Stopping, records: Records) -> None:
+        self._c, self._charges, self._stopping, self._records = context, charges, stopping, records
+
+    def register(self) -> None:
+        """Hand the handlers to the outbox."""
+        for kind in (
+            "push_session",
+            "push_record",
+            "push_settlement",
+            "release_authorization",
+            "stop_at_host",
+            "authorize_timeout",
+            "authorization_unused",
+            "start_check",
+            "explain_unknown",
+            "unknown_overdue",
+        ):
+            self._c.outbox.handle(kind, getattr(self, kind))
+
+    async def _session(self, letter: Letter) -> SessionRow:
+        async with self._c.database.reading() as unit:
+            session = await get_session(HUB, unit, letter.subject)
+        if session is None:
+            raise Dead("no such session")
+        return session
+
+    async def _link(self, party_id: str) -> PartyLink:
+        return await self._c.links.of(party_id)
+
+    async def push_session(self, letter: Letter) -> None:
+        """One update to the home."""
+        session = await self._session(letter)
+        async with self._c.database.reading() as unit:
+            number = letter.payload["number"]
+            rows = await list_updates(HUB, unit, letter.subject, above=number - 1, limit=1)
+        link = await self._link(session.home_party_id)
+        if not rows or Capability.PUSH_SESSION not in link.capabilities:
+            return
+        try:
+            await link.push_session(progress_of(rows[0]))
+        except LinkRefused as problem:
+            raise Dead(problem.reason) from problem
+        except LinkError as problem:
+            raise Later(problem.reason) from problem
+
+    async def push_record(self, letter: Letter) -> None:
+        """An accepted record to the home; its answer settles or disputes it."""
+        session = await self._session(letter)
+        async with self._c.database.reading() as unit:
+            row = await get_record(HUB, unit, letter.payload["record_id"])
+        if row is None or row.settlement_ref is not None:
+            return
+        link = await self._link(session.home_party_id)
+        try:
+            answer = await link.push_record(home_record(row, session))
+        except LinkRefused as problem:
+            # A home that answers 4xx to a bill refuses it; silence and its own faults are tried again.
+            await self._records.dispute(row.record_id, problem.reason)
+            return
+        except LinkError as problem:
+            raise Later(problem.reason) from problem
+        if answer.state == "refused":
+            await self._records.dispute(row.record_id, answer.reason or "refused by the home")
+        elif answer.state == "settled" and answer.settlement is not None:
+            try:
+                await self._records.settle(session.home_party_id, answer.settlement)
+            except HubError as problem:
+                # The home may still send a right one by itself; until then the letter shows why.
+                raise Dead(f"settlement refused: {problem.code}") from problem
+
+    async def push_settlement(self, letter: Letter) -> None:
+        """A settlement record to the host."""
+        async with self._c.database.reading() as unit:
+            row = await get_record(HUB, unit, letter.payload["record_id"])
+        settlement = settlement_of(row) if row is not None else None
+        if row is None or settlement is None:
+            return
+        link = await self._link(row.host_party_id)
+        if Capability.PUSH_SETTLEMENT not in link.capabilities:
+            return
+        try:
+            await link.push_settlement(settlement)
+        except LinkRefused as problem:
+            raise Dead(problem.reason) from problem
+        except LinkError as problem:
+            raise Later(problem.reason) from problem
+
+    async def release_authorization(self, letter: Letter) -> None:
+        """Have the home give back what it holds."""
+        session = await self._session(letter)
+        link = await self._link(session.home_party_id)
+        if Capability.RELEASE_AUTHORIZATION not in link.capabilities:
+            return
+        try:
+            await link.release_authorization(
+                letter.payload["authorization_id"], letter.payload["reason"], session.home_ref
+            )
+        except LinkRefused as problem:
+            raise Dead(problem.reason) from problem
+        except LinkError as problem:
+            raise Later(problem.reason) from problem
+
+    async def stop_at_host(self, letter: Letter) -> None:
+        """Stop at the host; tried until it answers."""
+        session = await self._session(letter)
+        if session.state in {SessionState.ENDED, SessionState.BILLED, SessionState.SETTLED}:
+            return
+        link = await self._link(session.host_party_id)
+        request = StopRequest(stop_ref=letter.letter_id, reason=letter.payload["reason"])
+        try:
+            state = (await link.stop(session.session_id, request)).state
+        except LinkRefused as problem:
+            if problem.reason != Code.NOT_FOUND:
+                raise Dead(problem.reason) from problem
+            state = SessionState.START_FAILED
+        except LinkError as problem:
+            raise Later(problem.reason) from problem
+        if state == SessionState.START_FAILED:
+            async with self._c.database.unit() as unit:
+                row = await get_session(HUB, unit, session.session_id, lock=True)
+                if row is not None:
+                    await self._charges.fail_start(unit, row, Code.HOST_REFUSED)
+
+    async def authorize_timeout(self, letter: Letter) -> None:
+        """Nobody waits any more for this authorization: a pending one is refused, an unstarted one let go."""
+        async with self._c.database.unit() as unit:
+            session = await get_session(HUB, unit, letter.subject, lock=True)
+            if session is None:
+                return
+            authorization = await get_authorization(HUB, unit, session.authorization_id, lock=True)
+            if authorization is not None and authorization.state == AuthorizationState.PENDING:
+                await self._charges.decide(unit, authorization.authorization_id, None)
+            elif session.state == SessionState.AUTHORIZED and session.start_mode != StartMode.HOST:
+                # `starting` is committed before the host is called, so this one was never sent.
+                await self._charges.fail_start(unit, session, Code.HOST_UNAVAILABLE)
+
+    async def authorization_unused(self, letter: Letter) -> None:
+        """A host that never began: the authorization expires."""
+        async with self._c.database.unit() as unit:
+            session = await get_session(HUB, unit, letter.subject, lock=True)
+            if session is None or session.state != SessionState.AUTHORIZED:
+                return
+            await self._charges.let_go(unit, session, "expired", AuthorizationState.EXPIRED)
+            session.state, session.refusal = SessionState.START_FAILED, "expired"
+            session.updated_at = self._c.clock.business()
+
+    async def start_check(self, letter: Letter) -> None:
+        """A minute after the start: if the host sent nothing, nobody knows."""
+        async with self._c.database.unit() as unit:
+            session = await get_session(HUB, unit, letter.subject, lock=True)
+            if session is None or session.state != SessionState.STARTING:
+                return
+            session.state, session.updated_at = SessionState.UNKNOWN, self._c.clock.business()
+            await self._c.outbox.post(
+                unit,
+                kind="explain_unknown",
+                lane=f"unknown:{session.session_id}",
+                subject=session.session_id,
+                party_id=session.host_party_id,
+            )
+
+    async def explain_unknown(self, letter: Letter) -> None:
+        """Ask the host three times, then stop; the hold stays until a stop is confirmed or a bill comes."""
+        session = await self._session(letter)
+        if session.state not in NOT_YET_CHARGING:
+            return
+        link = await self._link(session.host_party_id)
+        if Capability.QUERY_SESSION in link.capabilities and letter.attempts < QUERIES_MOST:
+            try:
+                said = await link.query_session(session.session_id)
+            except LinkError as problem:
+                raise Later(problem.reason, after_s=QUERY_PAUSE_S) from problem
+            if await self._note_query(session.session_id, said):
+                return
+        async with self._c.database.unit() as unit:
+            row = await get_session(HUB, unit, session.session_id, lock=True)
+            if row is None or row.state not in NOT_YET_CHARGING:
+                return
+            await self._stopping.ask(unit, row, StopReason.HUB)
+            await self._c.outbox.post(
+                unit,
+                kind="unknown_overdue",
+                lane=f"overdue:{row.session_id}",
+                subject=row.session_id,
+                after=self._c.clock.wall_for(UNKNOWN_MOST),
+            )
+
+    async def _note_query(self, session_id: str, said: HostSession) -> bool:
+        """Whether the host's word explains the session."""
+        async with self._c.database.unit() as unit:
+            row = await get_session(HUB, unit, session_id, lock=True)
+            if row is None or row.state not in NOT_YET_CHARGING:
+                return True
+            if not said.known or said.state is SessionState.START_FAILED:
+                # The host may still be working on our lost start: only a stop makes sure.
+                return False
+            if may_follow(SessionState(row.state), said.state):
+                row.state, row.updated_at = said.state, self._c.clock.business()
+                return True
+            return False
+
+    async def unknown_overdue(self, letter: Letter) -> None:
+        """A day later: into suspense, never a silent release."""
+        async with self._c.database.unit() as unit:
+            session = await get_session(HUB, unit, letter.subject, lock=True)
+            if session is not None and session.state in NOT_YET_CHARGING:
+                session.suspense = "start_unknown"
+                session.updated_at = self._c.clock.business()

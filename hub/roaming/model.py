@@ -1,0 +1,162 @@
+"""The rules of a session while it runs: which state may follow, what an update changes, when it is the goal."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from operator_sdk.contract.codes import (
+    SESSION_RANK,
+    TARGET_STOPS,
+    ConnectorState,
+    SessionState,
+    StartMode,
+    TargetKind,
+)
+from operator_sdk.contract.messages.common import Target
+from operator_sdk.contract.messages.directory import Tariff
+from operator_sdk.contract.pricing import estimate_fen
+from operator_sdk.contract.progress import goal_fen, percent_done, seconds_left, shortfall_s_step
+from operator_sdk.contract.public_codes import Code
+
+FROM_HOST = frozenset(
+    {
+        SessionState.CHARGING,
+        SessionState.PAUSED,
+        SessionState.STOPPING,
+        SessionState.ENDED,
+        SessionState.START_FAILED,
+    }
+)
+"""The states that a host may report."""
+
+FINAL = frozenset({SessionState.SETTLED, SessionState.REFUSED, SessionState.START_FAILED})
+FINISHING = frozenset({SessionState.STOPPING, SessionState.ENDED, SessionState.BILLED, SessionState.SETTLED})
+NOT_YET_CHARGING = frozenset({SessionState.AUTHORIZED, SessionState.STARTING, SessionState.UNKNOWN})
+
+
+def may_follow(old: SessionState, new: SessionState) -> bool:
+    """Whether a session may go from one state to another: ranked, never backward, out of nothing final.
+
+    Within a rank only charging and paused change into each other, and `unknown` and `starting`. Only a session
+    that has not charged can fail to start or be refused.
+    """
+    if old is new or old in {SessionState.SETTLED, SessionState.REFUSED}:
+        return False
+    if old is SessionState.START_FAILED:
+        # A host that said "failed" and then sends a bill is believed about the bill, not about the failure.
+        return new in {SessionState.BILLED, SessionState.SETTLED}
+    if new is SessionState.START_FAILED:
+        return SESSION_RANK[old] < SESSION_RANK[SessionState.CHARGING]
+    if new is SessionState.REFUSED:
+        return old in {SessionState.REQUESTED, SessionState.AUTHORIZED}
+    if new is SessionState.UNKNOWN:
+        return old in {SessionState.AUTHORIZED, SessionState.STARTING}
+    if SESSION_RANK[new] == SESSION_RANK[old]:
+        return {old, new} == {SessionState.CHARGING, SessionState.PAUSED} or old is SessionState.UNKNOWN
+    return SESSION_RANK[new] > SESSION_RANK[old]
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """What the hub knows of a charge under way. Energy Wh, power W, money fen, `shortfall_ws` watt-seconds."""
+
+    state: SessionState
+    started_at: datetime | None
+    last_at: datetime | None
+    last_number: int
+    energy_wh: int
+    amount_fen: int
+    power_w: int
+    goal_fen: int | None
+    able_w: int
+    shortfall_ws: int
+    percent: int | None
+    seconds_left: int | None
+    stop_reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """An update as the rules see it."""
+
+    number: int
+    at: datetime
+    state: SessionState
+    energy_wh: int
+    amount_fen: int
+    power_w: int
+    stop_reason: str | None
+
+
+def after_update(live: Live, heard: Heard) -> Live:
+    """The live state after an update that is newer than all before; the state itself never goes back."""
+    state = heard.state if may_follow(live.state, heard.state) else live.state
+    started_at = live.started_at or heard.at
+    step_s = (heard.at - (live.last_at or heard.at)) // timedelta(seconds=1)
+    shortfall = live.shortfall_ws + shortfall_s_step(able_w=live.able_w, power_w=heard.power_w, step_s=step_s)
+    ended = heard.state is SessionState.ENDED
+    percent = percent_done(
+        goal=live.goal_fen,
+        amount_fen=heard.amount_fen,
+        sent=live.percent,
+        ended=ended,
+        at_target=heard.stop_reason in TARGET_STOPS,
+    )
+    left = seconds_left(
+        goal=live.goal_fen,
+        amount_fen=heard.amount_fen,
+        elapsed_s=max(0, (heard.at - started_at) // timedelta(seconds=1)),
+        shortfall_ws=shortfall,
+        able_w=live.able_w,
+        finishing=heard.state in FINISHING,
+    )
+    return replace(
+        live,
+        state=state,
+        started_at=started_at,
+        last_at=heard.at,
+        last_number=heard.number,
+        energy_wh=heard.energy_wh,
+        amount_fen=heard.amount_fen,
+        power_w=heard.power_w,
+        shortfall_ws=shortfall,
+        percent=percent,
+        seconds_left=left,
+        stop_reason=heard.stop_reason or live.stop_reason,
+    )
+
+
+def goal_of(
+    *, hold_fen: int | None, target: Target, tariff: Tariff, start: datetime, able_w: int
+) -> int | None:
+    """M_p: the money this charge is heading for, estimated with the prices at its start."""
+    estimate = None
+    if target.kind is TargetKind.AMOUNT:
+        estimate = target.value
+    elif target.kind is TargetKind.ENERGY:
+        estimate = estimate_fen(tariff, start=start, energy_wh=target.value)
+    elif target.kind is TargetKind.TIME:
+        estimate = estimate_fen(tariff, start=start, energy_wh=able_w * target.value // 3600)
+    return goal_fen(held_fen=hold_fen, target_estimate_fen=estimate)
+
+
+def connector_refusal(state: str, start_mode: StartMode) -> Code | None:
+    """Why a connector in this state takes no charge, or None.
+
+    A host that asks from its own pile knows better than its last report, except of a fault.
+    """
+    if state == ConnectorState.FAULTED:
+        return Code.CONNECTOR_FAULTED
+    if start_mode is StartMode.HOST:
+        return None
+    if state == ConnectorState.OFFLINE:
+        return Code.CONNECTOR_OFFLINE
+    if state in {ConnectorState.CHARGING, ConnectorState.RESERVED}:
+        return Code.CONNECTOR_BUSY
+    return None
+
+
+def target_problem(target: Target) -> str | None:
+    """Why a target makes no sense, or None."""
+    if target.kind is TargetKind.FULL:
+        return "a full charge has no target value" if target.value else None
+    return None if target.value > 0 else "a target needs a value"

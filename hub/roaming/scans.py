@@ -1,0 +1,132 @@
+"""What is this code? Parses what a driver scanned or typed, resolves it, and remembers it for one start.
+
+Our own URL carries a MAC and a key id; `hlht://` codes of other operators are only parsed; plain connector
+numbers are taken as they are. The MAC key never leaves the hub.
+"""
+
+import base64
+import hashlib
+import hmac
+import re
+from datetime import timedelta
+from urllib.parse import parse_qs, urlsplit
+
+from hub.core.errors import HubError
+from hub.parties.tables import find_agreement
+from hub.roaming.context import DEFAULT_HOLD_FEN, RoamingContext
+from hub.roaming.tables import ScanRow
+from operator_sdk.contract.ids import SCAN, connector_ref, split_connector
+from operator_sdk.contract.messages.directory import ConnectorInfo, Tariff
+from operator_sdk.contract.messages.roaming import Scan
+from operator_sdk.contract.public_codes import Code
+
+SCAN_LIFE = timedelta(minutes=2)
+MAC_BYTES = 9
+_CONNECTOR = re.compile(r"[A-Za-z0-9]{1,26}\.[0-9A-Z]{9}\Z")
+_HLHT = re.compile(r"hlht://([^/\s]+)\.([0-9A-Za-z]{9})(?:/.*)?\Z", re.IGNORECASE | re.DOTALL)
+
+
+def mac_of(key: bytes, connector: str) -> str:
+    """The check value of a sticker: HMAC-SHA256 over version and connector, 72 bits, base64url."""
+    digest = hmac.new(key, b"interpile-qr-1\x1f" + connector.encode(), hashlib.sha256).digest()
+    return base64.urlsafe_b64encode(digest[:MAC_BYTES]).decode()
+
+
+def signed_url(base_url: str, key_id: str, key: bytes, connector: str) -> str:
+    """The text of a connector's own QR code."""
+    return f"{base_url.rstrip('/')}/c/{connector}?k={key_id}&m={mac_of(key, connector)}"
+
+
+def read_code(text: str, base_url: str, keys: dict[str, bytes]) -> str:
+    """The connector that a scanned or typed text names, as `connector_id.party_id`.
+
+    Raises:
+        HubError: code_forged, our own URL with a wrong or missing check value; code_unknown otherwise.
+    """
+    text = text.strip()
+    if text.lower().startswith("hlht://"):
+        match = _HLHT.match(text)
+        candidate = f"{match[1]}.{match[2].upper()}" if match else ""
+    elif text.startswith(("http://", "https://")):
+        candidate = _read_own_url(text, base_url, keys)
+    else:
+        candidate = text
+    if not _CONNECTOR.match(candidate):
+        raise HubError(Code.CODE_UNKNOWN)
+    return candidate
+
+
+def _read_own_url(text: str, base_url: str, keys: dict[str, bytes]) -> str:
+    try:
+        url, own = urlsplit(text), urlsplit(base_url)
+    except ValueError:
+        raise HubError(Code.CODE_UNKNOWN) from None
+    if (url.scheme, url.netloc) != (own.scheme, own.netloc) or not url.path.startswith("/c/"):
+        raise HubError(Code.CODE_UNKNOWN)
+    connector, query = url.path.removeprefix("/c/"), parse_qs(url.query)
+    key = keys.get(query.get("k", [""])[0])
+    mac = query.get("m", [""])[0]
+    if key is None or not hmac.compare_digest(mac_of(key, connector).encode(), mac.encode()):
+        raise HubError(Code.CODE_FORGED)
+    return connector
+
+
+class Scans:
+    """Resolves codes for drivers."""
+
+    def __init__(self, context: RoamingContext) -> None:
+        self._c = context
+
+    async def resolve(self, home_party_id: str, subject: str, code: str) -> Scan:
+        """Show the driver what a start would mean, and remember it for two minutes.
+
+        Raises:
+            HubError: code_forged, code_unknown, no_agreement, tariff_unknown.
+        """
+        connector = read_code(code, self._c.own_base_url, self._c.scan_keys)
+        host_party_id, connector_id = split_connector(connector)
+        async with self._c.database.unit() as unit:
+            info = await self._c.directory.connector(unit, host_party_id, connector_id)
+            if info is None:
+                raise HubError(Code.CODE_UNKNOWN)
+            if info.tariff is None:
+                raise HubError(Code.TARIFF_UNKNOWN)
+            hold_fen = DEFAULT_HOLD_FEN
+            if home_party_id != host_party_id:
+                agreement = await find_agreement(unit, home_party_id=home_party_id, host_party_id=host_party_id)
+                if agreement is None:
+                    raise HubError(Code.NO_AGREEMENT)
+                hold_fen = agreement.hold_fen
+            row = ScanRow(
+                scan_id=self._c.ids.new(SCAN),
+                home_party_id=home_party_id,
+                driver_ref=self._c.pseudonyms.driver_ref(home_party_id, subject),
+                host_party_id=host_party_id,
+                connector_id=connector_id,
+                tariff_id=info.tariff.tariff_id,
+                tariff_version=info.tariff.version,
+                hold_fen=hold_fen,
+                expires_at=self._c.clock.wall() + SCAN_LIFE,
+            )
+            unit.session.add(row)
+        return _message(row, info, info.tariff)
+
+    def url_for(self, connector: str) -> str:
+        """The signed URL of a connector, under the newest key."""
+        key_id = max(self._c.scan_keys)
+        return signed_url(self._c.own_base_url, key_id, self._c.scan_keys[key_id], connector)
+
+
+def _message(row: ScanRow, info: ConnectorInfo, tariff: Tariff) -> Scan:
+    return Scan(
+        scan_id=row.scan_id,
+        connector=connector_ref(row.host_party_id, row.connector_id),
+        station_name=info.station_name,
+        address=info.address,
+        kind=info.kind,
+        rated_power_w=info.rated_power_w,
+        state=info.state,
+        tariff=tariff,
+        hold_fen=row.hold_fen,
+        expires_at=row.expires_at,
+    )

@@ -1,0 +1,28 @@
+"""The use cases of this room, built once."""
+
+from hub.roaming.authorizing import Authorizing
+from hub.roaming.charges import Charges
+from hub.roaming.context import RoamingContext
+from hub.roaming.following import Following
+from hub.roaming.jobs import RoamingJobs
+from hub.roaming.reading import Reading
+from hub.roaming.records import Records
+from hub.roaming.scans import Scans
+from hub.roaming.starting import Starting
+from hub.roaming.stopping import Stopping
+
+
+class Roaming:
+    """One attribute per noun."""
+
+    def __init__(self, context: RoamingContext) -> None:
+        charges = Charges(context)
+        self.authorizing = Authorizing(context, charges)
+        self.starting = Starting(context, charges)
+        self.stopping = Stopping(context)
+        self.following = Following(context, charges)
+        self.records = Records(context)
+        self.scans = Scans(context)
+        self.reading = Reading(context)
+        self.jobs = RoamingJobs(context, charges, self.stopping, self.records)
+        self.jobs.register()

@@ -1,0 +1,227 @@
+"""Rows of authorizations, sessions, legs, live updates and scans. Every query takes its viewer first."""
+
+from datetime import datetime
+
+from sqlalchemy import Index, UniqueConstraint
+from sqlmodel import Field, SQLModel, and_, col, or_, select
+
+from hub.core.database import Unit
+from hub.core.types import big, instant
+from hub.parties.scope import PartyScope
+
+
+class AuthorizationRow(SQLModel, table=True):
+    """May this token charge here. `hold_fen` is what was asked for, `limit_fen` what the home granted."""
+
+    __tablename__ = "authorization"
+    authorization_id: str = Field(primary_key=True, max_length=40)
+    session_id: str = Field(max_length=40, index=True)
+    authorization_ref: str | None = Field(default=None, max_length=64)
+    home_party_id: str | None = Field(default=None, max_length=9)
+    host_party_id: str = Field(max_length=9)
+    token_ref: str | None = Field(default=None, max_length=64)
+    state: str = Field(max_length=12)
+    refusal: str | None = Field(default=None, max_length=40)
+    hold_fen: int = big(default=0)
+    limit_fen: int | None = big(nullable=True)
+    reserved_fen: int = big(default=0)
+    home_ref: str | None = Field(default=None, max_length=64)
+    created_at: datetime = instant()
+    updated_at: datetime = instant()
+
+
+class SessionRow(SQLModel, table=True):
+    """One charge while it runs, with its live state. Energy Wh, power W, money fen."""
+
+    __tablename__ = "session"
+    session_id: str = Field(primary_key=True, max_length=40)
+    authorization_id: str = Field(max_length=40)
+    home_party_id: str = Field(max_length=9)
+    host_party_id: str = Field(max_length=9)
+    connector_id: str = Field(max_length=26)
+    start_mode: str = Field(max_length=4)
+    state: str = Field(max_length=12)
+    token_ref: str = Field(max_length=64)
+    driver_ref: str | None = Field(default=None, max_length=64)
+    home_ref: str | None = Field(default=None, max_length=64)
+    host_ref: str | None = Field(default=None, max_length=64)
+    home_follows: bool = False
+    target_kind: str = Field(max_length=8)
+    target_value: int = big(default=0)
+    tariff_id: str = Field(max_length=64)
+    tariff_version: int = 0
+    limit_fen: int | None = big(nullable=True)
+    goal_fen: int | None = big(nullable=True)
+    able_w: int = 0
+    shortfall_ws: int = big(default=0)
+    energy_wh: int = big(default=0)
+    amount_fen: int = big(default=0)
+    power_w: int = 0
+    percent: int | None = None
+    seconds_left: int | None = None
+    last_number: int = 0
+    last_at: datetime | None = instant(nullable=True)
+    started_at: datetime | None = instant(nullable=True)
+    ended_at: datetime | None = instant(nullable=True)
+    stop_reason: str | None = Field(default=None, max_length=40)
+    refusal: str | None = Field(default=None, max_length=40)
+    suspense: str | None = Field(default=None, max_length=40)
+    created_at: datetime = instant()
+    updated_at: datetime = instant()
+
+    __table_args__ = (
+        Index("session_home", "home_party_id", "updated_at", "session_id"),
+        Index("session_host", "host_party_id", "updated_at", "session_id"),
+        Index("session_driver", "driver_ref", "updated_at"),
+    )
+
+
+class LegRow(SQLModel, table=True):
+    """A session as one party knows it, with that party's number."""
+
+    __tablename__ = "leg"
+    session_id: str = Field(primary_key=True, max_length=40)
+    side: str = Field(primary_key=True, max_length=4)
+    party_id: str = Field(max_length=9)
+    protocol: str = Field(max_length=12)
+    external_ref: str = Field(max_length=64)
+    direction: str = Field(max_length=3)
+
+    __table_args__ = (UniqueConstraint("party_id", "side", "protocol", "external_ref"),)
+
+
+class UpdateRow(SQLModel, table=True):
+    """One live update as the host numbered it, stored before it was acknowledged."""
+
+    __tablename__ = "session_update"
+    session_id: str = Field(primary_key=True, max_length=40)
+    number: int = Field(primary_key=True)
+    at: datetime = instant()
+    received_at: datetime = instant()
+    state: str = Field(max_length=12)
+    meter_wh: int = big()
+    energy_wh: int = big()
+    amount_fen: int = big()
+    power_w: int = 0
+    soc_percent: int | None = None
+    stop_reason: str | None = Field(default=None, max_length=40)
+    percent: int | None = None
+    seconds_left: int | None = None
+
+
+class ScanRow(SQLModel, table=True):
+    """What a driver scanned: bound to driver, connector, tariff version and hold; used once."""
+
+    __tablename__ = "scan"
+    scan_id: str = Field(primary_key=True, max_length=40)
+    home_party_id: str = Field(max_length=9)
+    driver_ref: str = Field(max_length=64)
+    host_party_id: str = Field(max_length=9)
+    connector_id: str = Field(max_length=26)
+    tariff_id: str = Field(max_length=64)
+    tariff_version: int
+    hold_fen: int = big()
+    expires_at: datetime = instant()
+    used_at: datetime | None = instant(nullable=True)
+
+
+async def get_session(
+    viewer: PartyScope, unit: Unit, session_id: str, *, lock: bool = False
+) -> SessionRow | None:
+    """A session within the viewer's scope."""
+    statement = select(SessionRow).where(
+        SessionRow.session_id == session_id,
+        viewer.sees(SessionRow.home_party_id, SessionRow.host_party_id, SessionRow.driver_ref),
+    )
+    if lock:
+        statement = statement.with_for_update()
+    return (await unit.session.exec(statement)).first()
+
+
+async def get_authorization(
+    viewer: PartyScope, unit: Unit, authorization_id: str, *, lock: bool = False
+) -> AuthorizationRow | None:
+    """An authorization within the viewer's scope."""
+    statement = select(AuthorizationRow).where(
+        AuthorizationRow.authorization_id == authorization_id,
+        viewer.sees(AuthorizationRow.home_party_id, AuthorizationRow.host_party_id),
+    )
+    if lock:
+        statement = statement.with_for_update()
+    return (await unit.session.exec(statement)).first()
+
+
+async def find_authorization_of(viewer: PartyScope, unit: Unit, session_id: str) -> AuthorizationRow:
+    """The authorization that a session was opened with; every session id has one."""
+    statement = select(AuthorizationRow).where(
+        AuthorizationRow.session_id == session_id,
+        viewer.sees(AuthorizationRow.home_party_id, AuthorizationRow.host_party_id),
+    )
+    return (await unit.session.exec(statement)).one()
+
+
+async def list_sessions(
+    viewer: PartyScope,
+    unit: Unit,
+    *,
+    after: tuple[datetime, str] | None,
+    updated_since: datetime | None,
+    limit: int,
+) -> list[SessionRow]:
+    """Sessions in order of (updated_at, session_id), after a keyset position."""
+    statement = select(SessionRow).where(
+        viewer.sees(SessionRow.home_party_id, SessionRow.host_party_id, SessionRow.driver_ref)
+    )
+    if updated_since is not None:
+        statement = statement.where(col(SessionRow.updated_at) >= updated_since)
+    if after is not None:
+        at, session_id = after
+        statement = statement.where(
+            or_(
+                col(SessionRow.updated_at) > at,
+                and_(col(SessionRow.updated_at) == at, col(SessionRow.session_id) > session_id),
+            )
+        )
+    statement = statement.order_by(col(SessionRow.updated_at), col(SessionRow.session_id)).limit(limit)
+    return list((await unit.session.exec(statement)).all())
+
+
+async def list_updates(
+    viewer: PartyScope, unit: Unit, session_id: str, *, above: int, limit: int = 200
+) -> list[UpdateRow]:
+    """A session's updates above a number, in order, if the viewer sees the session."""
+    statement = (
+        select(UpdateRow)
+        .join(SessionRow, col(SessionRow.session_id) == col(UpdateRow.session_id))
+        .where(
+            UpdateRow.session_id == session_id,
+            col(UpdateRow.number) > above,
+            viewer.sees(SessionRow.home_party_id, SessionRow.host_party_id, SessionRow.driver_ref),
+        )
+        .order_by(col(UpdateRow.number))
+        .limit(limit)
+    )
+    return list((await unit.session.exec(statement)).all())
+
+
+async def get_scan(viewer: PartyScope, unit: Unit, scan_id: str, *, lock: bool = False) -> ScanRow | None:
+    """A driver's own scan."""
+    statement = select(ScanRow).where(
+        ScanRow.scan_id == scan_id, viewer.sees(ScanRow.home_party_id, None, ScanRow.driver_ref)
+    )
+    if lock:
+        statement = statement.with_for_update()
+    return (await unit.session.exec(statement)).first()
+
+
+async def list_in_suspense(
+    viewer: PartyScope, unit: Unit, *, after: str | None, limit: int
+) -> list[SessionRow]:
+    """Sessions nobody can explain, in order of id."""
+    statement = select(SessionRow).where(
+        col(SessionRow.suspense).is_not(None),
+        viewer.sees(SessionRow.home_party_id, SessionRow.host_party_id, SessionRow.driver_ref),
+    )
+    if after is not None:
+        statement = statement.where(col(SessionRow.session_id) > after)
+    return list((await unit.session.exec(statement.order_by(col(SessionRow.session_id)).limit(limit))).all())

@@ -1,0 +1,101 @@
+"""Settings, read from the environment once, at the start."""
+
+import os
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from hub.core.clock import SystemClock
+
+ENVIRONMENTS = ("production", "demo", "test")
+
+
+class SettingsError(Exception):
+    """A setting that cannot be used."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything the hub is told from outside."""
+
+    env: str = "production"
+    database_url: str = "sqlite:///interpile.db"
+    migration_url: str | None = None
+    redis_url: str | None = None
+    broker_url: str | None = None
+    public_url: str = "http://127.0.0.1:8080"
+    party_id: str = "MA5HUB000"
+    party_name: str = "Interpile"
+    secret_file: Path = Path("interpile-secrets.json")
+    code_file: Path | None = None
+    epoch: datetime | None = None
+    business_epoch: datetime | None = None
+    speed: int = 1
+    status_life_s: int = 180
+    rate_per_s: int = 500
+    concurrent_most: int = 64
+
+    @property
+    def relaxed(self) -> bool:
+        """Demo and test may use private addresses, other speeds and file outboxes."""
+        return self.env in {"demo", "test"}
+
+    def clock(self) -> SystemClock:
+        """The clocks these settings ask for."""
+        return SystemClock(self.epoch, self.business_epoch, self.speed)
+
+    @classmethod
+    def from_env(cls, environ: dict[str, str] | None = None) -> "Settings":
+        """Read the environment.
+
+        Raises:
+            SettingsError: an unknown INTERPILE_ENV, a SPEED that production refuses, or a malformed value.
+        """
+        given = dict(os.environ if environ is None else environ)
+        env = given.get("INTERPILE_ENV") or "production"
+        if env not in ENVIRONMENTS:
+            raise SettingsError(f"INTERPILE_ENV must be one of {', '.join(ENVIRONMENTS)}")
+        speed = _integer(given, "SPEED", 1)
+        if speed != 1 and env == "production":
+            raise SettingsError("SPEED other than 1 needs INTERPILE_ENV demo or test")
+        code_file = given.get("INTERPILE_CODE_FILE")
+        return cls(
+            env=env,
+            database_url=given.get("DATABASE_URL") or "sqlite:///interpile.db",
+            migration_url=given.get("DATABASE_MIGRATION_URL") or None,
+            redis_url=given.get("REDIS_URL") or None,
+            broker_url=given.get("BROKER_URL") or None,
+            public_url=(given.get("INTERPILE_PUBLIC_URL") or "http://127.0.0.1:8080").rstrip("/"),
+            party_id=given.get("INTERPILE_PARTY_ID") or "MA5HUB000",
+            party_name=given.get("INTERPILE_PARTY_NAME") or "Interpile",
+            secret_file=Path(given.get("INTERPILE_SECRET_FILE") or "interpile-secrets.json"),
+            code_file=Path(code_file) if code_file else None,
+            epoch=_instant(given, "INTERPILE_EPOCH"),
+            business_epoch=_instant(given, "INTERPILE_EPOCH_BUSINESS"),
+            speed=speed,
+            status_life_s=_integer(given, "INTERPILE_STATUS_LIFE_S", 180),
+            rate_per_s=_integer(given, "INTERPILE_RATE_PER_S", 500),
+            concurrent_most=_integer(given, "INTERPILE_CONCURRENT_MOST", 64),
+        )
+
+
+def _integer(given: dict[str, str], name: str, default: int) -> int:
+    text = given.get(name)
+    if not text:
+        return default
+    if not text.isdigit() or int(text) < 1:
+        raise SettingsError(f"{name} must be a positive integer")
+    return int(text)
+
+
+def _instant(given: dict[str, str], name: str) -> datetime | None:
+    text = given.get(name)
+    if not text:
+        return None
+    try:
+        value = datetime.fromisoformat(text)
+    except ValueError as problem:
+        raise SettingsError(f"{name} must be an RFC 3339 instant") from problem
+    if value.tzinfo is None:
+        raise SettingsError(f"{name} needs a zone")
+    return value

@@ -1,0 +1,272 @@
+"""The composition of the hub: every part built once, explicitly, from settings."""
+
+import asyncio
+import logging
+import os
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from hub.accounts.jobs import AccountsJobs
+from hub.accounts.model import Digests
+from hub.accounts.service import Accounts
+from hub.accounts.service_charging import HostedCharging
+from hub.accounts.service_signin import CodeSender, FileCodeSender, SignIn
+from hub.clearing.jobs import advance
+from hub.clearing.service import ClearingService
+from hub.core.clock import Clock
+from hub.core.database import Database
+from hub.core.doorbell import CeleryDoorbell
+from hub.core.errors import NotFoundError
+from hub.core.group_writer import GroupWriter
+from hub.core.ids import Ids, SystemIds
+from hub.core.live import Live, LocalLive, RedisLive
+from hub.core.outbound import Outbound
+from hub.core.outbox import LocalDoorbell, Outbox
+from hub.core.pseudonyms import Pseudonyms
+from hub.core.secrets import Seal, Secrets, make_secrets, read_secrets
+from hub.core.tables import forget_nonces
+from hub.core.tokens import Tokens
+from hub.directory.importer import StationImporter
+from hub.directory.service import DirectoryService
+from hub.ledger.jobs import LedgerJobs
+from hub.ledger.service import Ledger
+from hub.ledger.tables_seals import serving_role_may_change_entries
+from hub.parties.audit import AuditLog
+from hub.parties.link import PartyLink
+from hub.parties.service import PartiesService
+from hub.parties.staff import StaffService
+from hub.parties.tables import forget_assertions
+from hub.protocols.hosted.link import HostedLink
+from hub.protocols.native.call import Services
+from hub.protocols.native.link import NativeLink, NativeTools
+from hub.roaming.context import RoamingContext
+from hub.roaming.service import Roaming
+from hub.settings import Settings, SettingsError
+
+log = logging.getLogger("interpile.wiring")
+
+TIDY_EVERY_S = 60
+CLEARING_EVERY_S = 5
+
+
+class LinkRegistry:
+    """Finds a party's link by the protocol it speaks; implements `parties.Links`."""
+
+    def __init__(
+        self,
+        parties: PartiesService,
+        tools: NativeTools,
+        accounts: Accounts,
+        charging: HostedCharging,
+    ) -> None:
+        self._parties, self._tools = parties, tools
+        self._accounts, self._charging = accounts, charging
+
+    async def of(self, party_id: str) -> PartyLink:
+        """The party's link.
+
+        Raises:
+            NotFoundError: no such party, or the hub itself.
+        """
+        party = await self._parties.party(party_id)
+        if party.protocol == "hosted":
+            return HostedLink(party_id, self._accounts, self._charging)
+        if party.protocol == "native" and party.base_url is not None:
+            return NativeLink(party_id, party.base_url, self._tools)
+        raise NotFoundError
+
+
+class NoCodeSender:
+    """Where no way to send codes is configured, nobody can sign in by phone, and the log says so."""
+
+    async def send(self, phone: str, code: str) -> None:
+        """Not sent."""
+        log.error("no sender for one-time codes is configured")
+
+
+@dataclass(frozen=True, slots=True)
+class Hub:
+    """Everything, by name."""
+
+    settings: Settings
+    services: Services
+    database: Database
+    clock: Clock
+    ids: Ids
+    writer: GroupWriter
+    outbox: Outbox
+    local_doorbell: LocalDoorbell
+    live: Live
+    parties: PartiesService
+    staff: StaffService
+    directory: DirectoryService
+    importer: StationImporter
+    accounts: Accounts
+    ledger: Ledger
+    ledger_jobs: LedgerJobs
+    accounts_jobs: AccountsJobs
+    clearing: ClearingService
+    roaming: Roaming
+
+    async def advance_clearing(self) -> None:
+        """Follow the cycles' due times until cancelled."""
+        while True:
+            try:
+                await advance(self.clearing, self.clock.business())
+            except OSError:
+                log.warning("database out of reach; trying again")
+            await asyncio.sleep(CLEARING_EVERY_S)
+
+    async def keep_tidy(self) -> None:
+        """Forget nonces and sign-in rows whose time is long over, until cancelled."""
+        while True:
+            try:
+                await self.accounts_jobs.purge()
+                async with self.database.unit() as unit:
+                    await forget_nonces(unit, self.clock.wall())
+                    await forget_assertions(unit, self.clock.wall())
+            except OSError:
+                log.warning("database out of reach; trying again")
+            await asyncio.sleep(TIDY_EVERY_S)
+
+
+@asynccontextmanager
+async def open_hub(settings: Settings) -> AsyncIterator[Hub]:
+    """Build the hub, check that it may run like this, and take it down again.
+
+    Raises:
+        SettingsError: production, and the serving role could change entries of the ledger.
+        SecretsError: no secrets file.
+    """
+    if settings.relaxed and not settings.secret_file.exists():
+        make_secrets(settings.secret_file)
+    secrets = read_secrets(settings.secret_file)
+    database = Database(settings.database_url)
+    outbound = Outbound(private=settings.relaxed)
+    local = LocalDoorbell()
+    doorbell = CeleryDoorbell(settings.broker_url, local) if settings.broker_url else local
+    try:
+        await _check_roles(settings, database)
+        hub = _build(settings, secrets, database, outbound=outbound, doorbell=doorbell, local=local)
+        await hub.parties.ensure_hub_party(settings.party_id, settings.party_name)
+        yield hub
+        await hub.services.sign_in.close()
+    finally:
+        if isinstance(doorbell, CeleryDoorbell):
+            doorbell.close()
+        await outbound.close()
+        await database.close()
+
+
+async def _check_roles(settings: Settings, database: Database) -> None:
+    async with database.reading() as unit:
+        if not await serving_role_may_change_entries(unit):
+            return
+    problem = "the serving role could update or delete ledger entries; set DATABASE_MIGRATION_URL"
+    if not settings.relaxed:
+        raise SettingsError(problem)
+    log.warning(problem)
+
+
+def _build(
+    settings: Settings,
+    secrets: Secrets,
+    database: Database,
+    *,
+    outbound: Outbound,
+    doorbell: CeleryDoorbell | LocalDoorbell,
+    local: LocalDoorbell,
+) -> Hub:
+    clock = settings.clock()
+    ids = SystemIds(clock)
+    owner = f"{socket.gethostname()[:30]}:{os.getpid()}:{ids.digits(6)}"
+    outbox = Outbox(database, clock, ids, doorbell, owner)
+    audit = AuditLog(clock, ids)
+    parties = PartiesService(database, clock, ids, audit=audit, env=settings.env)
+    staff = StaffService(database, clock, ids, audit=audit)
+    directory = DirectoryService(database, clock, status_ttl_s=settings.status_life_s)
+    importer = StationImporter(database, clock, audit)
+    ledger = Ledger(clock, ids)
+    digests = Digests(secrets.derive("accounts"))
+    accounts = Accounts(database, clock, ids, ledger=ledger, digests=digests)
+    charging = HostedCharging(database, clock, accounts=accounts, ledger=ledger, digests=digests)
+    sign_in = SignIn(database, clock, ids, accounts=accounts, digests=digests, sender=_sender(settings))
+    clearing = ClearingService(
+        database,
+        clock=clock,
+        ids=ids,
+        ledger=ledger,
+        hub_party_id=settings.party_id,
+        env=settings.env,
+    )
+    live: Live = RedisLive(settings.redis_url) if settings.redis_url else LocalLive()
+    tools = NativeTools(outbound, secrets.signer, parties, clock, ids)
+    links = LinkRegistry(parties, tools, accounts, charging)
+    pseudonyms = Pseudonyms(secrets.derive("pseudonyms"))
+    writer = GroupWriter(database)
+    roaming = Roaming(
+        RoamingContext(
+            database=database,
+            writer=writer,
+            clock=clock,
+            ids=ids,
+            links=links,
+            outbox=outbox,
+            live=live,
+            directory=directory,
+            pseudonyms=pseudonyms,
+            record_accepted=clearing,
+            own_base_url=settings.public_url,
+            scan_keys=secrets.scan_keys(),
+        )
+    )
+    services = Services(
+        database=database,
+        clock=clock,
+        ids=ids,
+        tokens=Tokens(secrets, clock, ids, settings.public_url),
+        secrets=secrets,
+        seal=Seal(secrets.derive("evidence")),
+        pseudonyms=pseudonyms,
+        links=links,
+        parties=parties,
+        staff=staff,
+        directory=directory,
+        importer=importer,
+        ledger=ledger,
+        accounts=accounts,
+        sign_in=sign_in,
+        roaming=roaming,
+        clearing=clearing,
+        outbox=outbox,
+        issuer=settings.public_url,
+    )
+    return Hub(
+        settings=settings,
+        services=services,
+        database=database,
+        clock=clock,
+        ids=ids,
+        writer=writer,
+        outbox=outbox,
+        local_doorbell=local,
+        live=live,
+        parties=parties,
+        staff=staff,
+        directory=directory,
+        importer=importer,
+        accounts=accounts,
+        ledger=ledger,
+        ledger_jobs=LedgerJobs(database, clock, ledger),
+        accounts_jobs=AccountsJobs(database, clock),
+        clearing=clearing,
+        roaming=roaming,
+    )
+
+
+def _sender(settings: Settings) -> CodeSender:
+    if settings.code_file is None:
+        return NoCodeSender()
+    return FileCodeSender(settings.code_file, env=settings.env)

@@ -1,0 +1,103 @@
+"""Who works later: `interpile jobs` sweeps due lanes; a Celery worker works the lane that was rung."""
+
+import asyncio
+import contextlib
+import os
+import signal
+from typing import Any
+
+from celery import Celery
+from celery.signals import worker_process_init, worker_process_shutdown
+
+from hub.core.doorbell import TASK, celery_app
+from hub.core.logs import configure_logs
+from hub.core.runner import JobsRunner
+from hub.settings import Settings
+from hub.wiring import Hub, open_hub
+
+DEFAULT_BROKER = "amqp://guest:guest@127.0.0.1:5672//"
+
+
+class WorkerProcess:
+    """One event loop and one engine per worker process, made after the fork."""
+
+    def __init__(self) -> None:
+        self._runner = asyncio.Runner()
+        self._stack = contextlib.AsyncExitStack()
+        self._hub: Hub = self._runner.run(self._stack.enter_async_context(open_hub(Settings.from_env())))
+
+    def work(self, lane: str) -> int:
+        """Work a lane if it is due and nobody else holds it."""
+        return self._runner.run(self._work(lane))
+
+    async def _work(self, lane: str) -> int:
+        if not await self._hub.outbox.claim(lane):
+            return 0
+        return await self._hub.outbox.work_lane(lane)
+
+    def close(self) -> None:
+        """Give everything back."""
+        self._runner.run(self._stack.aclose())
+        self._runner.close()
+
+
+_process: WorkerProcess | None = None
+
+
+def make_worker() -> Celery:
+    """The Celery application with its one task."""
+    application = celery_app(os.environ.get("BROKER_URL") or DEFAULT_BROKER)
+
+    @application.task(name=TASK, max_retries=0)
+    def work_lane(lane: str) -> int:
+        """Work one lane; a message lost or doubled changes nothing."""
+        return _this_process().work(lane)
+
+    return application
+
+
+def _this_process() -> WorkerProcess:
+    global _process  # noqa: PLW0603 - Celery gives a process no other place to keep its own
+    if _process is None:
+        _process = WorkerProcess()
+    return _process
+
+
+@worker_process_init.connect
+def _begin(**_: Any) -> None:
+    configure_logs()
+    _this_process()
+
+
+@worker_process_shutdown.connect
+def _end(**_: Any) -> None:
+    if _process is not None:
+        _process.close()
+
+
+app = make_worker()
+
+
+async def _run_jobs(settings: Settings) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with open_hub(settings) as hub:
+        tasks = [asyncio.create_task(work) for work in background(hub)]
+        await stop.wait()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def background(hub: Hub) -> list[Any]:
+    """Everything that runs beside serving: due lanes, the ledger's seal, clearing's due times."""
+    runner = JobsRunner(hub.outbox, hub.local_doorbell)
+    return [runner.run(), hub.ledger_jobs.run(), hub.advance_clearing(), hub.keep_tidy()]
+
+
+def run_jobs(settings: Settings) -> None:
+    """Run the jobs until told to stop."""
+    configure_logs()
+    asyncio.run(_run_jobs(settings))

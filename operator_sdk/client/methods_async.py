@@ -1,0 +1,141 @@
+"""The thin typed methods of the async client."""
+
+from abc import ABC, abstractmethod
+from datetime import datetime
+from typing import TypeVar
+
+from operator_sdk.client import calls
+from operator_sdk.client.request import Call
+from operator_sdk.contract.messages import access, clearing, directory, records, roaming
+
+Reply = TypeVar("Reply")
+
+
+class AsyncMethods(ABC):
+    """One method per call of `operator_sdk.client.calls`, with the same names and arguments."""
+
+    @abstractmethod
+    async def run(self, call: Call[Reply]) -> Reply:
+        """Make a call.
+
+        Raises:
+            InterpileError: as drawn in `operator_sdk.errors`.
+        """
+
+    async def put_tariff(self, tariff_id: str, version: int, message: directory.TariffPut) -> directory.Tariff:
+        """Publish a version of a tariff."""
+        return await self.run(calls.put_tariff(tariff_id, version, message))
+
+    async def put_station(self, station_id: str, message: directory.StationPut) -> directory.Station:
+        """Describe a station whole."""
+        return await self.run(calls.put_station(station_id, message))
+
+    async def push_status(self, message: directory.StatusPush) -> directory.StatusPushed:
+        """Report connector states."""
+        return await self.run(calls.push_status(message))
+
+    async def list_stations(
+        self, *, limit: int | None = None, after: str | None = None, updated_since: datetime | None = None
+    ) -> directory.StationPage:
+        """Stations on the hub."""
+        return await self.run(calls.list_stations(limit=limit, after=after, updated_since=updated_since))
+
+    async def get_station(self, party_id: str, station_id: str) -> directory.Station:
+        """One station."""
+        return await self.run(calls.get_station(party_id, station_id))
+
+    async def get_connector(self, connector: str) -> directory.ConnectorInfo:
+        """One connector with its state and tariff."""
+        return await self.run(calls.get_connector(connector))
+
+    async def authorize(self, message: roaming.AuthorizeRequest) -> roaming.Authorization:
+        """A token was shown at a connector of mine."""
+        return await self.run(calls.authorize(message))
+
+    async def release_authorization(self, message: roaming.ReleaseRequest) -> roaming.ReleaseReply:
+        """Nothing was started on this authorization."""
+        return await self.run(calls.release_authorization(message))
+
+    async def start_session(self, message: roaming.StartRequest) -> roaming.Session:
+        """Start a charge for my driver."""
+        return await self.run(calls.start_session(message))
+
+    async def stop_session(self, session_id: str, message: roaming.StopRequest) -> roaming.StopReply:
+        """Stop my driver's charge."""
+        return await self.run(calls.stop_session(session_id, message))
+
+    async def push_session(self, session_id: str, message: roaming.SessionUpdate) -> roaming.UpdateReply:
+        """Send a live update."""
+        return await self.run(calls.push_session(session_id, message))
+
+    async def push_record(self, message: records.ChargeRecord) -> records.RecordReply:
+        """Send the final bill of a session."""
+        return await self.run(calls.push_record(message))
+
+    async def push_settlement(self, message: records.SettlementRecord) -> records.SettlementReply:
+        """Say what the driver was charged."""
+        return await self.run(calls.push_settlement(message))
+
+    async def get_session(self, session_id: str) -> roaming.Session:
+        """One session."""
+        return await self.run(calls.get_session(session_id))
+
+    async def list_sessions(
+        self, *, limit: int | None = None, after: str | None = None, updated_since: datetime | None = None
+    ) -> roaming.SessionPage:
+        """My sessions, oldest change first."""
+        return await self.run(calls.list_sessions(limit=limit, after=after, updated_since=updated_since))
+
+    async def get_record(self, record_id: str) -> records.Record:
+        """One charge record."""
+        return await self.run(calls.get_record(record_id))
+
+    async def list_records(
+        self, *, limit: int | None = None, after: str | None = None, updated_since: datetime | None = None
+    ) -> records.RecordPage:
+        """My charge records."""
+        return await self.run(calls.list_records(limit=limit, after=after, updated_since=updated_since))
+
+    async def list_obligations(
+        self, *, limit: int | None = None, after: str | None = None, updated_since: datetime | None = None
+    ) -> clearing.ObligationPage:
+        """What I owe and am owed."""
+        return await self.run(calls.list_obligations(limit=limit, after=after, updated_since=updated_since))
+
+    async def list_cycles(
+        self, *, limit: int | None = None, after: str | None = None, updated_since: datetime | None = None
+    ) -> clearing.CyclePage:
+        """Clearing cycles."""
+        return await self.run(calls.list_cycles(limit=limit, after=after, updated_since=updated_since))
+
+    async def get_statement(self, cycle_id: str) -> clearing.Statement:
+        """My statement for a cycle."""
+        return await self.run(calls.get_statement(cycle_id))
+
+    async def scan(self, message: roaming.ScanRequest) -> roaming.Scan:
+        """Driver: what is this code?"""
+        return await self.run(calls.scan(message))
+
+    async def start_charging(self, message: roaming.StartChargingRequest) -> roaming.Session:
+        """Driver: start what was scanned."""
+        return await self.run(calls.start_charging(message))
+
+    async def stop_charging(self, session_id: str, message: roaming.StopRequest) -> roaming.StopReply:
+        """Driver: stop my charge."""
+        return await self.run(calls.stop_charging(session_id, message))
+
+    async def get_driver_account(self) -> roaming.DriverAccount:
+        """Driver: my balance and holds, where my home can say."""
+        return await self.run(calls.get_driver_account())
+
+    async def send_code(self, message: access.CodeRequest) -> access.CodeSent:
+        """Send a hosted driver a one-time code."""
+        return await self.run(calls.send_code(message))
+
+    async def issue_driver_token(self, message: access.DriverTokenRequest) -> access.DriverTokens:
+        """A driver signs in."""
+        return await self.run(calls.issue_driver_token(message))
+
+    async def staff_sign_in(self, message: access.StaffSignIn) -> access.StaffSession:
+        """Staff sign in."""
+        return await self.run(calls.staff_sign_in(message))

@@ -1,0 +1,141 @@
+"""The thin typed methods of the sync client."""
+
+from abc import ABC, abstractmethod
+from datetime import datetime
+from typing import TypeVar
+
+from operator_sdk.client import calls
+from operator_sdk.client.request import Call
+from operator_sdk.contract.messages import access, clearing, directory, records, roaming
+
+Reply = TypeVar("Reply")
+
+
+class SyncMethods(ABC):
+    """One method per call of `operator_sdk.client.calls`, with the same names and arguments."""
+
+    @abstractmethod
+    def run(self, call: Call[Reply]) -> Reply:
+        """Make a call.
+
+        Raises:
+            InterpileError: as drawn in `operator_sdk.errors`.
+        """
+
+    def put_tariff(self, tariff_id: str, version: int, message: directory.TariffPut) -> directory.Tariff:
+        """Publish a version of a tariff."""
+        return self.run(calls.put_tariff(tariff_id, version, message))
+
+    def put_station(self, station_id: str, message: directory.StationPut) -> directory.Station:
+        """Describe a station whole."""
+        return self.run(calls.put_station(station_id, message))
+
+    def push_status(self, message: directory.StatusPush) -> directory.StatusPushed:
+        """Report connector states."""
+        return self.run(calls.push_status(message))
+
+    def list_stations(
+        self, *, limit: int | None = None, after: str | None = None, updated_since: datetime | None = None
+    ) -> directory.StationPage:
+        """Stations on the hub."""
+        return self.run(calls.list_stations(limit=limit, after=after, updated_since=updated_since))
+
+    def get_station(self, party_id: str, station_id: str) -> directory.Station:
+        """One station."""
+        return self.run(calls.get_station(party_id, station_id))
+
+    def get_connector(self, connector: str) -> directory.ConnectorInfo:
+        """One connector with its state and tariff."""
+        return self.run(calls.get_connector(connector))
+
+    def authorize(self, message: roaming.AuthorizeRequest) -> roaming.Authorization:
+        """A token was shown at a connector of mine."""
+        return self.run(calls.authorize(message))
+
+    def release_authorization(self, message: roaming.ReleaseRequest) -> roaming.ReleaseReply:
+        """Nothing was started on this authorization."""
+        return self.run(calls.release_authorization(message))
+
+    def start_session(self, message: roaming.StartRequest) -> roaming.Session:
+        """Start a charge for my driver."""
+        return self.run(calls.start_session(message))
+
+    def stop_session(self, session_id: str, message: roaming.StopRequest) -> roaming.StopReply:
+        """Stop my driver's charge."""
+        return self.run(calls.stop_session(session_id, message))
+
+    def push_session(self, session_id: str, message: roaming.SessionUpdate) -> roaming.UpdateReply:
+        """Send a live update."""
+        return self.run(calls.push_session(session_id, message))
+
+    def push_record(self, message: records.ChargeRecord) -> records.RecordReply:
+        """Send the final bill of a session."""
+        return self.run(calls.push_record(message))
+
+    def push_settlement(self, message: records.SettlementRecord) -> records.SettlementReply:
+        """Say what the driver was charged."""
+        return self.run(calls.push_settlement(message))
+
+    def get_session(self, session_id: str) -> roaming.Session:
+        """One session."""
+        return self.run(calls.get_session(session_id))
+
+    def list_sessions(
+        self, *, limit: int | None = None, after: str | None = None, updated_since: datetime | None = None
+    ) -> roaming.SessionPage:
+        """My sessions, oldest change first."""
+        return self.run(calls.list_sessions(limit=limit, after=after, updated_since=updated_since))
+
+    def get_record(self, record_id: str) -> records.Record:
+        """One charge record."""
+        return self.run(calls.get_record(record_id))
+
+    def list_records(
+        self, *, limit: int | None = None, after: str | None = None, updated_since: datetime | None = None
+    ) -> records.RecordPage:
+        """My charge records."""
+        return self.run(calls.list_records(limit=limit, after=after, updated_since=updated_since))
+
+    def list_obligations(
+        self, *, limit: int | None = None, after: str | None = None, updated_since: datetime | None = None
+    ) -> clearing.ObligationPage:
+        """What I owe and am owed."""
+        return self.run(calls.list_obligations(limit=limit, after=after, updated_since=updated_since))
+
+    def list_cycles(
+        self, *, limit: int | None = None, after: str | None = None, updated_since: datetime | None = None
+    ) -> clearing.CyclePage:
+        """Clearing cycles."""
+        return self.run(calls.list_cycles(limit=limit, after=after, updated_since=updated_since))
+
+    def get_statement(self, cycle_id: str) -> clearing.Statement:
+        """My statement for a cycle."""
+        return self.run(calls.get_statement(cycle_id))
+
+    def scan(self, message: roaming.ScanRequest) -> roaming.Scan:
+        """Driver: what is this code?"""
+        return self.run(calls.scan(message))
+
+    def start_charging(self, message: roaming.StartChargingRequest) -> roaming.Session:
+        """Driver: start what was scanned."""
+        return self.run(calls.start_charging(message))
+
+    def stop_charging(self, session_id: str, message: roaming.StopRequest) -> roaming.StopReply:
+        """Driver: stop my charge."""
+        return self.run(calls.stop_charging(session_id, message))
+
+    def get_driver_account(self) -> roaming.DriverAccount:
+        """Driver: my balance and holds, where my home can say."""
+        return self.run(calls.get_driver_account())
+
+    def send_code(self, message: access.CodeRequest) -> access.CodeSent:
+        """Send a hosted driver a one-time code."""
+        return self.run(calls.send_code(message))
+
+    def issue_driver_token(self, message: access.DriverTokenRequest) -> access.DriverTokens:
+        """A driver signs in."""
+        return self.run(calls.issue_driver_token(message))
+
+    def staff_sign_in(self, message: access.StaffSignIn) -> access.StaffSession:
+        """Staff sign in."""
+        return self.run(calls.staff_sign_in(message))

@@ -1,0 +1,33 @@
+"""An app served for real, on a free port of this machine."""
+
+import asyncio
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from starlette.types import ASGIApp
+
+
+@contextmanager
+def served(make: Callable[[str], ASGIApp]) -> Iterator[str]:
+    """Serve an app on a free port of this machine from a thread; yields its base URL.
+
+    The app is made with that URL, for it has to know where it is. Needs uvicorn.
+    """
+    import uvicorn  # noqa: PLC0415 (not in the base install)
+
+    listener = socket.create_server(("127.0.0.1", 0))
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    config = uvicorn.Config(
+        make(url), log_level="warning", timeout_graceful_shutdown=2, ws="none", loop="asyncio"
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listener])), daemon=True)
+    thread.start()
+    try:
+        yield url
+    finally:
+        server.should_exit = True
+        thread.join(timeout=10)
+        listener.close()
