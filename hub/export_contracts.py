@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from hub.golden import GOLDEN
+from operator_sdk.contract.golden import GOLDEN
 from operator_sdk.contract.messages.common import ErrorBody, Message
 from operator_sdk.contract.operations import HUB, OPERATOR, Operation, Scope
 from operator_sdk.contract.public_codes import PUBLIC_CODES, Code

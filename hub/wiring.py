@@ -86,29 +86,16 @@ class NoCodeSender:
         log.error("no sender for one-time codes is configured")
 
 
-@dataclass(frozen=True, slots=True)
-class Hub:
-    """Everything, by name."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hub(Services):
+    """What the rooms offer, and what runs beside them."""
 
     settings: Settings
-    services: Services
-    database: Database
-    clock: Clock
-    ids: Ids
     writer: GroupWriter
-    outbox: Outbox
     local_doorbell: LocalDoorbell
     live: Live
-    parties: PartiesService
-    staff: StaffService
-    directory: DirectoryService
-    importer: StationImporter
-    accounts: Accounts
-    ledger: Ledger
     ledger_jobs: LedgerJobs
     accounts_jobs: AccountsJobs
-    clearing: ClearingService
-    roaming: Roaming
 
     async def advance_clearing(self) -> None:
         """Follow the cycles' due times until cancelled."""
@@ -152,7 +139,7 @@ async def open_hub(settings: Settings) -> AsyncIterator[Hub]:
         hub = _build(settings, secrets, database, outbound=outbound, doorbell=doorbell, local=local)
         await hub.parties.ensure_hub_party(settings.party_id, settings.party_name)
         yield hub
-        await hub.services.sign_in.close()
+        await hub.sign_in.close()
     finally:
         if isinstance(doorbell, CeleryDoorbell):
             doorbell.close()
@@ -185,84 +172,88 @@ def _build(
     outbox = Outbox(database, clock, ids, doorbell, owner)
     audit = AuditLog(clock, ids)
     parties = PartiesService(database, clock, ids, audit=audit, env=settings.env)
-    staff = StaffService(database, clock, ids, audit=audit)
     directory = DirectoryService(database, clock, status_ttl_s=settings.status_life_s)
-    importer = StationImporter(database, clock, audit)
     ledger = Ledger(clock, ids)
     digests = Digests(secrets.derive("accounts"))
     accounts = Accounts(database, clock, ids, ledger=ledger, digests=digests)
     charging = HostedCharging(database, clock, accounts=accounts, ledger=ledger, digests=digests)
-    sign_in = SignIn(database, clock, ids, accounts=accounts, digests=digests, sender=_sender(settings))
-    clearing = ClearingService(
-        database,
-        clock=clock,
-        ids=ids,
-        ledger=ledger,
-        hub_party_id=settings.party_id,
-        env=settings.env,
-    )
-    live: Live = RedisLive(settings.redis_url) if settings.redis_url else LocalLive()
+    clearing = _clearing(settings, database, clock, ids, ledger)
     tools = NativeTools(outbound, secrets.signer, parties, clock, ids)
     links = LinkRegistry(parties, tools, accounts, charging)
-    pseudonyms = Pseudonyms(secrets.derive("pseudonyms"))
-    writer = GroupWriter(database)
-    roaming = Roaming(
-        RoamingContext(
-            database=database,
-            writer=writer,
-            clock=clock,
-            ids=ids,
-            links=links,
-            outbox=outbox,
-            live=live,
-            directory=directory,
-            pseudonyms=pseudonyms,
-            record_accepted=clearing,
-            own_base_url=settings.public_url,
-            scan_keys=secrets.scan_keys(),
-        )
-    )
-    services = Services(
+    lower = _Lower(database, clock, ids, outbox, directory)
+    context = _roaming_context(settings, secrets, lower, links, clearing)
+    sender = _sender(settings)
+    return Hub(
+        settings=settings,
         database=database,
         clock=clock,
         ids=ids,
         tokens=Tokens(secrets, clock, ids, settings.public_url),
         secrets=secrets,
         seal=Seal(secrets.derive("evidence")),
-        pseudonyms=pseudonyms,
-        links=links,
+        pseudonyms=context.pseudonyms,
+        links=context.links,
         parties=parties,
-        staff=staff,
+        staff=StaffService(database, clock, ids, audit=audit),
         directory=directory,
-        importer=importer,
+        importer=StationImporter(database, clock, audit),
         ledger=ledger,
         accounts=accounts,
-        sign_in=sign_in,
-        roaming=roaming,
+        sign_in=SignIn(database, clock, ids, accounts=accounts, digests=digests, sender=sender),
+        roaming=Roaming(context),
         clearing=clearing,
         outbox=outbox,
         issuer=settings.public_url,
-    )
-    return Hub(
-        settings=settings,
-        services=services,
-        database=database,
-        clock=clock,
-        ids=ids,
-        writer=writer,
-        outbox=outbox,
+        writer=context.writer,
         local_doorbell=local,
-        live=live,
-        parties=parties,
-        staff=staff,
-        directory=directory,
-        importer=importer,
-        accounts=accounts,
-        ledger=ledger,
+        live=context.live,
         ledger_jobs=LedgerJobs(database, clock, ledger),
         accounts_jobs=AccountsJobs(database, clock),
-        clearing=clearing,
-        roaming=roaming,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Lower:
+    database: Database
+    clock: Clock
+    ids: Ids
+    outbox: Outbox
+    directory: DirectoryService
+
+
+def _roaming_context(
+    settings: Settings,
+    secrets: Secrets,
+    lower: _Lower,
+    links: LinkRegistry,
+    clearing: ClearingService,
+) -> RoamingContext:
+    return RoamingContext(
+        database=lower.database,
+        writer=GroupWriter(lower.database),
+        clock=lower.clock,
+        ids=lower.ids,
+        links=links,
+        outbox=lower.outbox,
+        live=RedisLive(settings.redis_url) if settings.redis_url else LocalLive(),
+        directory=lower.directory,
+        pseudonyms=Pseudonyms(secrets.derive("pseudonyms")),
+        record_accepted=clearing,
+        own_base_url=settings.public_url,
+        scan_keys=secrets.scan_keys(),
+    )
+
+
+def _clearing(
+    settings: Settings, database: Database, clock: Clock, ids: Ids, ledger: Ledger
+) -> ClearingService:
+    return ClearingService(
+        database,
+        clock=clock,
+        ids=ids,
+        ledger=ledger,
+        hub_party_id=settings.party_id,
+        env=settings.env,
     )
 
 

@@ -1,5 +1,6 @@
 """A small market for the tests of clearing: three operators, one hub, and records that are accepted."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -32,6 +33,8 @@ class MortalDatabase(Database):
 
     units_left = -1
     after_commit = False
+    pause_s = 0.0
+    """How long each unit dawdles before it commits, so that units of a race do overlap."""
 
     @asynccontextmanager
     async def unit(self) -> AsyncIterator[Unit]:
@@ -40,6 +43,7 @@ class MortalDatabase(Database):
         dies = self.units_left == 0
         async with super().unit() as unit:
             yield unit
+            await asyncio.sleep(self.pause_s)
             if dies and not self.after_commit:
                 raise Killed
         if dies:

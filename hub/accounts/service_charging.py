@@ -10,7 +10,7 @@ from hub.core.clock import Clock
 from hub.core.database import Database, Unit
 from hub.core.errors import HubError, NotFoundError
 from hub.core.tables import insert_new
-from hub.ledger.model import Account, HoldState
+from hub.ledger.model import Account, Entry, HoldState
 from hub.ledger.service import Ledger
 from operator_sdk.contract.codes import AuthorizationState
 from operator_sdk.contract.messages.records import HomeRecord, SettlementRecord
@@ -177,27 +177,9 @@ class HostedCharging:
             free_fen=locked[wallet].available_fen,
         )
         if still_held:
-            taken = [moved(wallet, shares.captured_fen), moved(earner, -shares.captured_fen)]
-            await self._ledger.capture_hold(
-                unit,
-                row.authorization_id,
-                shares.captured_fen,
-                kind="capture",
-                posting_reference=record.record_id,
-                event_at=record.ended_at,
-                entries=taken if shares.captured_fen else [],
-            )
-        excess = [(wallet, shares.from_wallet_fen), (debt, shares.debt_fen)]
-        entries = [moved(account, fen) for account, fen in excess if fen]
-        if entries:
-            total_fen = sum(entry.amount_fen for entry in entries)
-            await self._ledger.post(
-                unit,
-                kind="excess",
-                reference=record.record_id,
-                event_at=record.ended_at,
-                entries=[*entries, moved(earner, -total_fen)],
-            )
+            await self._capture(unit, record, wallet, earner, shares.captured_fen)
+        parts = [(wallet, shares.from_wallet_fen), (debt, shares.debt_fen)]
+        await self._book_excess(unit, record, [moved(a, fen) for a, fen in parts if fen], earner)
         return HostedSettlement(
             record_id=record.record_id,
             home_party_id=home,
@@ -211,6 +193,30 @@ class HostedCharging:
             debt_fen=shares.debt_fen,
             settled_at=self._clock.business(),
         )
+
+    async def _capture(
+        self, unit: Unit, record: HomeRecord, wallet: Account, earner: Account, amount_fen: int
+    ) -> None:
+        await self._ledger.capture_hold(
+            unit,
+            record.authorization_id,
+            amount_fen,
+            kind="capture",
+            posting_reference=record.record_id,
+            event_at=record.ended_at,
+            entries=[moved(wallet, amount_fen), moved(earner, -amount_fen)] if amount_fen else [],
+        )
+
+    async def _book_excess(self, unit: Unit, record: HomeRecord, entries: list[Entry], earner: Account) -> None:
+        if entries:
+            total_fen = sum(entry.amount_fen for entry in entries)
+            await self._ledger.post(
+                unit,
+                kind="excess",
+                reference=record.record_id,
+                event_at=record.ended_at,
+                entries=[*entries, moved(earner, -total_fen)],
+            )
 
 
 def _answer(row: HostedAuthorization) -> HomeAuthorization:

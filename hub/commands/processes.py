@@ -39,6 +39,7 @@ def migrate() -> None:
     from hub.migrations.run import migrate as upgrade
 
     upgrade(Settings.from_env())
+    print("the database is at the newest revision")
 
 
 @contracts_app.command()

@@ -27,6 +27,7 @@ from hub.ledger.model import (
     posting_digest,
     same_content,
 )
+from hub.ledger.tables_hot import Locked
 from operator_sdk.contract.ids import HOLD, POSTING
 from operator_sdk.contract.public_codes import Code
 
@@ -66,7 +67,7 @@ class Ledger:
         """
         check_posting(entries)
         locked = await moves.lock_accounts(unit, [entry.account for entry in entries])
-        known = await (await hot(unit)).posting_id_of(kind, reference)
+        known = await moves.posting_id_of(unit, kind, reference)
         if known is not None:
             if not same_content(entries, await moves.entries_of(unit, known)):
                 raise HubError(Code.ID_REUSED, kind=kind)
@@ -100,8 +101,8 @@ class Ledger:
             balance = after[account].balance(account)
             if not kind_of(account).may_overdraw and balance.available_fen < 0:
                 raise HubError(Code.INSUFFICIENT_FUNDS)
-        await statements.insert_entries(facts.posting_id, lines)
-        await (await hot(unit)).move([row for a, row in after.items() if row != locked[a]])
+        await moves.insert_entries(unit, facts.posting_id, lines)
+        await moves.move_accounts(unit, [row for a, row in after.items() if row != locked[a]])
         digest = posting_digest(facts, [line for _, line in lines])
         new = await moves.insert_posting(unit, facts, digest)
         if not new:
@@ -144,7 +145,7 @@ class Ledger:
             )
             if await moves.insert_hold(unit, hold, row.account_id):
                 if enough:
-                    await (await hot(unit)).move([row._replace(held_fen=row.held_fen + amount_fen)])
+                    await moves.move_accounts(unit, [row._replace(held_fen=row.held_fen + amount_fen)])
                 return hold
             known = await moves.read_hold(unit, reference)
         assert known is not None
@@ -196,14 +197,14 @@ class Ledger:
         posting_id = None
         freed = {seen.account: -hold.amount_fen}
         if entries:
-            if await (await hot(unit)).posting_id_of(kind, posting_reference) is not None:
+            if await moves.posting_id_of(unit, kind, posting_reference) is not None:
                 raise HubError(Code.ID_REUSED, kind=kind)
             facts = self._facts(kind, posting_reference, event_at, note)
             await self._book(unit, facts, entries, locked, freed)
             posting_id = facts.posting_id
         else:
             _, after = moves.apply_entries((), {seen.account: locked[seen.account]}, freed)
-            await (await hot(unit)).move(after.values())
+            await moves.move_accounts(unit, after.values())
         return await self._end(unit, hold, HoldState.CAPTURED, amount_fen, posting_id)
 
     async def _known(self, unit: Unit, reference: str) -> Hold:
@@ -225,7 +226,7 @@ class Ledger:
         if hold.state is not HoldState.CAPTURED or hold.captured_fen != amount_fen:
             raise HubError(Code.STATE_CONFLICT, state=hold.state.value)
         if entries:
-            booked = await (await hot(unit)).posting_id_of(kind, posting_reference)
+            booked = await moves.posting_id_of(unit, kind, posting_reference)
             if booked is None or not same_content(entries, await moves.entries_of(unit, booked)):
                 raise HubError(Code.STATE_CONFLICT, state=hold.state.value)
         return hold
@@ -269,7 +270,7 @@ class Ledger:
         hold = await self._known(unit, reference)
         if hold.state is not HoldState.OPEN:
             return hold
-        await (await hot(unit)).move([row._replace(held_fen=row.held_fen - hold.amount_fen)])
+        await moves.move_accounts(unit, [row._replace(held_fen=row.held_fen - hold.amount_fen)])
         return await self._end(unit, hold, state, 0, None)
 
     async def expire_due(self, unit: Unit, now: datetime, *, limit: int = 100) -> list[Hold]:

@@ -1,17 +1,16 @@
 """The statements that lock, move and read accounts and holds.
 
-Postings are hot, so these go through SQLAlchemy Core on the unit's connection instead of the ORM session.
+What every posting needs is in tables_hot; the rest goes through SQLAlchemy Core on the unit's connection.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
-from sqlalchemy import Row, bindparam, select, tuple_, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Row, select, tuple_, update
 
 from hub.core.database import Unit
-from hub.core.tables import insert_for, insert_new
+from hub.core.tables import insert_new
 from hub.ledger.model import (
     Account,
     Balance,
@@ -20,20 +19,10 @@ from hub.ledger.model import (
     Hold,
     HoldState,
     PostingFacts,
-    Side,
     kind_of,
-    natural_fen,
 )
-from hub.ledger.tables import (
-    ACCOUNT,
-    ENTRY,
-    HOLD,
-    HOLD_EVENT,
-    POSTING,
-    LedgerAccount,
-    LedgerHold,
-    LedgerPosting,
-)
+from hub.ledger.tables import ACCOUNT, ENTRY, HOLD, HOLD_EVENT, LedgerAccount, LedgerHold
+from hub.ledger.tables_hot import Locked, hot
 
 _KEY_COLUMNS = (ACCOUNT.c.book, ACCOUNT.c.kind, ACCOUNT.c.subject, ACCOUNT.c.currency)
 _KEY = tuple_(*_KEY_COLUMNS)
@@ -70,6 +59,26 @@ async def read_balance(unit: Unit, account: Account) -> Balance:
     connection = await unit.session.connection()
     row = (await connection.execute(select(*_STATE).where(tuple_(*account) == _KEY))).first()
     return Locked(*row).balance(account) if row else Balance()
+
+
+async def move_accounts(unit: Unit, changed: Iterable[Locked]) -> None:
+    """Write what locked accounts have become."""
+    await (await hot(unit)).move(list(changed))
+
+
+async def insert_entries(unit: Unit, posting_id: str, lines: Sequence[tuple[int, EntryFacts]]) -> None:
+    """Entries, each with its account's id; before their posting."""
+    await (await hot(unit)).insert_entries(posting_id, lines)
+
+
+async def insert_posting(unit: Unit, facts: PostingFacts, digest: str) -> bool:
+    """The posting itself, after its entries. False: its reference was taken in the meantime."""
+    return await (await hot(unit)).insert_posting(facts, digest)
+
+
+async def posting_id_of(unit: Unit, kind: str, reference: str) -> str | None:
+    """The posting under a reference."""
+    return await (await hot(unit)).posting_id_of(kind, reference)
 
 
 async def entries_of(unit: Unit, posting_id: str) -> list[Entry]:
@@ -187,8 +196,3 @@ def apply_entries(
     for account, change in held_change.items():
         now[account] = now[account]._replace(held_fen=now[account].held_fen + change)
     return lines, now
-
-
-def is_debit(account: Account) -> bool:
-    """Whether a debit raises this account."""
-    return kind_of(account).side is Side.DEBIT

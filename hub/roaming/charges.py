@@ -149,7 +149,10 @@ class Charges:
         home_party_id = wanted.home_party_id or ""
         now = self._c.clock.business()
         home = await find_party(unit, home_party_id)
-        subject = wanted.subject
+        driver = wanted.subject
+        goal = goal_of(
+            hold_fen=hold_fen, target=wanted.target, tariff=tariff, start=now, able_w=info.rated_power_w
+        )
         unit.session.add(
             SessionRow(
                 session_id=session_id,
@@ -161,7 +164,7 @@ class Charges:
                 state=SessionState.REFUSED if refusal else SessionState.REQUESTED,
                 refusal=refusal,
                 token_ref=token_ref,
-                driver_ref=self._c.pseudonyms.driver_ref(home_party_id, subject) if subject else None,
+                driver_ref=self._c.pseudonyms.driver_ref(home_party_id, driver) if driver else None,
                 home_ref=wanted.home_ref,
                 host_ref=wanted.authorization_ref,
                 home_follows=home is not None and home.protocol != "hosted",
@@ -170,26 +173,24 @@ class Charges:
                 tariff_id=tariff.tariff_id,
                 tariff_version=tariff.version,
                 limit_fen=None,
-                goal_fen=goal_of(
-                    hold_fen=hold_fen,
-                    target=wanted.target,
-                    tariff=tariff,
-                    start=now,
-                    able_w=info.rated_power_w,
-                ),
+                goal_fen=goal,
                 able_w=info.rated_power_w,
                 created_at=now,
                 updated_at=now,
             )
         )
+        self._add_legs(unit, wanted, session_id)
+        if refusal is None:
+            await self._timer(unit, "authorize_timeout", session_id, AUTHORIZE_MARGIN)
+
+    def _add_legs(self, unit: Unit, wanted: Wanted, session_id: str) -> None:
+        home_party_id = wanted.home_party_id or ""
         if wanted.home_ref is not None:
             unit.session.add(self._leg(session_id, "home", home_party_id, wanted.home_ref, "in"))
         if wanted.authorization_ref is not None:
             unit.session.add(
                 self._leg(session_id, "host", wanted.host_party_id, wanted.authorization_ref, "in")
             )
-        if refusal is None:
-            await self._timer(unit, "authorize_timeout", session_id, AUTHORIZE_MARGIN)
 
     def _leg(self, session_id: str, side: str, party_id: str, ref: str, direction: str) -> LegRow:
         return LegRow(

@@ -9,6 +9,7 @@ interpolated by time and rounded half up at the cumulative value, so that the li
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 from operator_sdk.contract.messages.common import BillLine
 from operator_sdk.contract.messages.directory import Tariff, TariffPeriod
@@ -92,7 +93,7 @@ def check_readings(readings: Sequence[Reading]) -> None:
     """Raise PricingError unless there are two readings or more, in time order, never going down."""
     if len(readings) < 2:
         raise PricingError("at least a first and a last reading are needed")
-    for earlier, later in zip(readings, readings[1:], strict=False):
+    for earlier, later in pairwise(readings):
         if later.at < earlier.at or later.meter_wh < earlier.meter_wh:
             raise PricingError("readings must not go back in time or value")
 
@@ -108,7 +109,7 @@ def price(tariff: Tariff, readings: Sequence[Reading]) -> list[BillLine]:
     instants = [start, *edges_between(tariff, start, end), end]
     return [
         _line(tariff, (opened, closed), reading_at(readings, closed) - reading_at(readings, opened))
-        for opened, closed in zip(instants, instants[1:], strict=False)
+        for opened, closed in pairwise(instants)
     ]
 
 

@@ -31,7 +31,7 @@ def goal_fen(*, held_fen: int | None, target_estimate_fen: int | None) -> int | 
 def percent_done(
     *, goal: int | None, amount_fen: int, sent: int | None, ended: bool, at_target: bool
 ) -> int | None:
-    """N: floor(100 M_c / M_p), never less than the N sent before, at most 99 until ended, 100 at a target stop."""
+    """N = floor(100 M_c / M_p): never below the N sent before, at most 99 until ended, 100 at a target stop."""
     if goal is None:
         return None
     if ended and at_target:
@@ -56,7 +56,7 @@ def seconds_left(
     finishing: bool,
     b0_ppm: int = B0_PPM,
 ) -> int | None:
-    """t_s = (M_p - M_c) / M_c x T + b x t_f; None until there is money and a minute; 0 when stopping or ended."""
+    """t_s = (M_p - M_c) / M_c x T + b x t_f; None before there is money and a minute; 0 from stopping on."""
     if goal is None:
         return None
     if finishing:

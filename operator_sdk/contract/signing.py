@@ -149,9 +149,7 @@ def verify_request(
         SignatureProblem: signature_invalid or signature_stale.
     """
     base = _request_base(method, target_uri, digest_header or "", claims.params)
-    _verify(
-        claims, key, fields=_REQUEST_FIELDS, base=base, body=body, digest_header=digest_header, now_s=now_s
-    )
+    _verify(claims, key, fields=_REQUEST_FIELDS, base=base, body=body, digest_header=digest_header, now_s=now_s)
 
 
 def verify_answer(
@@ -170,9 +168,7 @@ def verify_answer(
         SignatureProblem: signature_invalid or signature_stale.
     """
     base = _answer_base(status, digest_header or "", request_signature, claims.params)
-    _verify(
-        claims, key, fields=_ANSWER_FIELDS, base=base, body=body, digest_header=digest_header, now_s=now_s
-    )
+    _verify(claims, key, fields=_ANSWER_FIELDS, base=base, body=body, digest_header=digest_header, now_s=now_s)
 
 
 def _verify(

@@ -42,6 +42,14 @@ async def closers(kind: str, clock: ManualClock, count: int) -> AsyncIterator[li
                 await database.close()
 
 
+async def dawdle(markets: list[Market]) -> None:
+    """Connect everybody first and let units take their time, so that they do meet."""
+    await asyncio.gather(*(market.clearing.names() for market in markets))
+    for market in markets:
+        assert isinstance(market.database, MortalDatabase)
+        market.database.pause_s = 0.01
+
+
 async def postings(database: Database) -> dict[str, int]:
     async with database.reading() as unit:
         rows = await unit.session.exec(select(LedgerPosting.kind, func.count()).group_by(LedgerPosting.kind))
@@ -53,6 +61,7 @@ async def test_five_close_at_once_and_there_is_one_result(kind: str, clock: Manu
         for _ in range(3):
             await markets[0].trade()
         clock.now = MIDNIGHT
+        await dawdle(markets)
         results = await asyncio.gather(*(m.clearing.close_cycle(MIDNIGHT) for m in markets))
         assert all(result == results[0] for result in results)
         assert results[0].cycle.state == "fixed"
@@ -138,6 +147,7 @@ async def test_two_cut_offs_at_once_make_two_cycles_in_their_order(kind: str, cl
         clock.now = MIDNIGHT + timedelta(hours=1)
         late = await markets[0].accept(B, A, 10)
         clock.now = MIDNIGHT + timedelta(days=1)
+        await dawdle(markets)
         outcomes = await asyncio.gather(
             markets[0].clearing.close_cycle(MIDNIGHT),
             markets[1].clearing.close_cycle(MIDNIGHT + timedelta(days=1)),
@@ -187,6 +197,7 @@ async def test_a_dispute_that_races_the_closing_is_out_whole_or_in_whole(kind: s
     async with closers(kind, clock, 2) as markets:
         disputed, *others = await markets[0].trade()
         clock.now = MIDNIGHT
+        await dawdle(markets)
         outcomes = await asyncio.gather(
             markets[0].clearing.close_cycle(MIDNIGHT),
             markets[1].dispute(disputed),

@@ -1,0 +1,53 @@
+"""What an operation is."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from operator_sdk.contract.messages.common import Message
+from operator_sdk.contract.public_codes import Code
+
+
+class Scope(StrEnum):
+    """Who may call: anyone, an operator's platform, a driver, the hub's staff, or the hub itself."""
+
+    PUBLIC = "public"
+    OPERATOR = "operator"
+    DRIVER = "driver"
+    STAFF = "staff"
+    HUB = "hub"
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One call. `role` narrows the scope: a party's role (home, host) or the staff function needed."""
+
+    id: str
+    method: str
+    path: str
+    request: type[Message]
+    reply: type[Message]
+    scopes: frozenset[Scope]
+    summary: str
+    signed: bool = False
+    role: str | None = None
+    errors: tuple[Code, ...] = ()
+    form: bool = False
+    stream: bool = False
+    paged: bool = False
+    success: int = 200
+    max_body: int = 262_144
+
+
+def op(
+    operation_id: str,
+    route: str,
+    request: type[Message],
+    reply: type[Message],
+    scope: Scope | tuple[Scope, ...],
+    summary: str,
+    **more: object,
+) -> Operation:
+    """An operation; `route` is method and path."""
+    method, path = route.split(" ")
+    scopes = frozenset(scope if isinstance(scope, tuple) else (scope,))
+    return Operation(operation_id, method, path, request, reply, scopes, summary, **more)  # type: ignore[arg-type]

@@ -1,0 +1,106 @@
+"""Rules of parties: which addresses a partner may have, which roles there are, when a login is locked."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from hub.parties.model import BUNDLES, FUNCTIONS, Failures, PartyProblem, check_base_url, functions_of
+from hub.parties.passwords import Cost, hash_password, nobodys_hash, password_fits
+from operator_sdk.contract.operations import HUB, Scope
+
+NOW = datetime(2026, 3, 2, 4, tzinfo=UTC)
+CHEAP = Cost(n=16, r=1, p=1)
+
+
+@pytest.mark.parametrize(
+    "url", ["https://hub.operator.cn", "https://a-b.c1.com.cn:8443/roaming/v1", "https://xn--fiqs8s.cn/"]
+)
+def test_production_takes_https_at_a_registered_name(url: str) -> None:
+    assert check_base_url(url, relaxed=False) == url.rstrip("/")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://operator.cn",
+        "ftp://operator.cn",
+        "https://operator",
+        "https://localhost",
+        "https://hub.local",
+        "https://hub.internal",
+        "https://10.0.0.1",
+        "https://127.1",
+        "https://2130706433",
+        "https://0x7f.1",
+        "https://[::1]",
+        "https://user@operator.cn",
+        "https://user:word@operator.cn",
+        "https://@operator.cn",
+        "https://operator.cn?x=1",
+        "https://operator.cn/?",
+        "https://operator.cn#x",
+        "https://operator.cn/a/../b",
+        "https://operator.cn/%2e%2e",
+        "https://operator.cn\\@evil.cn",
+        "https://operator.cn\t.evil.cn",
+        "https://operator.cn:99999",
+        "https://operator.cn:0",
+        "https://-a.cn",
+        "https://a..cn",
+        "https://操作员.cn",
+        "https://",
+        "operator.cn",
+        "",
+    ],
+)
+def test_production_refuses_every_other_address(url: str) -> None:
+    with pytest.raises(PartyProblem):
+        check_base_url(url, relaxed=False)
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:9000", "http://[::1]:9000", "http://host-a:80/x"])
+def test_demo_and_test_take_private_addresses(url: str) -> None:
+    assert check_base_url(url, relaxed=True) == url
+
+
+@pytest.mark.parametrize("url", ["http://u@127.0.0.1", "http://127.0.0.1?x", "ftp://127.0.0.1", "http://"])
+def test_demo_and_test_still_refuse_what_is_no_address(url: str) -> None:
+    with pytest.raises(PartyProblem):
+        check_base_url(url, relaxed=True)
+
+
+def test_every_staff_operation_needs_a_function_that_exists() -> None:
+    needed = {op.role for op in HUB.values() if op.scopes == {Scope.STAFF}}
+    assert needed == FUNCTIONS
+
+
+def test_bundles_stand_for_single_functions() -> None:
+    assert all(functions <= FUNCTIONS for functions in BUNDLES.values())
+    assert functions_of(["onlooker", "outbox"]) == {"parties_read", "outbox"}
+    assert functions_of(["admin"]) == FUNCTIONS
+    with pytest.raises(PartyProblem):
+        functions_of(["admin", "emperor"])
+
+
+def test_the_fifth_failure_in_a_row_locks_for_fifteen_minutes() -> None:
+    failures = Failures()
+    for minute in range(5):
+        assert failures.locked_until(NOW + timedelta(minutes=minute)) is None
+        failures = failures.one_more(NOW + timedelta(minutes=minute))
+    last = NOW + timedelta(minutes=4)
+    assert failures.locked_until(last) == last + timedelta(minutes=15)
+    assert failures.locked_until(last + timedelta(minutes=15)) is None
+    assert failures.one_more(last + timedelta(minutes=15)).count == 1
+
+
+def test_a_password_fits_its_own_hash_only_and_salts_differ() -> None:
+    first, second = (hash_password("correct horse 电池", CHEAP) for _ in range(2))
+    assert first != second
+    assert password_fits("correct horse 电池", first)
+    assert not password_fits("correct horse 电池 ", first)
+    assert not password_fits("", nobodys_hash(CHEAP))
+
+
+def test_parameters_are_read_from_the_hash_not_from_the_present_cost() -> None:
+    assert password_fits("secret words here", hash_password("secret words here", Cost(n=32, r=2, p=2)))
+    assert len(hash_password("x" * 200, Cost())) <= 200
