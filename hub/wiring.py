@@ -23,7 +23,7 @@ from hub.core.group_writer import GroupWriter
 from hub.core.ids import Ids, SystemIds
 from hub.core.live import Live, LocalLive, RedisLive
 from hub.core.outbound import Outbound
-from hub.core.outbox import LocalDoorbell, Outbox
+from hub.core.outbox import Doorbell, LocalDoorbell, Outbox
 from hub.core.pseudonyms import Pseudonyms
 from hub.core.secrets import Seal, Secrets, make_secrets, read_secrets
 from hub.core.tables import forget_nonces
@@ -136,7 +136,7 @@ async def open_hub(settings: Settings) -> AsyncIterator[Hub]:
     doorbell = CeleryDoorbell(settings.broker_url, local) if settings.broker_url else local
     try:
         await _check_roles(settings, database)
-        hub = _build(settings, secrets, database, outbound=outbound, doorbell=doorbell, local=local)
+        hub = _build(settings, secrets, database, _Doors(outbound, doorbell, local))
         await hub.parties.ensure_hub_party(settings.party_id, settings.party_name)
         yield hub
         await hub.sign_in.close()
@@ -157,19 +157,18 @@ async def _check_roles(settings: Settings, database: Database) -> None:
     log.warning(problem)
 
 
-def _build(
-    settings: Settings,
-    secrets: Secrets,
-    database: Database,
-    *,
-    outbound: Outbound,
-    doorbell: CeleryDoorbell | LocalDoorbell,
-    local: LocalDoorbell,
-) -> Hub:
+@dataclass(frozen=True, slots=True)
+class _Doors:
+    outbound: Outbound
+    doorbell: Doorbell
+    local: LocalDoorbell
+
+
+def _build(settings: Settings, secrets: Secrets, database: Database, doors: _Doors) -> Hub:
     clock = settings.clock()
     ids = SystemIds(clock)
     owner = f"{socket.gethostname()[:30]}:{os.getpid()}:{ids.digits(6)}"
-    outbox = Outbox(database, clock, ids, doorbell, owner)
+    outbox = Outbox(database, clock, ids, doors.doorbell, owner)
     audit = AuditLog(clock, ids)
     parties = PartiesService(database, clock, ids, audit=audit, env=settings.env)
     directory = DirectoryService(database, clock, status_ttl_s=settings.status_life_s)
@@ -178,7 +177,7 @@ def _build(
     accounts = Accounts(database, clock, ids, ledger=ledger, digests=digests)
     charging = HostedCharging(database, clock, accounts=accounts, ledger=ledger, digests=digests)
     clearing = _clearing(settings, database, clock, ids, ledger)
-    tools = NativeTools(outbound, secrets.signer, parties, clock, ids)
+    tools = NativeTools(doors.outbound, secrets.signer, parties, clock, ids)
     links = LinkRegistry(parties, tools, accounts, charging)
     lower = _Lower(database, clock, ids, outbox, directory)
     context = _roaming_context(settings, secrets, lower, links, clearing)
@@ -205,7 +204,7 @@ def _build(
         outbox=outbox,
         issuer=settings.public_url,
         writer=context.writer,
-        local_doorbell=local,
+        local_doorbell=doors.local,
         live=context.live,
         ledger_jobs=LedgerJobs(database, clock, ledger),
         accounts_jobs=AccountsJobs(database, clock),

@@ -44,10 +44,10 @@ def new_key(key_id: str | None = None) -> SigningKey:
 
 
 def thumbprint(key: Ed25519PublicKey) -> str:
-    """The key's JWK thumbprint (RFC 7638), SHA-256."""
+    """The first half of the key's JWK thumbprint (RFC 7638), as hex: an id no shell misreads."""
     members = {"crv": "Ed25519", "kty": "OKP", "x": public_to_b64url(key)}
     canonical = json.dumps(members, separators=(",", ":"), sort_keys=True)
-    return _b64url(hashlib.sha256(canonical.encode()).digest())
+    return hashlib.sha256(canonical.encode()).hexdigest()[:32]
 
 
 def save_key(key: SigningKey, path: str | Path) -> None:

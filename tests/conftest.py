@@ -15,7 +15,7 @@ from tests import databases
 @pytest.fixture(scope="session", autouse=True)
 def _no_database_is_left_behind() -> Iterator[None]:
     yield
-    asyncio.run(databases.drop_templates())
+    asyncio.run(databases.drop_everything())
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.integration)])

@@ -1,8 +1,9 @@
 """Fresh databases for tests, on either engine.
 
 The tables and triggers of the rooms that the test process has imported are made once per process, in a
-template; every test gets a copy of it. PostgreSQL is found through INTERPILE_TEST_DATABASE_URL; where nothing
-answers its tests are skipped, except in CI, where that is a failure.
+template. On SQLite every test gets a copy of its file; on PostgreSQL, where making and dropping a database
+waits for the disk, databases are emptied and used again. The server is found through
+INTERPILE_TEST_DATABASE_URL; where nothing answers its tests are skipped, except in CI, where that is a failure.
 """
 
 import importlib
@@ -13,6 +14,7 @@ import re
 import shutil
 import sys
 import tempfile
+from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -29,16 +31,22 @@ KINDS = ("sqlite", "postgresql")
 SERVER = os.environ.get("INTERPILE_TEST_DATABASE_URL", "postgresql://127.0.0.1:5432/postgres")
 
 _PREFIX = f"interpile_test_{os.getpid()}"
+# Where it exists: files in memory do not wait for a disk that other tests keep busy.
+_FOLDERS_IN = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+
+Tables = frozenset[str]
 _count = itertools.count(1)
-_templates: dict[tuple[str, frozenset[str]], str] = {}
-_folder: list[str] = []
+_files: dict[Tables, Path] = {}
+_templates: dict[Tables, str] = {}
+_idle: defaultdict[Tables, list[str]] = defaultdict(list)
+_made: list[str] = []
 _unreachable: list[str] = []
 
 
 @asynccontextmanager
-async def fresh_database(kind: str, *, pool_size: int = 10) -> AsyncIterator[Database]:
-    """A database of its own with every table and trigger, gone afterwards."""
-    async with fresh_url(kind) as url:
+async def fresh_database(kind: str, *, pool_size: int = 10, spoilt: bool = False) -> AsyncIterator[Database]:
+    """An empty database of its own with every table and trigger."""
+    async with fresh_url(kind, spoilt=spoilt) as url:
         database = Database(url, pool_size=pool_size)
         try:
             yield database
@@ -47,24 +55,25 @@ async def fresh_database(kind: str, *, pool_size: int = 10) -> AsyncIterator[Dat
 
 
 @asynccontextmanager
-async def fresh_url(kind: str) -> AsyncIterator[str]:
-    """The address of such a database, for tests that start processes."""
+async def fresh_url(kind: str, *, spoilt: bool = False) -> AsyncIterator[str]:
+    """The address of such a database, for tests that start processes.
+
+    A test that changes the schema says `spoilt`: nobody uses its database again.
+    """
+    tables = frozenset(SQLModel.metadata.tables)
     if kind == "sqlite":
-        template = await _sqlite_template()
-        folder = tempfile.mkdtemp(prefix="interpile-test-")
-        try:
-            shutil.copyfile(template, f"{folder}/hub.db")
+        with tempfile.TemporaryDirectory(prefix="interpile-test-", dir=_FOLDERS_IN) as folder:
+            shutil.copyfile(await _file_template(tables), f"{folder}/hub.db")
             yield f"sqlite:///{folder}/hub.db"
-        finally:
-            shutil.rmtree(folder)
-    else:
-        template = await _postgresql_template()
-        name = f"{_PREFIX}_{next(_count)}"
-        await on_server(f"CREATE DATABASE {name} TEMPLATE {template}")
-        try:
-            yield _address(name)
-        finally:
-            await on_server(f"DROP DATABASE {name} WITH (FORCE)")
+        return
+    name = _idle[tables].pop() if _idle[tables] else await _make(tables)
+    try:
+        yield _address(name)
+    finally:
+        if spoilt or not await _empty(name):
+            await _drop(name)
+        else:
+            _idle[tables].append(name)
 
 
 async def on_server(statement: str) -> None:
@@ -82,17 +91,6 @@ async def on_server(statement: str) -> None:
         await connection.close()
 
 
-async def drop_templates() -> None:
-    """Called once, at the end of the run."""
-    for (kind, _), template in _templates.items():
-        if kind == "postgresql":
-            await on_server(f"DROP DATABASE IF EXISTS {template} WITH (FORCE)")
-    for folder in _folder:
-        shutil.rmtree(folder, ignore_errors=True)
-    _templates.clear()
-    _folder.clear()
-
-
 async def create_tables(database: Database) -> None:
     """The tables and triggers of every room whose tables are imported."""
     async with database.engine.begin() as connection:
@@ -101,31 +99,69 @@ async def create_tables(database: Database) -> None:
             await connection.exec_driver_sql(statement)
 
 
+async def drop_everything() -> None:
+    """Called once, at the end of the run."""
+    while _made:
+        await _drop(_made[-1])
+    for file in _files.values():
+        shutil.rmtree(file.parent, ignore_errors=True)
+
+
 def _triggers(dialect: str) -> list[str]:
     rooms = sorted({m[1] for name in sys.modules if (m := re.match(r"(hub\.\w+)\.tables", name))})
     found = [f"{room}.triggers" for room in rooms if importlib.util.find_spec(f"{room}.triggers")]
     return [line for name in found for line in importlib.import_module(name).TRIGGERS[dialect]]
 
 
-async def _sqlite_template() -> str:
-    key = ("sqlite", frozenset(SQLModel.metadata.tables))
-    if key not in _templates:
-        folder = tempfile.mkdtemp(prefix="interpile-test-")
-        _folder.append(folder)
-        path = str(Path(folder) / "template.db")
-        await _fill(f"sqlite:///{path}")
-        _templates[key] = path
-    return _templates[key]
+async def _file_template(tables: Tables) -> Path:
+    if tables not in _files:
+        folder = tempfile.mkdtemp(prefix="interpile-test-", dir=_FOLDERS_IN)
+        _files[tables] = Path(folder) / "template.db"
+        await _fill(f"sqlite:///{_files[tables]}")
+    return _files[tables]
 
 
-async def _postgresql_template() -> str:
-    key = ("postgresql", frozenset(SQLModel.metadata.tables))
-    if key not in _templates:
-        name = f"{_PREFIX}_t{next(_count)}"
-        await on_server(f"CREATE DATABASE {name}")
-        _templates[key] = name
-        await _fill(_address(name))
-    return _templates[key]
+async def _make(tables: Tables) -> str:
+    if tables not in _templates:
+        template = await _create("")
+        await _fill(_address(template))
+        _templates[tables] = template
+    return await _create(f"TEMPLATE {_templates[tables]}")
+
+
+async def _create(options: str) -> str:
+    name = f"{_PREFIX}_{next(_count)}"
+    await on_server(f"CREATE DATABASE {name} {options}")
+    _made.append(name)
+    # Tests of kills and cuts have servers of their own; here nothing needs to outlive the server.
+    await on_server(f"ALTER DATABASE {name} SET synchronous_commit = off")
+    return name
+
+
+async def _drop(name: str) -> None:
+    await on_server(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+    _made.remove(name)
+
+
+_OTHERS = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = $1 AND pid <> $2"
+
+
+async def _empty(name: str) -> bool:
+    """Delete every row, past the triggers that forbid it. False: this role may not, or a table is gone."""
+    connection = await asyncpg.connect(_address(name), timeout=5)
+    try:
+        await connection.fetch(_OTHERS, name, connection.get_server_pid())
+        await connection.execute("SET session_replication_role = replica")
+        tables = list(SQLModel.metadata.tables)
+        full = " UNION ALL ".join(f"SELECT '{table}' WHERE EXISTS (SELECT 1 FROM {table})" for table in tables)
+        for (table,) in await connection.fetch(full):
+            await connection.execute(f"DELETE FROM {table}")
+    except (asyncpg.InsufficientPrivilegeError, asyncpg.UndefinedTableError):
+        return False
+    else:
+        return True
+    finally:
+        await connection.close()
 
 
 async def _fill(url: str) -> None:

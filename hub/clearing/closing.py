@@ -29,6 +29,12 @@ from operator_sdk.contract.ids import OBLIGATION, hub_id
 _ID_BITS = 74
 
 
+def commission_id(cycle_id: str, host: str, cutoff_at: datetime) -> str:
+    """Follows from its arguments, so that a step done again after a crash comes to the same digest."""
+    seed = hashlib.sha256(f"{cycle_id}:{host}".encode()).digest()
+    return hub_id(OBLIGATION, unix_ms(cutoff_at), int.from_bytes(seed) >> (len(seed) * 8 - _ID_BITS))
+
+
 @dataclass(frozen=True, slots=True)
 class Closing:
     """What the steps need. `at_once`: nobody is waited for, as in the demo."""
@@ -82,11 +88,8 @@ class Closing:
 
     def _commission(self, cycle: CycleRow, host: str, amount_fen: int, now: datetime) -> ObligationRow:
         assert cycle.cutoff_at is not None, "commission follows the cut-off"
-        # The id follows from cycle and host, so that a step done again after a crash gives the same digest.
-        seed = hashlib.sha256(f"{cycle.cycle_id}:{host}".encode()).digest()
-        bits = int.from_bytes(seed) >> (len(seed) * 8 - _ID_BITS)
         return ObligationRow(
-            obligation_id=hub_id(OBLIGATION, unix_ms(cycle.cutoff_at), bits),
+            obligation_id=commission_id(cycle.cycle_id, host, cycle.cutoff_at),
             kind=ObligationKind.COMMISSION.value,
             debtor_party_id=host,
             creditor_party_id=self.hub_party_id,

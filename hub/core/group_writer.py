@@ -1,34 +1,37 @@
-"""Commits several units together: one transaction, one savepoint each, so that one that fails rolls back alone.
+"""Commits several units together, so that a commit's cost is shared by all who wait for one.
 
-A caller gets its answer only after the transaction that holds its unit is durable. Waiting callers gather while
-a commit is under way, so the group grows with the load and an idle hub waits for nobody.
+Two forms over one gatherer: `GroupWriter` runs ordinary units, each in its own savepoint, so that one that
+fails rolls back alone; a set-based writer (`Gatherer` over one statement for all) serves the hottest paths.
+Callers gather while a commit is under way: the group grows with the load and an idle hub waits for nobody.
+An answer leaves only after its unit is durable.
 """
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Generic, TypeVar
 
 from hub.core.database import Database, Unit, refuse_inside_unit
 
 T = TypeVar("T")
-Outcomes = list[tuple[Any, BaseException | None]]
+Item = TypeVar("Item")
+Outcomes = Sequence[Any]
+"""One per item, in order: a result, or the exception to raise at its caller."""
 
 
-class GroupWriter:
-    """One writer task per database."""
+class Gatherer(Generic[Item]):
+    """Hands waiting items to `work` in groups, one group at a time."""
 
-    def __init__(self, database: Database, *, most: int = 64) -> None:
-        self._database = database
-        self._most = most
-        self._waiting: deque[tuple[Callable[[Unit], Awaitable[Any]], asyncio.Future[Any]]] = deque()
+    def __init__(self, work: Callable[[list[Item]], Awaitable[Outcomes]], *, most: int = 64) -> None:
+        self._work, self._most = work, most
+        self._waiting: deque[tuple[Item, asyncio.Future[Any]]] = deque()
         self._task: asyncio.Task[None] | None = None
 
-    async def write(self, work: Callable[[Unit], Awaitable[T]]) -> T:
-        """Run `work` in a unit of its own within the next group; its error is raised here."""
+    async def put(self, item: Item) -> Any:
+        """The item's result, once its group is durable; its error is raised here."""
         refuse_inside_unit("a group write inside a unit")
-        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._waiting.append((work, future))
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._waiting.append((item, future))
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._drain())
         return await future
@@ -37,29 +40,42 @@ class GroupWriter:
         while self._waiting:
             group = [self._waiting.popleft() for _ in range(min(self._most, len(self._waiting)))]
             try:
-                outcomes: Outcomes = await self._commit([work for work, _ in group])
-            except Exception as problem:  # noqa: BLE001 - whatever broke the commit is each caller's to know
-                outcomes = [(None, problem)] * len(group)
-            for (_, future), (result, failure) in zip(group, outcomes, strict=True):
+                outcomes = await self._work([item for item, _ in group])
+            except Exception as problem:  # noqa: BLE001 - whatever broke the group is each caller's to know
+                outcomes = [problem] * len(group)
+            for (_, future), outcome in zip(group, outcomes, strict=True):
                 if future.cancelled():
                     continue
-                if failure is None:
-                    future.set_result(result)
+                if isinstance(outcome, Exception):
+                    future.set_exception(outcome)
                 else:
-                    future.set_exception(failure)
+                    future.set_result(outcome)
+
+
+class GroupWriter:
+    """Runs ordinary units in groups."""
+
+    def __init__(self, database: Database, *, most: int = 64) -> None:
+        self._database = database
+        self._gatherer: Gatherer[Callable[[Unit], Awaitable[Any]]] = Gatherer(self._commit, most=most)
+
+    async def write(self, work: Callable[[Unit], Awaitable[T]]) -> T:
+        """Run `work` in a unit of its own within the next group; its error is raised here."""
+        result: T = await self._gatherer.put(work)
+        return result
 
     async def _commit(self, works: list[Callable[[Unit], Awaitable[Any]]]) -> Outcomes:
         if len(works) == 1:
             async with self._database.unit() as unit:
-                return [(await works[0](unit), None)]
-        outcomes: Outcomes = []
+                return [await works[0](unit)]
+        outcomes: list[Any] = []
         async with self._database.unit() as unit:
             for work in works:
                 hooks = len(unit.hooks)
                 try:
                     async with unit.session.begin_nested():
-                        outcomes.append((await work(unit), None))
+                        outcomes.append(await work(unit))
                 except Exception as problem:  # noqa: BLE001 - rolled back to its savepoint, raised at its caller
                     del unit.hooks[hooks:]
-                    outcomes.append((None, problem))
+                    outcomes.append(problem)
         return outcomes

@@ -176,12 +176,12 @@ async def _add_equipment(unit: Unit, party_id: str, stations: Mapping[str, Store
     piles = select_columns(
         pile.station_id, pile.pile_id, pile.kind, pile.rated_power_w, pile.power_assumed, pile.removed
     ).where(pile.host_party_id == party_id, pile.station_id.in_(stations))
-    for station_id, pile_id, *facts in (await connection.execute(piles)).tuples():
+    for station_id, pile_id, *facts in (await connection.execute(piles)):
         stations[station_id].piles[pile_id] = PileFacts(*facts)
     plugs = select_columns(
         plug.station_id, plug.connector_id, plug.pile_id, plug.rated_power_w, plug.removed
     ).where(plug.host_party_id == party_id, plug.station_id.in_(stations))
-    for station_id, connector_id, *facts in (await connection.execute(plugs)).tuples():
+    for station_id, connector_id, *facts in (await connection.execute(plugs)):
         stations[station_id].connectors[connector_id] = ConnectorFacts(*facts)
 
 
@@ -194,7 +194,7 @@ async def connector_owners(unit: Unit, party_id: str, connector_ids: Iterable[st
         statement = select_columns(plug.connector_id, plug.station_id).where(
             plug.host_party_id == party_id, plug.connector_id.in_(batch), ~plug.removed
         )
-        owners.update((row[0], row[1]) for row in (await connection.execute(statement)).tuples())
+        owners.update((row[0], row[1]) for row in await connection.execute(statement))
     return owners
 
 

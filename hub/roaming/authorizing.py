@@ -6,8 +6,9 @@ from hub.core.errors import HubError, NotFoundError
 from hub.core.tables import Evidence, claim_message
 from hub.parties.scope import HUB, PartyScope, of_party
 from hub.parties.tables import find_home_by_token
-from hub.roaming.charges import Charges, Opened, Wanted
+from hub.roaming.charges import Charges, Opened
 from hub.roaming.context import RoamingContext
+from hub.roaming.drafting import Wanted
 from hub.roaming.model import target_problem
 from hub.roaming.tables import AuthorizationRow, SessionRow, get_authorization, get_session
 from operator_sdk.contract.codes import AuthorizationState, SessionState, StartMode, TokenKind

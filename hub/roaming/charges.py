@@ -12,17 +12,16 @@ from hub.parties.scope import HUB
 from hub.parties.tables import change_exposure, find_agreement, find_party, reserve_exposure
 from hub.roaming.context import (
     AUTHORIZE_MARGIN,
-    DEFAULT_HOLD_FEN,
     START_RESULT,
     UNUSED_AUTHORIZATION,
     RoamingContext,
 )
-from hub.roaming.model import connector_refusal, goal_of, may_follow
+from hub.roaming.drafting import Drafts, Facts, Wanted, leg
+from hub.roaming.model import may_follow
 from hub.roaming.tables import AuthorizationRow, LegRow, SessionRow, get_authorization, get_session
 from operator_sdk.contract.codes import AuthorizationState, SessionState, StartMode, TargetKind
-from operator_sdk.contract.ids import AUTHORIZATION, SESSION, connector_ref
-from operator_sdk.contract.messages.common import Target, Token
-from operator_sdk.contract.messages.directory import ConnectorInfo, Tariff
+from operator_sdk.contract.ids import AUTHORIZATION, SESSION
+from operator_sdk.contract.messages.common import Target
 from operator_sdk.contract.messages.roaming import (
     HomeAuthorization,
     HomeAuthorizeRequest,
@@ -30,22 +29,6 @@ from operator_sdk.contract.messages.roaming import (
     HostStartRequest,
 )
 from operator_sdk.contract.public_codes import Code
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """A charge somebody wants: who, where, how far."""
-
-    start_mode: StartMode
-    home_party_id: str | None
-    host_party_id: str
-    connector_id: str
-    token: Token
-    target: Target
-    subject: str | None = None
-    authorization_ref: str | None = None
-    home_ref: str | None = None
-    limit_fen: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +46,7 @@ class Charges:
 
     def __init__(self, context: RoamingContext) -> None:
         self._c = context
+        self.drafts = Drafts(context.pseudonyms)
 
     def new_ids(self) -> tuple[str, str]:
         """(authorization_id, session_id)."""
@@ -70,152 +54,30 @@ class Charges:
 
     async def open(self, unit: Unit, wanted: Wanted, ids: tuple[str, str]) -> Opened:
         """Write authorization and session with every check the hub can make by itself."""
-        authorization_id, session_id = ids
-        info = await self._c.directory.connector(unit, wanted.host_party_id, wanted.connector_id)
-        refusal, hold_fen = await self._refusal(unit, wanted, info)
-        home_party_id = wanted.home_party_id
-        if refusal is None and home_party_id is not None and home_party_id != wanted.host_party_id:
-            reserved = wanted.limit_fen if wanted.limit_fen is not None else hold_fen
-            if not await reserve_exposure(unit, home_party_id, reserved):
-                refusal = Code.HOME_EXPOSURE_EXCEEDED
-        else:
-            reserved = 0
-        if refusal is not None:
-            reserved = 0
-        now = self._c.clock.business()
-        token_ref = self._c.pseudonyms.token_ref(home_party_id or "", wanted.host_party_id, wanted.token.ref)
-        unit.session.add(
-            AuthorizationRow(
-                authorization_id=authorization_id,
-                session_id=session_id,
-                authorization_ref=wanted.authorization_ref,
-                home_party_id=home_party_id,
-                host_party_id=wanted.host_party_id,
-                token_ref=token_ref,
-                state=AuthorizationState.REFUSED if refusal else AuthorizationState.PENDING,
-                refusal=refusal,
-                hold_fen=hold_fen,
-                reserved_fen=reserved,
-                home_ref=wanted.home_ref,
-                created_at=now,
-                updated_at=now,
-            )
-        )
-        if home_party_id is not None and info is not None and info.tariff is not None:
-            await self._add_session(
-                unit,
-                wanted,
-                ids,
-                info=info,
-                tariff=info.tariff,
-                token_ref=token_ref,
-                hold_fen=hold_fen,
-                refusal=refusal,
-            )
-        if refusal is not None or info is None or info.tariff is None:
-            return Opened(authorization_id, session_id, refusal)
-        return Opened(authorization_id, session_id, None, self._ask(wanted, ids, info.tariff, hold_fen))
+        draft = self.drafts.make(wanted, await self._facts(unit, wanted), ids, self._c.clock.business())
+        if draft.refusal is None and draft.reserve_fen and wanted.home_party_id is not None:
+            if not await reserve_exposure(unit, wanted.home_party_id, draft.reserve_fen):
+                draft = draft.refused(Code.HOME_EXPOSURE_EXCEEDED)
+        unit.session.add(AuthorizationRow(**draft.authorization))
+        if draft.session is not None:
+            unit.session.add(SessionRow(**draft.session))
+        unit.session.add_all([LegRow(**row) for row in draft.legs])
+        if draft.refusal is None:
+            await self._timer(unit, "authorize_timeout", ids[1], AUTHORIZE_MARGIN)
+        return Opened(*ids, draft.refusal, draft.ask)
 
-    async def _refusal(self, unit: Unit, wanted: Wanted, info: ConnectorInfo | None) -> tuple[Code | None, int]:
-        if info is None:
-            return Code.CONNECTOR_UNKNOWN, 0
-        if wanted.home_party_id is None:
-            return Code.TOKEN_UNKNOWN, 0
-        if info.tariff is None:
-            return Code.TARIFF_UNKNOWN, 0
-        hold_fen = DEFAULT_HOLD_FEN
-        if wanted.home_party_id != wanted.host_party_id:
-            agreement = await find_agreement(
-                unit, home_party_id=wanted.home_party_id, host_party_id=wanted.host_party_id
-            )
-            if agreement is None:
-                return Code.NO_AGREEMENT, 0
-            hold_fen = agreement.hold_fen
-        return connector_refusal(info.state, wanted.start_mode), hold_fen
-
-    async def _add_session(
-        self,
-        unit: Unit,
-        wanted: Wanted,
-        ids: tuple[str, str],
-        *,
-        info: ConnectorInfo,
-        tariff: Tariff,
-        token_ref: str,
-        hold_fen: int,
-        refusal: Code | None,
-    ) -> None:
-        authorization_id, session_id = ids
-        home_party_id = wanted.home_party_id or ""
-        now = self._c.clock.business()
-        home = await find_party(unit, home_party_id)
-        driver = wanted.subject
-        goal = goal_of(
-            hold_fen=hold_fen, target=wanted.target, tariff=tariff, start=now, able_w=info.rated_power_w
-        )
-        unit.session.add(
-            SessionRow(
-                session_id=session_id,
-                authorization_id=authorization_id,
-                home_party_id=home_party_id,
-                host_party_id=wanted.host_party_id,
-                connector_id=wanted.connector_id,
-                start_mode=wanted.start_mode,
-                state=SessionState.REFUSED if refusal else SessionState.REQUESTED,
-                refusal=refusal,
-                token_ref=token_ref,
-                driver_ref=self._c.pseudonyms.driver_ref(home_party_id, driver) if driver else None,
-                home_ref=wanted.home_ref,
-                host_ref=wanted.authorization_ref,
-                home_follows=home is not None and home.protocol != "hosted",
-                target_kind=wanted.target.kind,
-                target_value=wanted.target.value,
-                tariff_id=tariff.tariff_id,
-                tariff_version=tariff.version,
-                limit_fen=None,
-                goal_fen=goal,
-                able_w=info.rated_power_w,
-                created_at=now,
-                updated_at=now,
-            )
-        )
-        self._add_legs(unit, wanted, session_id)
-        if refusal is None:
-            await self._timer(unit, "authorize_timeout", session_id, AUTHORIZE_MARGIN)
-
-    def _add_legs(self, unit: Unit, wanted: Wanted, session_id: str) -> None:
-        home_party_id = wanted.home_party_id or ""
-        if wanted.home_ref is not None:
-            unit.session.add(self._leg(session_id, "home", home_party_id, wanted.home_ref, "in"))
-        if wanted.authorization_ref is not None:
-            unit.session.add(
-                self._leg(session_id, "host", wanted.host_party_id, wanted.authorization_ref, "in")
-            )
-
-    def _leg(self, session_id: str, side: str, party_id: str, ref: str, direction: str) -> LegRow:
-        return LegRow(
-            session_id=session_id,
-            side=side,
-            party_id=party_id,
-            protocol="native",
-            external_ref=ref,
-            direction=direction,
-        )
+    async def _facts(self, unit: Unit, wanted: Wanted) -> Facts:
+        home, host = wanted.home_party_id, wanted.host_party_id
+        info = await self._c.directory.connector(unit, host, wanted.connector_id)
+        if home is None:
+            return Facts(info, None, home_follows=False)
+        agreement = await find_agreement(unit, home_party_id=home, host_party_id=host)
+        party = await find_party(unit, home)
+        follows = party is not None and party.protocol != "hosted"
+        return Facts(info, agreement.hold_fen if agreement else None, home_follows=follows)
 
     async def _timer(self, unit: Unit, kind: str, session_id: str, after: timedelta) -> None:
         await self._c.outbox.post(unit, kind=kind, lane=f"{kind}:{session_id}", subject=session_id, after=after)
-
-    def _ask(self, wanted: Wanted, ids: tuple[str, str], tariff: Tariff, hold_fen: int) -> HomeAuthorizeRequest:
-        return HomeAuthorizeRequest(
-            authorization_id=ids[0],
-            session_id=ids[1],
-            token=wanted.token,
-            host_party_id=wanted.host_party_id,
-            connector=connector_ref(wanted.host_party_id, wanted.connector_id),
-            tariff=tariff,
-            target=wanted.target,
-            hold_fen=hold_fen,
-        )
 
     async def ask_home(self, home_party_id: str, ask: HomeAuthorizeRequest) -> HomeAuthorization | None:
         """The home's decided answer, or None when it gave none."""
@@ -267,7 +129,7 @@ class Charges:
         if answer.home_ref and session.home_ref is None:
             session.home_ref = answer.home_ref
             unit.session.add(
-                self._leg(session.session_id, "home", session.home_party_id, answer.home_ref, "out")
+                LegRow(**leg(session.session_id, "home", session.home_party_id, answer.home_ref, "out"))
             )
         if answer.subject and session.driver_ref is None:
             session.driver_ref = self._c.pseudonyms.driver_ref(session.home_party_id, answer.subject)
@@ -347,7 +209,7 @@ class Charges:
             elif outcome.host_ref and session.host_ref is None:
                 session.host_ref = outcome.host_ref
                 unit.session.add(
-                    self._leg(session.session_id, "host", session.host_party_id, outcome.host_ref, "out")
+                    LegRow(**leg(session.session_id, "host", session.host_party_id, outcome.host_ref, "out"))
                 )
         elif isinstance(outcome, LinkRefused) or not outcome.sent:
             await self.fail_start(unit, session, Code.HOST_UNAVAILABLE)

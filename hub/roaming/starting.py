@@ -6,8 +6,9 @@ from hub.core.database import Unit
 from hub.core.errors import HubError
 from hub.core.tables import Evidence, claim_message
 from hub.parties.scope import HUB, of_driver
-from hub.roaming.charges import Charges, Opened, Wanted
+from hub.roaming.charges import Charges, Opened
 from hub.roaming.context import RoamingContext
+from hub.roaming.drafting import Wanted
 from hub.roaming.model import target_problem
 from hub.roaming.tables import ScanRow, SessionRow, find_authorization_of, get_scan, get_session
 from operator_sdk.contract.codes import AuthorizationState, SessionState, StartMode, TokenKind

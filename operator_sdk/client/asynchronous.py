@@ -41,8 +41,8 @@ class AsyncHubClient(AsyncMethods):
         async with AsyncHubClient("https://hub.example", OperatorCredentials("MA5AAAAA1", key)) as hub:
             await hub.push_record(record)
 
-    `issuer` is the hub's own public URL where it is reached by another. `transport` takes the place of
-    the network.
+    `issuer` is the hub's own public URL where it is reached by another (through a tunnel, say): signatures
+    and sign-in name that one. `transport` takes the place of the network.
     """
 
     def __init__(

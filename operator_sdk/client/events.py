@@ -80,6 +80,8 @@ class EventReader:
         for line in block.decode("utf-8", "replace").split("\n"):
             name, _, value = line.partition(":")
             fields.setdefault(name, []).append(value.removeprefix(" "))
+        if fields.get("event") == ["end"]:
+            self.finished = True
         # An event without an id is a sign of life or something newer than this version.
         if "data" not in fields or "id" not in fields:
             return None

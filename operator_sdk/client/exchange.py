@@ -134,6 +134,7 @@ def exchange(core: Core, call: Call[Reply]) -> Flow[Reply]:
             call,
             body,
             base_url=core.base_url,
+            public_url=core.issuer,
             request_id=request_id,
             token=token,
             signing=core.signing(call),

@@ -97,15 +97,21 @@ def build(
     *,
     base_url: str,
     request_id: str,
+    public_url: str | None = None,
     token: str | None = None,
     signing: Signing | None = None,
 ) -> Prepared:
-    """The HTTP request of one attempt. Pure: time and chance come in with `signing`."""
+    """The HTTP request of one attempt. Pure: time and chance come in with `signing`.
+
+    It is sent to `base_url` and signed for `public_url`, the server's own name for itself, which differs
+    where a tunnel or a proxy stands in between.
+    """
     operation = call.operation
-    url = target_url(operation, base_url, call.path)
+    below = target_url(operation, "", call.path)
     wanted = {name: _text(value) for name, value in call.query.items() if value is not None}
     if wanted:
-        url = f"{url}?{urlencode(wanted, quote_via=quote)}"
+        below = f"{below}?{urlencode(wanted, quote_via=quote)}"
+    url = base_url.rstrip("/") + below
     headers = {
         "accept": "text/event-stream" if operation.stream else "application/json",
         # The digest of a signed answer is over the bytes as they are, so none are asked for packed.
@@ -122,7 +128,7 @@ def build(
         signed = sign_request(
             signing.key,
             method=operation.method,
-            target_uri=url,
+            target_uri=(public_url or base_url).rstrip("/") + below,
             body=body,
             created=signing.created,
             nonce=signing.nonce,

@@ -42,8 +42,8 @@ class HubClient(SyncMethods):
         with HubClient("https://hub.example", OperatorCredentials("MA5AAAAA1", key)) as hub:
             hub.push_record(record)
 
-    `issuer` is the hub's own public URL where it is reached by another. `transport` takes the place of
-    the network.
+    `issuer` is the hub's own public URL where it is reached by another (through a tunnel, say): signatures
+    and sign-in name that one. `transport` takes the place of the network.
     """
 
     def __init__(

@@ -33,15 +33,15 @@ class Settings:
 
 
 _ARGUMENTS = (
-    ("--party-id", "INTERPILE_PARTY_ID", None, "this operator's 9-character organisation code"),
-    ("--key", "INTERPILE_KEY_FILE", None, "its Ed25519 private key, JWK or PEM"),
-    ("--hub", "INTERPILE_HUB_URL", "http://127.0.0.1:8000", "where the hub is reached"),
-    ("--hub-issuer", "INTERPILE_HUB_ISSUER", "", "the hub's own public URL, where it is another"),
-    ("--listen", "INTERPILE_LISTEN", "127.0.0.1:8100", "address:port to listen on"),
-    ("--public-url", "INTERPILE_PUBLIC_URL", "", "this operator's base URL as the hub knows it"),
-    ("--database", "INTERPILE_DATABASE", "", "the SQLite file"),
-    ("--data", "INTERPILE_DATA_FILE", "", "JSON: the host's site, or the home's drivers"),
-    ("--update-interval", "INTERPILE_UPDATE_INTERVAL", "20", "business seconds between updates"),
+    ("--party-id", "OPERATOR_PARTY_ID", None, "this operator's 9-character organisation code"),
+    ("--key", "OPERATOR_KEY_FILE", None, "its Ed25519 private key, JWK or PEM"),
+    ("--hub", "OPERATOR_HUB_URL", "http://127.0.0.1:8000", "where the hub is reached"),
+    ("--hub-issuer", "OPERATOR_HUB_ISSUER", "", "the hub's own public URL, where it is another"),
+    ("--listen", "OPERATOR_LISTEN", "127.0.0.1:8100", "address:port to listen on"),
+    ("--public-url", "OPERATOR_PUBLIC_URL", "", "this operator's base URL as the hub knows it"),
+    ("--database", "OPERATOR_DATABASE", "", "the SQLite file"),
+    ("--data", "OPERATOR_DATA_FILE", "", "JSON: the host's site, or the home's drivers"),
+    ("--update-interval", "OPERATOR_UPDATE_INTERVAL", "20", "business seconds between updates"),
 )
 
 

@@ -2,17 +2,20 @@
 
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import col, select
 
+from hub.clearing.closing import commission_id
 from hub.clearing.jobs import advance
 from hub.clearing.tables import CycleRow, ObligationRow
 from hub.core.clock import ManualClock
 from hub.core.database import Database
 from hub.core.errors import HubError, NotFoundError
 from hub.parties.scope import HUB
+from operator_sdk.contract.messages.common import HubId
 from operator_sdk.contract.public_codes import Code
 from tests.clearing_world import HUB_PARTY, MIDNIGHT, A, B, C, Market, net, records
 
@@ -90,6 +93,17 @@ async def test_a_fixed_cycle_leaves_the_net_in_the_books_and_itself_at_zero(mark
         assert await market.posted("payable", party) == max(0, fen) + later[party][1]
     assert await market.posted("cycle", result.cycle.cycle_id) == 0
     await market.audit()
+
+
+async def test_the_id_of_a_commission_follows_from_cycle_and_host(market: Market) -> None:
+    await market.trade()
+    market.clock.now = MIDNIGHT
+    result = await market.clearing.close_cycle(MIDNIGHT)
+    ids = {o.obligation_id for o in result.obligations if o.kind == "commission"}
+    assert ids == {commission_id(result.cycle.cycle_id, host, MIDNIGHT) for host in (A, B)}
+    assert len(ids) == 2
+    for obligation_id in ids:
+        msgspec.convert(obligation_id, HubId)
 
 
 async def test_everybody_is_listed_even_who_neither_pays_nor_receives(market: Market) -> None:

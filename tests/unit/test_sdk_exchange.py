@@ -203,6 +203,12 @@ def test_events_may_be_cut_anywhere() -> None:
         assert reader.finished
 
 
+def test_a_stream_is_over_when_the_hub_says_so() -> None:
+    reader = EventReader(Patience(), after=7)
+    assert list(reader.feed(b": still here\n\nevent: end\ndata: {}\n\n")) == []
+    assert reader.finished
+
+
 def test_a_stream_that_brings_nothing_is_given_up() -> None:
     reader = EventReader(Patience(attempts=2, roll=lambda _: 5), after=3)
     assert reader.last_event_id == "3"
