@@ -58,6 +58,9 @@ class Settings:
         speed = _integer(given, "SPEED", 1)
         if speed != 1 and env == "production":
             raise SettingsError("SPEED other than 1 needs INTERPILE_ENV demo or test")
+        epoch, begun = _instant(given, "INTERPILE_EPOCH"), _instant(given, "INTERPILE_EPOCH_BUSINESS")
+        if epoch is None and (speed != 1 or begun is not None):
+            raise SettingsError("SPEED and INTERPILE_EPOCH_BUSINESS need INTERPILE_EPOCH")
         code_file = given.get("INTERPILE_CODE_FILE")
         return cls(
             env=env,
@@ -70,8 +73,8 @@ class Settings:
             party_name=given.get("INTERPILE_PARTY_NAME") or "Interpile",
             secret_file=Path(given.get("INTERPILE_SECRET_FILE") or "interpile-secrets.json"),
             code_file=Path(code_file) if code_file else None,
-            epoch=_instant(given, "INTERPILE_EPOCH"),
-            business_epoch=_instant(given, "INTERPILE_EPOCH_BUSINESS"),
+            epoch=epoch,
+            business_epoch=begun,
             speed=speed,
             status_life_s=_integer(given, "INTERPILE_STATUS_LIFE_S", 180),
             rate_per_s=_integer(given, "INTERPILE_RATE_PER_S", 500),

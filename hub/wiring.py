@@ -43,6 +43,7 @@ from hub.protocols.native.call import Services
 from hub.protocols.native.link import NativeLink, NativeTools
 from hub.roaming.context import RoamingContext
 from hub.roaming.service import Roaming
+from hub.roaming.store_authorize import AuthorizeStore
 from hub.settings import Settings, SettingsError
 
 log = logging.getLogger("interpile.wiring")
@@ -179,7 +180,7 @@ def _build(settings: Settings, secrets: Secrets, database: Database, doors: _Doo
     clearing = _clearing(settings, database, clock, ids, ledger)
     tools = NativeTools(doors.outbound, secrets.signer, parties, clock, ids)
     links = LinkRegistry(parties, tools, accounts, charging)
-    lower = _Lower(database, clock, ids, outbox, directory)
+    lower = _Lower(database, clock, ids, outbox, directory, parties)
     context = _roaming_context(settings, secrets, lower, links, clearing)
     sender = _sender(settings)
     return Hub(
@@ -218,6 +219,7 @@ class _Lower:
     ids: Ids
     outbox: Outbox
     directory: DirectoryService
+    parties: PartiesService
 
 
 def _roaming_context(
@@ -236,10 +238,12 @@ def _roaming_context(
         outbox=lower.outbox,
         live=RedisLive(settings.redis_url) if settings.redis_url else LocalLive(),
         directory=lower.directory,
+        parties=lower.parties,
         pseudonyms=Pseudonyms(secrets.derive("pseudonyms")),
         record_accepted=clearing,
         own_base_url=settings.public_url,
         scan_keys=secrets.scan_keys(),
+        authorize_store=AuthorizeStore(lower.database.driver_url) if lower.database.driver_url else None,
     )
 
 

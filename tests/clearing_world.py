@@ -105,9 +105,10 @@ class Market:
             booked_day=local_day(at),
             at=at,
             commission_ppm=ppm,
+            energy_wh=fen * 7,
         )
         async with self.database.unit() as unit:
-            await self.clearing.record_accepted(unit, record, energy_wh=fen * 7)
+            await self.clearing.record_accepted(unit, record)
         return record_id
 
     async def dispute(self, record_id: str) -> None:

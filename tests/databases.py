@@ -153,9 +153,11 @@ async def _empty(name: str) -> bool:
         await connection.fetch(_OTHERS, name, connection.get_server_pid())
         await connection.execute("SET session_replication_role = replica")
         tables = list(SQLModel.metadata.tables)
-        full = " UNION ALL ".join(f"SELECT '{table}' WHERE EXISTS (SELECT 1 FROM {table})" for table in tables)
+        full = " UNION ALL ".join(
+            f"SELECT '{table}' WHERE EXISTS (SELECT 1 FROM \"{table}\")" for table in tables
+        )
         for (table,) in await connection.fetch(full):
-            await connection.execute(f"DELETE FROM {table}")
+            await connection.execute(f'DELETE FROM "{table}"')
     except (asyncpg.InsufficientPrivilegeError, asyncpg.UndefinedTableError):
         return False
     else:

@@ -65,9 +65,7 @@ class ClearingService:
 
     # What roaming sets off, inside its own unit.
 
-    async def record_accepted(
-        self, unit: Unit, record: AcceptedRecord, *, energy_wh: int | None = None
-    ) -> None:
+    async def record_accepted(self, unit: Unit, record: AcceptedRecord) -> None:
         """From now on the home owes the host; a record accepted before, or owing nothing, adds nothing."""
         if record.owed_fen == 0 or record.home_party_id == record.host_party_id:
             return
@@ -88,7 +86,7 @@ class ClearingService:
                 state=ObligationState.OPEN.value,
                 record_id=record.record_id,
                 session_id=record.session_id,
-                energy_wh=energy_wh,
+                energy_wh=record.energy_wh,
                 commission_ppm=record.commission_ppm,
                 updated_at=self._clock.business(),
             )

@@ -62,7 +62,8 @@ def _complain(line: str) -> int:
 
 
 def _database_problem(problem: Exception) -> str:
-    first = str(problem).strip().partition("\n")[0] or type(problem).__name__
+    behind = problem.__cause__ or problem
+    first = str(behind).strip().partition("\n")[0] or type(behind).__name__
     if "no such table" in first or "does not exist" in first:
         return f"the database is not ready; run: interpile migrate ({first})"
     return first

@@ -11,12 +11,19 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, event
+from sqlalchemy import Connection, CursorResult, Executable, event
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from hub.core.errors import UnitOpenError
+
+
+class OutOfReach(OSError):
+    """The database does not answer. Whether an open unit was committed is not known."""
+
 
 _OPEN: ContextVar[bool] = ContextVar("unit_open", default=False)
 
@@ -39,9 +46,20 @@ class Unit:
     dialect: str
     hooks: list[Callable[[], None]] = field(default_factory=list)
 
+    async def execute(self, statement: Executable) -> CursorResult[Any]:
+        """Run a Core statement on this unit's connection; rows pending in the session are not flushed first."""
+        result: CursorResult[Any] = await (await self.session.connection()).execute(statement)
+        return result
+
     def after_commit(self, hook: Callable[[], None]) -> None:
         """Run this after the commit; it must not fail and must not block."""
         self.hooks.append(hook)
+
+
+def driver_url(url: str) -> str:
+    """A database URL without a driver's name, as the bare PostgreSQL driver takes it."""
+    parsed = make_url(url)
+    return parsed.set(drivername=parsed.get_backend_name()).render_as_string(hide_password=False)
 
 
 def async_url(url: str) -> str:
@@ -64,6 +82,7 @@ class Database:
     def __init__(self, url: str, *, pool_size: int = 10) -> None:
         self.url = async_url(url)
         self.dialect = make_url(self.url).get_backend_name()
+        self.driver_url = driver_url(url) if self.dialect == "postgresql" else None
         self.engine: AsyncEngine = create_async_engine(
             self.url, pool_size=pool_size, max_overflow=5, pool_timeout=20, pool_pre_ping=False
         )
@@ -97,6 +116,8 @@ class Database:
         try:
             async with AsyncSession(engine, expire_on_commit=False) as session, session.begin():
                 yield Unit(session, self.dialect)
+        except (OperationalError, InterfaceError, PoolTimeout) as problem:
+            raise OutOfReach(type(problem).__name__) from problem
         finally:
             _OPEN.reset(token)
 

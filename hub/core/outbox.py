@@ -132,7 +132,7 @@ class Outbox:
         insert = insert_for(unit, OutboxLane).values(lane=lane, due_at=due)
         earlier = or_(col(OutboxLane.due_at).is_(None), col(OutboxLane.due_at) > due)
         statement = insert.on_conflict_do_update(index_elements=["lane"], set_={"due_at": due}, where=earlier)
-        await unit.session.execute(statement)
+        await unit.execute(statement)
 
     async def due_lanes(self, most: int) -> list[str]:
         """Claim lanes that are due, under a lease of this owner."""
@@ -188,7 +188,7 @@ class Outbox:
     async def _next(self, lane: str) -> Letter | None:
         """The lane's first open letter if it is due, letters beaten by a newer one passed over."""
         async with self._database.unit() as unit:
-            await unit.session.execute(
+            await unit.execute(
                 update(OutboxLane)
                 .where(col(OutboxLane.lane) == lane, col(OutboxLane.lease_owner) == self._owner)
                 .values(lease_until=self._clock.wall() + LEASE)
@@ -271,7 +271,7 @@ def _open_letters(lane: str) -> Any:
 
 async def _set(unit: Unit, letter: Letter, **values: Any) -> None:
     where = col(OutboxLetter.letter_id) == letter.letter_id
-    await unit.session.execute(update(OutboxLetter).where(where).values(**values))
+    await unit.execute(update(OutboxLetter).where(where).values(**values))
 
 
 def _letter(row: OutboxLetter) -> Letter:

@@ -113,8 +113,7 @@ def insert_for(unit: Unit, model: type[SQLModel]) -> Any:
 async def insert_new(unit: Unit, model: type[SQLModel], **values: Any) -> bool:
     """Insert a row unless its key is taken; says whether it was new."""
     statement = insert_for(unit, model).values(**values).on_conflict_do_nothing()
-    done = await (await unit.session.connection()).execute(statement)
-    return bool(done.rowcount)
+    return bool((await unit.execute(statement)).rowcount)
 
 
 class Evidence:
@@ -176,7 +175,7 @@ async def claim_nonce(unit: Unit, *, key_id: str, nonce: str, now: datetime) -> 
 
 async def count_rows(unit: Unit, model: type[SQLModel]) -> int:
     """How many rows a table holds."""
-    return int((await unit.session.execute(select(func.count()).select_from(table_of(model)))).scalar_one())
+    return int((await unit.execute(select(func.count()).select_from(table_of(model)))).scalar_one())
 
 
 NONCE_KEPT = timedelta(minutes=15)
@@ -185,4 +184,4 @@ NONCE_KEPT = timedelta(minutes=15)
 
 async def forget_nonces(unit: Unit, now: datetime) -> None:
     """Forget nonces whose signatures are long stale."""
-    await unit.session.execute(delete(RequestNonce).where(col(RequestNonce.seen_at) < now - NONCE_KEPT))
+    await unit.execute(delete(RequestNonce).where(col(RequestNonce.seen_at) < now - NONCE_KEPT))

@@ -8,9 +8,10 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from joserfc import jwt
-from joserfc.errors import JoseError
+from joserfc.errors import JoseError, UnsupportedAlgorithmError
+from joserfc.jwa import JWSAlgModel
 from joserfc.jwk import OKPKey
-from joserfc.jws import extract_compact
+from joserfc.jws import JWSRegistry, extract_compact
 
 from hub.core.clock import Clock, unix_s
 from hub.core.errors import HubError
@@ -18,7 +19,24 @@ from hub.core.ids import Ids
 from hub.core.secrets import Secrets
 from operator_sdk.contract.public_codes import Code
 
-ALGORITHMS = ["EdDSA"]
+ALGORITHM = "EdDSA"
+
+
+class _Registry(JWSRegistry):
+    """EdDSA alone. RFC 9864 renames it, and joserfc warns of the name that partners use."""
+
+    def get_alg(self, name: str) -> JWSAlgModel:
+        """The one algorithm.
+
+        Raises:
+            UnsupportedAlgorithmError: any other.
+        """
+        if name != ALGORITHM:
+            raise UnsupportedAlgorithmError(name)
+        return self.algorithms[name]
+
+
+REGISTRY = _Registry(algorithms=[ALGORITHM])
 OPERATOR_TOKEN_LIFE = timedelta(minutes=10)
 DRIVER_TOKEN_LIFE = timedelta(minutes=15)
 ASSERTION_LIFE_MOST_S = 300
@@ -72,7 +90,7 @@ class Tokens:
             "exp": now + life // timedelta(seconds=1),
             "jti": self._ids.secret(),
         }
-        return jwt.encode({"alg": "EdDSA", "kid": self._signer_id}, claims, self._signer, algorithms=ALGORITHMS)
+        return jwt.encode({"alg": ALGORITHM, "kid": self._signer_id}, claims, self._signer, registry=REGISTRY)
 
     def verify(self, token: str) -> Principal:
         """Who a token speaks for.
@@ -103,7 +121,7 @@ class Tokens:
         try:
             header = _header(token)
             key = self._keys[header["kid"]]
-            return dict(jwt.decode(token, key, algorithms=ALGORITHMS).claims)
+            return dict(jwt.decode(token, key, registry=REGISTRY).claims)
         except (JoseError, KeyError, ValueError, TypeError) as problem:
             raise HubError(Code.TOKEN_INVALID) from problem
 
@@ -133,7 +151,7 @@ def verify_assertion(token: str, key: Ed25519PublicKey, *, audience: str, now: d
         HubError: sign_in_failed, wrong in any way.
     """
     try:
-        claims = jwt.decode(token, OKPKey.import_key(key), algorithms=ALGORITHMS).claims
+        claims = jwt.decode(token, OKPKey.import_key(key), registry=REGISTRY).claims
         issuer, subject, jti = claims["iss"], claims["sub"], claims["jti"]
         expires, heard = claims["exp"], claims["aud"]
     except (JoseError, KeyError, ValueError, TypeError) as problem:

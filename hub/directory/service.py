@@ -1,6 +1,6 @@
 """Use cases of the directory: hosts describe stations, publish tariffs and report states; everybody reads."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 import msgspec
@@ -8,6 +8,7 @@ import msgspec
 from hub.core.clock import Clock
 from hub.core.database import Database, Unit
 from hub.core.errors import HubError, NotFoundError
+from hub.core.memory import Memory
 from hub.core.paging import cut_page, decode_cursor, page_limit
 from hub.directory import tables
 from hub.directory.model import (
@@ -44,6 +45,8 @@ from operator_sdk.contract.messages.directory import (
 from operator_sdk.contract.pricing import PricingError, check_tariff
 from operator_sdk.contract.public_codes import Code
 
+LATELY = timedelta(seconds=1)
+
 T = TypeVar("T")
 _PERIODS = msgspec.json.Decoder(list[TariffPeriod])
 
@@ -53,6 +56,7 @@ class DirectoryService:
 
     def __init__(self, database: Database, clock: Clock, *, status_ttl_s: int = STATUS_TTL_S) -> None:
         self._database, self._clock, self._status_ttl_s = database, clock, status_ttl_s
+        self._lately: Memory[tuple[str, str], ConnectorInfo] = Memory(LATELY)
 
     async def put_tariff(self, party_id: str, tariff_id: str, version: int, put: TariffPut) -> Tariff:
         """Publish a version; publishing the same again changes nothing.
@@ -220,6 +224,8 @@ class DirectoryService:
             for connector_id in unknown:
                 del newest[connector_id]
             written = await tables.write_statuses(unit, party_id, newest)
+        for connector_id in newest:
+            self._lately.forget((party_id, connector_id))
         return StatusPushed(written=written, unknown=unknown)
 
     async def connector(self, unit: Unit, party_id: str, connector_id: str) -> ConnectorInfo | None:
@@ -241,6 +247,17 @@ class DirectoryService:
             state_at=row.at,
             tariff=await self.tariff_at(unit, party_id, row.tariff_id, now),
         )
+
+    async def connector_lately(self, party_id: str, connector_id: str) -> ConnectorInfo | None:
+        """The same, up to a second old where another process changed it."""
+        now, key = self._clock.wall(), (party_id, connector_id)
+        info = self._lately.get(key, now)
+        if info is None:
+            async with self._database.reading() as unit:
+                info = await self.connector(unit, party_id, connector_id)
+            if info is not None:
+                self._lately.put(key, info, now)
+        return info
 
     async def get_connector(self, party_id: str, connector_id: str) -> ConnectorInfo:
         """The same, read by itself.

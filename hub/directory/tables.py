@@ -176,12 +176,12 @@ async def _add_equipment(unit: Unit, party_id: str, stations: Mapping[str, Store
     piles = select_columns(
         pile.station_id, pile.pile_id, pile.kind, pile.rated_power_w, pile.power_assumed, pile.removed
     ).where(pile.host_party_id == party_id, pile.station_id.in_(stations))
-    for station_id, pile_id, *facts in (await connection.execute(piles)):
+    for station_id, pile_id, *facts in await connection.execute(piles):
         stations[station_id].piles[pile_id] = PileFacts(*facts)
     plugs = select_columns(
         plug.station_id, plug.connector_id, plug.pile_id, plug.rated_power_w, plug.removed
     ).where(plug.host_party_id == party_id, plug.station_id.in_(stations))
-    for station_id, connector_id, *facts in (await connection.execute(plugs)):
+    for station_id, connector_id, *facts in await connection.execute(plugs):
         stations[station_id].connectors[connector_id] = ConnectorFacts(*facts)
 
 

@@ -16,6 +16,7 @@ from hub.parties import tables as parties
 from hub.parties.triggers import TRIGGERS as PARTIES
 from hub.roaming import tables as roaming
 from hub.roaming import tables_records as roaming_records
+from hub.roaming.triggers import TRIGGERS as ROAMING
 
 ROWS = (
     core,
@@ -35,4 +36,8 @@ METADATA: MetaData = SQLModel.metadata
 
 def triggers(dialect: str) -> list[str]:
     """The trigger statements of all rooms, in the order of their floors."""
-    return [statement for room in (PARTIES, DIRECTORY, LEDGER, CLEARING) for statement in room.get(dialect, [])]
+    return [
+        statement
+        for room in (PARTIES, DIRECTORY, LEDGER, ROAMING, CLEARING)
+        for statement in room.get(dialect, [])
+    ]

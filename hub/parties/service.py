@@ -1,9 +1,6 @@
 """Use cases of parties: operators, their keys and their agreements. Every change is on the audit log."""
 
-from collections import OrderedDict
-from collections.abc import Hashable
-from datetime import datetime, timedelta
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
@@ -11,47 +8,28 @@ from hub.core.clock import Clock
 from hub.core.database import Database, Unit
 from hub.core.errors import HubError, NotFoundError
 from hub.core.ids import Ids
+from hub.core.memory import Memory
 from hub.core.paging import cut_page, decode_cursor, page_limit
 from hub.core.tables import insert_new
 from hub.parties.audit import AuditLog
 from hub.parties.model import LOCKED_FOR, KeyState, PartyProblem, Protocol, check_party, join_roles
-from hub.parties.tables import AgreementRow, Exposure, PartyKey, PartyRow, TokenPrefix, find_agreement
+from hub.parties.tables import (
+    AgreementRow,
+    Exposure,
+    PartyKey,
+    PartyRow,
+    TokenPrefix,
+    all_prefixes,
+    find_agreement,
+)
 from hub.parties.tables_keys import key_by_public, key_for_update, keys_of, page_of_parties, prefixes_of
-from hub.parties.tables_staff import forget_assertions, forget_failures, forget_sessions
+from hub.parties.tables_staff import forget_failures, forget_sessions
 from operator_sdk.contract.codes import Role
 from operator_sdk.contract.ids import AGREEMENT
 from operator_sdk.contract.messages.access import Key, KeyAdd, KeyList
 from operator_sdk.contract.messages.admin import Agreement, AgreementAdd, Party, PartyAdd, PartyPage
 from operator_sdk.contract.public_codes import Code
 from operator_sdk.contract.signing import public_from_b64url, public_to_b64url
-
-REMEMBERED_FOR = timedelta(seconds=5)
-"""How long another process may go on trusting a key that was revoked here."""
-
-REMEMBERED_MOST = 10_000
-
-Id = TypeVar("Id", bound=Hashable)
-Value = TypeVar("Value")
-
-
-class _Memory(Generic[Id, Value]):
-    """What was found lately; what was not found is looked for again."""
-
-    def __init__(self) -> None:
-        self._found: OrderedDict[Id, tuple[Value, datetime]] = OrderedDict()
-
-    def get(self, key: Id, now: datetime) -> Value | None:
-        found = self._found.get(key)
-        return found[0] if found is not None and now < found[1] else None
-
-    def put(self, key: Id, value: Value, now: datetime) -> None:
-        self._found[key] = (value, now + REMEMBERED_FOR)
-        self._found.move_to_end(key)
-        if len(self._found) > REMEMBERED_MOST:
-            self._found.popitem(last=False)
-
-    def forget(self, key: Id) -> None:
-        self._found.pop(key, None)
 
 
 class PartiesService:
@@ -62,8 +40,10 @@ class PartiesService:
     ) -> None:
         self._database, self._clock, self._ids, self._audit = database, clock, ids, audit
         self._relaxed = env in {"demo", "test"}
-        self._keys: _Memory[tuple[str, str], Ed25519PublicKey] = _Memory()
-        self._parties: _Memory[str, Party] = _Memory()
+        self._keys: Memory[tuple[str, str], Ed25519PublicKey] = Memory()
+        self._parties: Memory[str, Party] = Memory()
+        self._holds: Memory[tuple[str, str], int] = Memory()
+        self._prefixes: Memory[str, dict[str, str]] = Memory()
 
     async def ensure_hub_party(self, party_id: str, name: str) -> None:
         """The hub's own row, which commissions are owed to."""
@@ -254,6 +234,32 @@ class PartiesService:
                 raise NotFoundError
             return KeyList(items=[_key(row) for row in await keys_of(unit, party_id)])
 
+    async def home_of_token(self, ref: str) -> str | None:
+        """The home with the longest prefix of this token; prefixes are remembered for a few seconds."""
+        now = self._clock.wall()
+        known = self._prefixes.get("all", now)
+        if known is None:
+            async with self._database.reading() as unit:
+                known = await all_prefixes(unit)
+            self._prefixes.put("all", known, now)
+        for length in range(len(ref), 0, -1):
+            if (home := known.get(ref[:length])) is not None:
+                return home
+        return None
+
+    async def hold_of_pair(self, home_party_id: str, host_party_id: str) -> int | None:
+        """What the agreement of a pair asks to hold, in fen; None without one; remembered for a few seconds."""
+        now, pair = self._clock.wall(), (home_party_id, host_party_id)
+        hold_fen = self._holds.get(pair, now)
+        if hold_fen is None:
+            async with self._database.reading() as unit:
+                row = await find_agreement(unit, home_party_id=home_party_id, host_party_id=host_party_id)
+            if row is None:
+                return None
+            hold_fen = row.hold_fen
+            self._holds.put(pair, hold_fen, now)
+        return hold_fen
+
     async def live_key(self, party_id: str, key_id: str) -> Ed25519PublicKey | None:
         """A key to verify with, if it is live; remembered for a few seconds."""
         now = self._clock.wall()
@@ -306,10 +312,9 @@ class PartiesService:
             return _agreement(row)
 
     async def purge(self) -> None:
-        """Forget what has run out: used assertions, staff sessions, wrong passwords."""
+        """Forget staff sessions and wrong passwords whose time is over."""
         now = self._clock.wall()
         async with self._database.unit() as unit:
-            await forget_assertions(unit, before=now)
             await forget_sessions(unit, before=now)
             await forget_failures(unit, before=now - LOCKED_FOR)
 

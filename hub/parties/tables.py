@@ -136,6 +136,12 @@ async def find_home_by_token(unit: Unit, ref: str) -> str | None:
     return max(rows, key=lambda row: len(row.prefix)).party_id if rows else None
 
 
+async def all_prefixes(unit: Unit) -> dict[str, str]:
+    """Every token prefix and its home."""
+    rows = (await unit.session.exec(select(TokenPrefix))).all()
+    return {row.prefix: row.party_id for row in rows}
+
+
 async def change_exposure(unit: Unit, home_party_id: str, *, owed: int = 0, open_limits: int = 0) -> None:
     """Move what a home owes or may come to owe."""
     statement = (
@@ -146,7 +152,7 @@ async def change_exposure(unit: Unit, home_party_id: str, *, owed: int = 0, open
             open_limits_fen=Exposure.open_limits_fen + open_limits,
         )
     )
-    await unit.session.execute(statement)
+    await unit.execute(statement)
 
 
 async def reserve_exposure(unit: Unit, home_party_id: str, limit_fen: int) -> bool:
@@ -159,10 +165,9 @@ async def reserve_exposure(unit: Unit, home_party_id: str, limit_fen: int) -> bo
         )
         .values(open_limits_fen=Exposure.open_limits_fen + limit_fen)
     )
-    connection = await unit.session.connection()
-    return bool((await connection.execute(statement)).rowcount)
+    return bool((await unit.execute(statement)).rowcount)
 
 
 async def forget_assertions(unit: Unit, now: datetime) -> None:
     """Forget assertions that have expired."""
-    await unit.session.execute(delete(AssertionUse).where(col(AssertionUse.expires_at) < now))
+    await unit.execute(delete(AssertionUse).where(col(AssertionUse.expires_at) < now))

@@ -8,7 +8,7 @@ from sqlmodel import Field, SQLModel, col
 from hub.core.database import Unit
 from hub.core.tables import insert_for
 from hub.core.types import instant
-from hub.parties.tables import AssertionUse, StaffSessionRow
+from hub.parties.tables import StaffSessionRow
 
 
 class SignInFailure(SQLModel, table=True):
@@ -33,14 +33,9 @@ async def failures_for_update(unit: Unit, login: str) -> SignInFailure:
 
 async def forget_failures(unit: Unit, *, before: datetime) -> None:
     """Failures that count no more, so that guessing at logins does not fill the table."""
-    await unit.session.execute(delete(SignInFailure).where(col(SignInFailure.last_at) < before))
+    await unit.session.exec(delete(SignInFailure).where(col(SignInFailure.last_at) < before))
 
 
 async def forget_sessions(unit: Unit, *, before: datetime) -> None:
     """Sessions that have ended."""
-    await unit.session.execute(delete(StaffSessionRow).where(col(StaffSessionRow.expires_at) < before))
-
-
-async def forget_assertions(unit: Unit, *, before: datetime) -> None:
-    """Used assertions that would be refused for their age."""
-    await unit.session.execute(delete(AssertionUse).where(col(AssertionUse.expires_at) < before))
+    await unit.session.exec(delete(StaffSessionRow).where(col(StaffSessionRow.expires_at) < before))

@@ -6,6 +6,7 @@ from hub.core.errors import HubError, NotFoundError
 from hub.core.tables import Evidence, claim_message
 from hub.parties.scope import HUB, PartyScope, of_party
 from hub.parties.tables import find_home_by_token
+from hub.roaming.authorizing_fast import FastAuthorizing
 from hub.roaming.charges import Charges, Opened
 from hub.roaming.context import RoamingContext
 from hub.roaming.drafting import Wanted
@@ -16,6 +17,7 @@ from operator_sdk.contract.messages.directory import Tariff
 from operator_sdk.contract.messages.roaming import (
     Authorization,
     AuthorizeRequest,
+    HomeAuthorization,
     ReleaseReply,
     ReleaseRequest,
 )
@@ -27,6 +29,8 @@ class Authorizing:
 
     def __init__(self, context: RoamingContext, charges: Charges) -> None:
         self._c, self._charges = context, charges
+        store = context.authorize_store
+        self._fast = FastAuthorizing(context, charges, store) if store is not None else None
 
     async def authorize(
         self, host_party_id: str, request: AuthorizeRequest, evidence: Evidence | None = None
@@ -38,13 +42,24 @@ class Authorizing:
         """
         if problem := target_problem(request.target):
             raise HubError(Code.RULE_VIOLATED, problem=problem)
+        if self._fast is not None:
+            tried = await self._fast.try_authorize(host_party_id, request, evidence)
+            if isinstance(tried, Authorization):
+                return tried
+            if tried is not None:
+                return await self._decide(tried.authorization_id, tried.answer, tried.tariff)
         home_party_id, opened, known = await self._open(host_party_id, request, evidence)
         if opened is not None and opened.ask is not None and home_party_id is not None:
             answer = await self._charges.ask_home(home_party_id, opened.ask)
-            async with self._c.database.unit() as unit:
-                row, session = await self._charges.decide(unit, opened.authorization_id, answer)
-            return _message(row, session, opened.ask.tariff)
+            return await self._decide(opened.authorization_id, answer, opened.ask.tariff)
         return await self._stored(of_party(host_party_id), opened.authorization_id if opened else known)
+
+    async def _decide(
+        self, authorization_id: str, answer: HomeAuthorization | None, tariff: Tariff
+    ) -> Authorization:
+        async with self._c.database.unit() as unit:
+            row, session = await self._charges.decide(unit, authorization_id, answer)
+        return _message(row, session, tariff)
 
     async def _open(
         self, host_party_id: str, request: AuthorizeRequest, evidence: Evidence | None

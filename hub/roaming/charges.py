@@ -55,9 +55,14 @@ class Charges:
     async def open(self, unit: Unit, wanted: Wanted, ids: tuple[str, str]) -> Opened:
         """Write authorization and session with every check the hub can make by itself."""
         draft = self.drafts.make(wanted, await self._facts(unit, wanted), ids, self._c.clock.business())
-        if draft.refusal is None and draft.reserve_fen and wanted.home_party_id is not None:
-            if not await reserve_exposure(unit, wanted.home_party_id, draft.reserve_fen):
-                draft = draft.refused(Code.HOME_EXPOSURE_EXCEEDED)
+        home = wanted.home_party_id
+        if (
+            draft.refusal is None
+            and draft.reserve_fen
+            and home is not None
+            and not await reserve_exposure(unit, home, draft.reserve_fen)
+        ):
+            draft = draft.refused(Code.HOME_EXPOSURE_EXCEEDED)
         unit.session.add(AuthorizationRow(**draft.authorization))
         if draft.session is not None:
             unit.session.add(SessionRow(**draft.session))

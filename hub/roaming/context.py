@@ -12,7 +12,9 @@ from hub.core.outbox import Outbox
 from hub.core.pseudonyms import Pseudonyms
 from hub.directory.service import DirectoryService
 from hub.parties.link import Links
+from hub.parties.service import PartiesService
 from hub.roaming.ports import RecordAccepted
+from hub.roaming.store_authorize import AuthorizeStore
 
 AUTHORIZE_MARGIN = timedelta(seconds=15)
 """An authorization still pending this long after it was asked for has lost its asker."""
@@ -42,7 +44,9 @@ class RoamingContext:
     outbox: Outbox
     live: Live
     directory: DirectoryService
+    parties: PartiesService
     pseudonyms: Pseudonyms
     record_accepted: RecordAccepted
     own_base_url: str
     scan_keys: dict[str, bytes]
+    authorize_store: AuthorizeStore | None

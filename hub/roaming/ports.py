@@ -25,6 +25,7 @@ class AcceptedRecord:
     booked_day: str
     at: datetime
     commission_ppm: int
+    energy_wh: int | None = None
 
 
 class RecordAccepted(Protocol):

@@ -222,7 +222,13 @@ class Records:
                 return
             row.state, row.reason = RecordState.DISPUTED, reason[:200]
             row.updated_at = self._c.clock.business()
-            await self._c.record_accepted.record_disputed(unit, record_id)
+            try:
+                await self._c.record_accepted.record_disputed(unit, record_id)
+            except HubError as problem:
+                if problem.code is not Code.STATE_CONFLICT:
+                    raise
+                # Its cycle is fixed: what is settled is never touched, and only a credit can undo it.
+                row.reason = f"after its cycle was fixed: {reason}"[:200]
 
 
 def _accepted(row: RecordRow, agreement: AgreementRow | None, context: RoamingContext) -> AcceptedRecord:
@@ -237,6 +243,7 @@ def _accepted(row: RecordRow, agreement: AgreementRow | None, context: RoamingCo
         booked_day=row.booked_day,
         at=context.clock.business(),
         commission_ppm=agreement.commission_ppm if agreement else 0,
+        energy_wh=row.energy_wh,
     )
 
 

@@ -123,13 +123,17 @@ def read_claims(signature_input: str | None, signature: str | None) -> Claims:
     said, value = _INPUT.match(signature_input), _SIGNATURE.match(signature)
     if said is None or value is None:
         raise SignatureProblem("signature_invalid")
+    raw = base64.b64decode(value["value"])
+    if base64.b64encode(raw).decode() != value["value"]:
+        # One signature has one text: spare bits of the last character must be zero.
+        raise SignatureProblem("signature_invalid")
     return Claims(
         fields=said["fields"],
         params=said["params"],
         created=int(said["created"]),
         nonce=said["nonce"],
         key_id=said["keyid"],
-        signature=base64.b64decode(value["value"]),
+        signature=raw,
     )
 
 

@@ -16,6 +16,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from hub.core.clock import unix_s
+from hub.core.database import OutOfReach
 from hub.core.errors import HubError, NotFoundError, TooManyError
 from hub.core.group_writer import GroupWriter
 from hub.core.limits import Limits
@@ -62,6 +63,9 @@ class NativeServer:
             with observed(operation.id):
                 try:
                     response = await self._answer(operation, handler, request)
+                except OutOfReach:
+                    log.warning("database out of reach", extra={"operation": operation.id})
+                    response = error_response(HubError(Code.UNAVAILABLE))
                 except HubError as problem:
                     response = error_response(problem)
                     await self._sign_refusal(operation, request, response)

@@ -1,0 +1,166 @@
+"""The ordinary course of a host-initiated authorization, on PostgreSQL, with two round trips to the database.
+
+What is out of the ordinary in any way (a repeat, a refusal, a home that is silent, exposure used up) is left to
+`authorizing`, which decides from the database's own rows: `try_authorize` then says None, or hands over what it
+has opened.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import msgspec
+
+from hub.core.statements import Declined
+from hub.core.tables import Evidence
+from hub.roaming.charges import Charges
+from hub.roaming.context import AUTHORIZE_MARGIN, UNUSED_AUTHORIZATION, RoamingContext
+from hub.roaming.drafting import Draft, Facts, Row, Wanted, leg
+from hub.roaming.store_authorize import AuthorizeStore, Rows
+from operator_sdk.contract.codes import AuthorizationState, StartMode, TokenKind
+from operator_sdk.contract.ids import LETTER
+from operator_sdk.contract.messages.directory import Tariff
+from operator_sdk.contract.messages.roaming import (
+    Authorization,
+    AuthorizeRequest,
+    HomeAuthorization,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """Opened and asked, but the answer is for the ordinary path to decide."""
+
+    authorization_id: str
+    answer: HomeAuthorization | None
+    tariff: Tariff
+
+
+class FastAuthorizing:
+    """Tries the ordinary course."""
+
+    def __init__(self, context: RoamingContext, charges: Charges, store: AuthorizeStore) -> None:
+        self._c, self._charges, self._parties, self._store = context, charges, context.parties, store
+
+    async def try_authorize(
+        self, host_party_id: str, request: AuthorizeRequest, evidence: Evidence | None
+    ) -> Authorization | Unfinished | None:
+        """The granted answer; or what was opened but not decided; or None when nothing was written."""
+        wanted = await self._wanted(host_party_id, request)
+        if wanted is None:
+            return None
+        ids, now = self._charges.new_ids(), self._c.clock.business()
+        draft = self._charges.drafts.make(wanted, await self._facts(wanted), ids, now)
+        if draft.ask is None or draft.session is None or wanted.home_party_id is None:
+            return None
+        message = self._message(host_party_id, request, ids[0], evidence)
+        try:
+            await self._store.open(self._opening(wanted.home_party_id, draft, message))
+        except Declined:
+            return None
+        answer = await self._charges.ask_home(wanted.home_party_id, draft.ask)
+        if answer is None or answer.state != AuthorizationState.GRANTED:
+            return Unfinished(ids[0], answer, draft.ask.tariff)
+        try:
+            await self._store.grant(self._grant(draft, draft.session, answer))
+        except Declined:
+            return Unfinished(ids[0], answer, draft.ask.tariff)
+        self._c.live.publish(ids[1])
+        return Authorization(
+            authorization_id=ids[0],
+            authorization_ref=request.authorization_ref,
+            state=AuthorizationState.GRANTED,
+            session_id=ids[1],
+            limit_fen=answer.limit_fen,
+            token_ref=draft.authorization["token_ref"],
+            tariff=draft.ask.tariff,
+        )
+
+    async def _wanted(self, host_party_id: str, request: AuthorizeRequest) -> Wanted | None:
+        home = await self._parties.home_of_token(request.token.ref)
+        if home is None:
+            return None
+        return Wanted(
+            start_mode=StartMode.HOST,
+            home_party_id=home,
+            host_party_id=host_party_id,
+            connector_id=request.connector_id,
+            token=request.token,
+            target=request.target,
+            subject=request.token.ref if request.token.kind is TokenKind.APP_USER else None,
+            authorization_ref=request.authorization_ref,
+        )
+
+    async def _facts(self, wanted: Wanted) -> Facts:
+        home = wanted.home_party_id or ""
+        info = await self._c.directory.connector_lately(wanted.host_party_id, wanted.connector_id)
+        hold_fen = await self._parties.hold_of_pair(home, wanted.host_party_id)
+        follows = (await self._parties.party(home)).protocol != "hosted"
+        return Facts(info, hold_fen, home_follows=follows)
+
+    def _message(
+        self,
+        host_party_id: str,
+        request: AuthorizeRequest,
+        authorization_id: str,
+        evidence: Evidence | None,
+    ) -> Row:
+        return {
+            "party_id": host_party_id,
+            "kind": "authorization",
+            "external_id": request.authorization_ref,
+            "digest": hashlib.sha256(msgspec.json.encode(request)).hexdigest(),
+            "subject_id": authorization_id,
+            "received_at": self._c.clock.wall(),
+            "key_id": evidence.key_id if evidence else None,
+            "signature": evidence.signature if evidence else None,
+            "body": f"\\x{evidence.body.hex()}" if evidence else None,
+        }
+
+    def _opening(self, home_party_id: str, draft: Draft, message: Row) -> Rows:
+        assert draft.session is not None
+        letter = self._timer("authorize_timeout", draft.session["session_id"], AUTHORIZE_MARGIN)
+        rows = {
+            "messages": [message],
+            "authorizations": [draft.authorization],
+            "sessions": [draft.session],
+            "legs": draft.legs,
+            "letters": [letter],
+        }
+        return Rows(rows, home_party_id, draft.reserve_fen)
+
+    def _grant(self, draft: Draft, session: Row, answer: HomeAuthorization) -> Rows:
+        limit, goal, home = answer.limit_fen, session["goal_fen"], session["home_party_id"]
+        driver_ref = session["driver_ref"]
+        if answer.subject and driver_ref is None:
+            driver_ref = self._c.pseudonyms.driver_ref(home, answer.subject)
+        wait = self._c.clock.wall_for(UNUSED_AUTHORIZATION)
+        reserved = draft.reserve_fen if limit is None or not draft.reserve_fen else limit
+        grant: Row = {
+            "authorization_id": draft.authorization["authorization_id"],
+            "session_id": session["session_id"],
+            "limit_fen": limit,
+            "reserved_fen": reserved,
+            "goal_fen": goal if limit is None or goal is None else min(goal, limit),
+            "home_ref": answer.home_ref,
+            "driver_ref": driver_ref,
+            "updated_at": self._c.clock.business(),
+        }
+        legs = []
+        if answer.home_ref:
+            legs.append(leg(session["session_id"], "home", home, answer.home_ref, "out"))
+        letters = [self._timer("authorization_unused", session["session_id"], wait)]
+        return Rows({"grants": [grant], "legs": legs, "letters": letters}, home, reserved - draft.reserve_fen)
+
+    def _timer(self, kind: str, session_id: str, after: timedelta) -> Row:
+        now: datetime = self._c.clock.wall()
+        return {
+            "letter_id": self._c.ids.new(LETTER),
+            "lane": f"{kind}:{session_id}",
+            "kind": kind,
+            "party_id": None,
+            "subject": session_id,
+            "payload": "{}",
+            "due_at": now + after,
+            "created_at": now,
+        }

@@ -1,0 +1,248 @@
+"""The network: which process listens where, what each is told, and starting them in order."""
+
+import asyncio
+import contextlib
+import os
+import socket
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import msgspec
+
+from operator_sdk.clock import Clock
+from operator_sdk.contract.messages.admin import Readiness
+from operator_sdk.contract.signing import SigningKey
+from operator_sdk.examples.demo import city
+from operator_sdk.examples.demo.administrator import HUB, NAMES, A, B
+from operator_sdk.examples.demo.commands import EMBEDDED, PRODUCTION, command_of, installed
+from operator_sdk.examples.demo.databases import Addresses
+from operator_sdk.examples.demo.options import Options
+from operator_sdk.examples.demo.processes import Processes
+from operator_sdk.examples.demo.trouble import Trouble
+from operator_sdk.examples.home.store import Driver
+from operator_sdk.examples.host.site import Site
+from operator_sdk.keys import new_key, save_key
+
+BROKER_URL = "amqp://guest:guest@127.0.0.1:5672//"
+REDIS_URL = "redis://127.0.0.1:6379/0"
+UPDATE_INTERVAL_S = 20
+STATUS_LIFE_S = 86_400
+"""Generous: a few seconds' cut are hours at these speeds, and the piles are not what is cut off."""
+READY_S = 30
+OUR_VARIABLES = ("INTERPILE_", "OPERATOR_", "DATABASE_", "REDIS_URL", "BROKER_URL", "SPEED", "ONCE", "REPORT", "STATIONS")
+
+DRIVERS = [
+    Driver(driver_id="B-0001", name="陈晓 Chen Xiao", card="B2000001", balance_fen=20_000),
+    Driver(driver_id="B-0002", name="李雷 Li Lei", card="B2000002", balance_fen=12_000),
+    Driver(driver_id="B-0003", name="韩梅 Han Mei", card="B2000003", balance_fen=15_000),
+    Driver(driver_id="B-0004", name="王芳 Wang Fang", card="B2000004", balance_fen=9_000, blocked=True),
+    Driver(driver_id="B-0005", name="赵强 Zhao Qiang", card="B2000005", balance_fen=8_000),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Where everything listens, on 127.0.0.1."""
+
+    hub: int
+    a: int
+    b: int
+    to_hub: int
+    to_a: int
+    control: int
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """Addresses, files, keys and the clock of one run."""
+
+    options: Options
+    addresses: Addresses
+    ports: Ports
+    processes: Processes
+    keys: dict[str, SigningKey]
+    clock: Clock
+
+    @property
+    def hub_url(self) -> str:
+        """The hub's public URL."""
+        return _url(self.ports.hub)
+
+    @property
+    def a_url(self) -> str:
+        """A as people at its piles reach it."""
+        return _url(self.ports.a)
+
+    @property
+    def a_url_for_hub(self) -> str:
+        """A as the hub reaches it: through the proxy."""
+        return _url(self.ports.to_a)
+
+    @property
+    def b_url(self) -> str:
+        """B as everybody reaches it."""
+        return _url(self.ports.b)
+
+    @property
+    def control(self) -> tuple[str, int]:
+        """The proxy's control port."""
+        return "127.0.0.1", self.ports.control
+
+    @property
+    def code_file(self) -> Path:
+        """Where one-time codes arrive."""
+        return self.options.folder / "codes.jsonl"
+
+    @property
+    def secret_file(self) -> Path:
+        """The hub's keys."""
+        return self.options.folder / "secrets.json"
+
+    @property
+    def key_files(self) -> dict[str, Path]:
+        """The operators' keys."""
+        return {party: self.options.folder / f"{party}.key.json" for party in (A, B)}
+
+    async def migrate(self) -> None:
+        """Bring the database to the newest revision."""
+        await self.processes.run(installed(command_of("migrate", host="", port=0)))
+
+    async def start_hub(self) -> None:
+        """The hub's processes, and until it is ready."""
+        for name in PRODUCTION if self.options.production else EMBEDDED:
+            command = command_of(name, host="127.0.0.1", port=self.ports.hub)
+            await self.processes.start(name, installed(command))
+        await self._until_answers(f"{self.hub_url}/readyz")
+
+    async def start_proxy(self) -> None:
+        """The proxy between A and the hub, both ways."""
+        here = "127.0.0.1"
+        arguments = ["--control", f"{here}:{self.ports.control}"]
+        for name, listen, target in (
+            ("to_hub", self.ports.to_hub, self.ports.hub),
+            ("to_a", self.ports.to_a, self.ports.a),
+        ):
+            arguments += ["--channel", f"{name}={here}:{listen}={here}:{target}"]
+        await self._start_module("proxy", "operator_sdk.examples.demo.proxy", *arguments)
+
+    async def start_b(self) -> None:
+        """The home with a platform."""
+        file = self.options.folder / "drivers.json"
+        file.write_bytes(msgspec.json.encode(DRIVERS))
+        await self._start_operator("home", B, hub=self.hub_url, port=self.ports.b, data=file)
+        await self._until_answers(f"{self.b_url}/app/drivers")
+
+    async def start_a(self, site: Site) -> None:
+        """The host, and until it has told the hub what it has."""
+        file = self.options.folder / "site.json"
+        file.write_bytes(msgspec.json.encode(site))
+        proxied = ("--hub-issuer", self.hub_url, "--public-url", self.a_url_for_hub)
+        await self._start_operator("host", A, *proxied, hub=_url(self.ports.to_hub), port=self.ports.a, data=file)
+        await self._until_answers(f"{self.a_url}/local/connectors", b'"published":true')
+
+    async def readiness(self) -> Readiness:
+        """What the hub says of itself."""
+        async with httpx.AsyncClient(trust_env=False) as http:
+            return msgspec.json.decode((await http.get(f"{self.hub_url}/readyz")).content, type=Readiness)
+
+    async def _start_operator(
+        self, kind: str, party_id: str, *more: str, hub: str, port: int, data: Path
+    ) -> None:
+        await self._start_module(
+            f"{party_id}-{kind}",
+            f"operator_sdk.examples.{kind}",
+            *("--party-id", party_id, "--key", str(self.key_files[party_id])),
+            *("--hub", hub, "--listen", f"127.0.0.1:{port}"),
+            *("--database", str(self.options.folder / f"{kind}.db"), "--data", str(data)),
+            *("--update-interval", str(UPDATE_INTERVAL_S)),
+            *(more or ("--hub-issuer", hub, "--public-url", _url(port))),
+        )
+
+    async def _start_module(self, name: str, module: str, *arguments: str) -> None:
+        await self.processes.start(name, [sys.executable, "-m", module, *arguments])
+
+    async def _until_answers(self, url: str, containing: bytes = b"") -> None:
+        try:
+            async with asyncio.timeout(READY_S), httpx.AsyncClient(trust_env=False) as http:
+                while True:
+                    self.processes.check()
+                    with contextlib.suppress(httpx.TransportError):
+                        answer = await http.get(url)
+                        if answer.status_code == 200 and containing in answer.content:
+                            return
+                    await asyncio.sleep(0.1)
+        except TimeoutError as late:
+            raise Trouble(f"{url} was not ready within {READY_S} s") from late
+
+
+@contextlib.asynccontextmanager
+async def network(options: Options, addresses: Addresses, wall: datetime) -> AsyncIterator[Network]:
+    """A network whose business clock begins now; every process of it is ended at the end."""
+    begun = city.business_epoch(wall, options.speed)
+    ports = Ports(*_free_ports(6))
+    processes = Processes(options.folder / "logs", _environment(options, addresses, ports, wall, begun))
+    clock = Clock(epoch=wall, business_epoch=begun, speed=options.speed, environment=options.environment)
+    made = Network(options, addresses, ports, processes, {party: new_key() for party in (A, B)}, clock)
+    for party, file in made.key_files.items():
+        save_key(made.keys[party], file)
+    try:
+        yield made
+    finally:
+        await processes.stop()
+
+
+def check_servers() -> None:
+    """Whether the broker and Redis answer, one line for the one that does not.
+
+    Raises:
+        Trouble: which one.
+    """
+    for name, url, usual in (("RabbitMQ", BROKER_URL, 5672), ("Redis", REDIS_URL, 6379)):
+        parts = urlsplit(url)
+        where = parts.hostname or "127.0.0.1", parts.port or usual
+        try:
+            socket.create_connection(where, timeout=3).close()
+        except OSError as problem:
+            raise Trouble(f"{name} does not answer at {where[0]}:{where[1]}") from problem
+
+
+def _environment(
+    options: Options, addresses: Addresses, ports: Ports, wall: datetime, begun: datetime
+) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(OUR_VARIABLES)}
+    ours = {
+        "PYTHONUNBUFFERED": "1",
+        "INTERPILE_ENV": options.environment,
+        "INTERPILE_EPOCH": wall.isoformat(),
+        "INTERPILE_EPOCH_BUSINESS": begun.isoformat(),
+        "SPEED": str(options.speed),
+        "DATABASE_URL": addresses.database_url,
+        "INTERPILE_PUBLIC_URL": _url(ports.hub),
+        "INTERPILE_PARTY_ID": HUB,
+        "INTERPILE_PARTY_NAME": NAMES[HUB],
+        "INTERPILE_SECRET_FILE": str(options.folder / "secrets.json"),
+        "INTERPILE_CODE_FILE": str(options.folder / "codes.jsonl"),
+        "INTERPILE_STATUS_LIFE_S": str(STATUS_LIFE_S),
+    }
+    if addresses.migration_url is not None:
+        ours["DATABASE_MIGRATION_URL"] = addresses.migration_url
+    if options.production:
+        ours |= {"BROKER_URL": BROKER_URL, "REDIS_URL": REDIS_URL}
+    return kept | ours
+
+
+def _free_ports(count: int) -> list[int]:
+    with contextlib.ExitStack() as stack:
+        bound = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for one in bound:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in bound]
+
+
+def _url(port: int) -> str:
+    return f"http://127.0.0.1:{port}"

@@ -1,0 +1,118 @@
+"""`make bench`: run the measurements and write bench.json. ONLY=prefix takes a part, PROFILE=1 profiles."""
+
+import json
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+import asyncpg
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from tests.bench.machine import describe, load_average, memory_mb
+from tests.bench.processes import BenchError, Processes
+from tests.bench.profiling import profile
+from tests.bench.stages import FIGURES, METHOD, Bench
+from tests.bench.world import ROOT, World, ask_database, create_database, drop_database, make_world
+
+OUT = ROOT / "bench.json"
+CONSOLE = Console()
+POSTGRES = ("server_version", "shared_buffers", "fsync", "synchronous_commit")
+
+
+def main() -> int:
+    """Exit code 0 when every figure was measured and the run counts."""
+    only = os.environ.get("ONLY", "")
+    wanted = {name for name in FIGURES if name.startswith(only)}
+    if not wanted:
+        CONSOLE.print(f"bench: ONLY={only} names none of {', '.join(FIGURES)}")
+        return 2
+    folder = Path(tempfile.mkdtemp(prefix="interpile-bench-"))
+    processes: Processes | None = None
+    try:
+        world = make_world(folder)
+        world.save(folder / "world.json")
+        create_database(world)
+        processes = Processes(world, folder / "world.json", folder)
+        return _measure(world, processes, wanted, only)
+    except BenchError as problem:
+        CONSOLE.print(f"bench: {problem}", style="red", markup=False)
+        return 1
+    except (OSError, asyncpg.PostgresError) as problem:
+        CONSOLE.print(
+            f"bench: PostgreSQL is needed: {type(problem).__name__} {problem}", style="red", markup=False
+        )
+        return 1
+    finally:
+        if processes is not None:
+            processes.stop_all()
+        _drop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _drop() -> None:
+    try:
+        drop_database()
+    except (OSError, asyncpg.PostgresError) as problem:
+        CONSOLE.print(f"bench: the database could not be dropped: {problem}", markup=False)
+
+
+def _measure(world: World, processes: Processes, wanted: set[str], only: str) -> int:
+    before = load_average()
+    columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
+    with Progress(*columns, console=CONSOLE) as progress:
+        task = progress.add_task("starting", total=None)
+        done = -1
+
+        def step(what: str) -> None:
+            nonlocal done
+            done += 1
+            progress.update(task, description=what, completed=done)
+
+        if os.environ.get("PROFILE"):
+            profile(world, processes, processes.folder, step)
+            return 0
+        bench = Bench(world, processes, wanted, step)
+        progress.update(task, total=bench.steps())
+        bench.run()
+        step("done")
+    setup = _setup(bench, only, before)
+    OUT.write_text(json.dumps({"setup": setup, "figures": bench.figures}, indent=1) + "\n")
+    _show(bench)
+    return 1 if bench.invalid or bench.missing else 0
+
+
+def _setup(bench: Bench, only: str, before: list[float]) -> dict[str, object]:
+    postgres = {name: ask_database(bench.world, f"SHOW {name}")[0] for name in POSTGRES}
+    running = bench.processes.running
+    return {
+        "valid": not bench.invalid,
+        "invalid": bench.invalid,
+        "missing": bench.missing,
+        "only": only,
+        "machine": describe() | {"load_before": before, "load_after": load_average()},
+        "postgresql": postgres,
+        "hub_peak_rss_mb": round(memory_mb(running["hub"].pid, "VmHWM"), 1) if "hub" in running else None,
+        "method": METHOD,
+        "rounds": bench.rounds,
+    }
+
+
+def _show(bench: Bench) -> None:
+    table = Table("figure", box=None, pad_edge=False)
+    table.add_column("value", justify="right")
+    for name, value in bench.figures.items():
+        table.add_row(name, "none" if value is None else f"{value:,}")
+    CONSOLE.print(table)
+    for name, why in bench.missing.items():
+        CONSOLE.print(f"bench: {name}: {why}", style="red", markup=False)
+    for why in bench.invalid:
+        CONSOLE.print(f"bench: INVALID: {why}", style="red", markup=False)
+    CONSOLE.print(f"written to {OUT.relative_to(ROOT)}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,197 @@
+"""The processes of a run: started, waited for, measured around each window, and ended by their ids."""
+
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import msgspec
+
+from operator_sdk.clock import machine_now
+from operator_sdk.client.credentials import OperatorCredentials
+from tests.bench.load import Result
+from tests.bench.machine import Cores, core_busy_s, cpu_s, pin
+from tests.bench.traffic import Job
+from tests.bench.world import DATABASE, ROOT, World, ask_database
+
+UP_S = 30
+QUIET_NICENESS = "19"
+
+
+class BenchError(Exception):
+    """The run cannot go on; its text says why."""
+
+
+@dataclass
+class Measured:
+    """A window as the generator and the machine saw it. CPU in seconds; `foreign` is a share of the core."""
+
+    result: Result
+    server_cpu_s: float
+    postgres_cpu_s: float
+    jobs_cpu_s: float
+    foreign: float
+    utilisation: float
+    others_busy: float
+
+    @property
+    def us_per_request(self) -> float:
+        """CPU of the server process for each good answer."""
+        return self.server_cpu_s * 1e6 / max(1, self.result.good)
+
+    def facts(self) -> dict[str, object]:
+        """For bench.json."""
+        good = max(1, self.result.good)
+        return {
+            "per_s": round(self.result.per_s, 1),
+            "answers": self.result.good,
+            "cpu_us": round(self.us_per_request),
+            "postgres_cpu_us": round(self.postgres_cpu_s * 1e6 / good),
+            "jobs_cpu_us": round(self.jobs_cpu_s * 1e6 / good),
+            "generator_cpu_us": round(self.result.generator_cpu_s * 1e6 / good),
+            "p50_ms": round(self.result.p50_ms, 2),
+            "p99_ms": round(self.result.p99_ms, 2),
+            "generator_lag_p99_ms": round(self.result.lag_p99_ms, 2),
+            "server_core_busy": round(self.utilisation, 2),
+            "other_core_busy": round(self.others_busy, 2),
+            "foreign_on_server_core": round(self.foreign, 3),
+        }
+
+
+@dataclass
+class Processes:
+    """Everything that runs, by name."""
+
+    world: World
+    world_file: Path
+    folder: Path
+    cores: Cores = field(default_factory=Cores.found)
+    running: dict[str, subprocess.Popen[str]] = field(default_factory=dict)
+
+    def start(self, role: str, *, url: str = "", stacks: str = "") -> None:
+        """Start a server and wait until it answers."""
+        server = role in {"hub", "forwarder"}
+        niceness = QUIET_NICENESS if role == "jobs" else "0"
+        core = self.cores.name(server=server)
+        self._spawn(role, "tests.bench.serve", role, str(self.world_file), core, niceness, stacks)
+        until = time.monotonic() + UP_S
+        while url:
+            try:
+                httpx.get(f"{url}/readyz", timeout=2)
+                return
+            except httpx.TransportError:
+                if self.running[role].poll() is not None or time.monotonic() > until:
+                    raise BenchError(f"{role} did not come up: {self.tail(role)}") from None
+                time.sleep(0.1)
+
+    def start_generator(self) -> None:
+        """Start the load generator."""
+        self._spawn("load", "tests.bench.load", str(self.world_file), self.cores.name(server=False))
+
+    def _spawn(self, name: str, module: str, *arguments: str) -> None:
+        with (self.folder / f"{name}.log").open("w") as log:
+            self.running[name] = subprocess.Popen(
+                [sys.executable, "-m", module, *arguments],
+                cwd=ROOT,
+                stdin=subprocess.PIPE if name == "load" else subprocess.DEVNULL,
+                stdout=subprocess.PIPE if name == "load" else log,
+                stderr=log,
+                text=True,
+            )
+
+    def tail(self, name: str) -> str:
+        """The end of a process's log."""
+        return (self.folder / f"{name}.log").read_text()[-600:].strip()
+
+    def pid(self, name: str) -> int:
+        """A process's id."""
+        return self.running[name].pid
+
+    def stop(self, name: str) -> None:
+        """End one process."""
+        process = self.running.pop(name, None)
+        if process is None:
+            return
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        for pipe in (process.stdin, process.stdout):
+            if pipe is not None:
+                pipe.close()
+
+    def stop_all(self) -> None:
+        """End everything that was started here, last first."""
+        for name in reversed(list(self.running)):
+            self.stop(name)
+
+    def sign_in(self) -> dict[str, str]:
+        """Every host's token; they last ten minutes, so each window gets its own."""
+        tokens = {}
+        for host in self.world.hosts:
+            credentials = OperatorCredentials(host.party_id, host.key())
+            asked = credentials.token_request(
+                issuer=self.world.hub_url, now=machine_now(), token_id=f"bench-{time.time_ns()}"
+            )
+            url = f"{self.world.hub_url}/v1/oauth/token"
+            answer = httpx.post(url, data=msgspec.to_builtins(asked), timeout=20)
+            if answer.status_code != 200:
+                raise BenchError(f"no token: {answer.status_code} {answer.text[:200]}")
+            tokens[host.party_id] = answer.json()["access_token"]
+        return tokens
+
+    def window(self, server: str, job: Job) -> Measured:
+        """Let the generator do a job and measure around it."""
+        self._tell(msgspec.json.encode(job).decode())
+        if self._hear() != "ready":
+            raise BenchError(f"the generator failed: {self.tail('load')}")
+        backends = self._backends()
+        pin(backends, self.cores.others)
+        before = self._read(server, backends)
+        begun = time.monotonic()
+        self._tell("go")
+        result = msgspec.json.decode(self._hear(), type=Result)
+        wall = time.monotonic() - begun
+        after = self._read(server, backends)
+        used = [late - early for early, late in zip(before, after, strict=True)]
+        newer = [pid for pid in self._backends() if pid not in backends]
+        return Measured(
+            result=result,
+            server_cpu_s=used[0],
+            postgres_cpu_s=used[1] + sum(cpu_s(pid) for pid in newer),
+            jobs_cpu_s=used[2],
+            foreign=max(0.0, used[3] - used[0]) / wall if self.cores.server is not None else 0.0,
+            utilisation=used[0] / wall,
+            others_busy=used[4] / wall,
+        )
+
+    def _read(self, server: str, backends: list[int]) -> tuple[float, ...]:
+        return (
+            cpu_s(self.pid(server)),
+            sum(cpu_s(pid) for pid in backends),
+            cpu_s(self.pid("jobs")) if "jobs" in self.running else 0.0,
+            core_busy_s(self.cores.server),
+            core_busy_s(self.cores.others[0] if self.cores.others else None),
+        )
+
+    def _backends(self) -> list[int]:
+        own = f"SELECT pid FROM pg_stat_activity WHERE datname = '{DATABASE}' AND pid <> pg_backend_pid()"
+        return ask_database(self.world, own)
+
+    def _tell(self, line: str) -> None:
+        pipe = self.running["load"].stdin
+        assert pipe is not None
+        pipe.write(line + "\n")
+        pipe.flush()
+
+    def _hear(self) -> str:
+        pipe = self.running["load"].stdout
+        assert pipe is not None
+        line = pipe.readline().strip()
+        if not line:
+            raise BenchError(f"the generator ended: {self.tail('load')}")
+        return line

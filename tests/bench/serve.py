@@ -1,0 +1,59 @@
+"""A process under measurement: `python -m tests.bench.serve ROLE WORLD CORE [NICENESS] [STACKS]`.
+
+Roles: hub (serving only, as `interpile serve` beside `interpile jobs`), jobs, forwarder, home.
+"""
+
+import os
+import sys
+from typing import Any
+from urllib.parse import urlsplit
+
+import uvicorn
+
+from hub.app import create_app
+from hub.core.logs import configure_logs
+from hub.settings import Settings
+from hub.worker import run_jobs
+from tests.bench.forwarder import forwarder_app
+from tests.bench.home import Home
+from tests.bench.sampling import Sampler
+from tests.bench.world import World
+
+
+def main(role: str, world_file: str, core: str, niceness: str = "0", stacks: str = "") -> None:
+    """Become one of the processes."""
+    if core:
+        os.sched_setaffinity(0, {int(core)})
+    os.nice(int(niceness))
+    world = World.load(world_file)
+    settings = Settings.from_env(world.environment)
+    configure_logs()
+    if stacks:
+        Sampler(stacks).listen()
+    if role == "jobs":
+        run_jobs(settings)
+    elif role == "hub":
+        _serve(create_app(settings, embedded=False), world.hub_url)
+    elif role == "forwarder":
+        _serve(forwarder_app(world), world.forwarder_url)
+    else:
+        _serve(Home(world), world.home_url, lifespan="off")
+
+
+def _serve(app: Any, url: str, **more: Any) -> None:
+    uvicorn.run(
+        app,
+        host="127.0.0.1",
+        port=urlsplit(url).port or 0,
+        loop="uvloop",
+        http="httptools",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=2,
+        **more,
+    )
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

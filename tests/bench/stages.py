@@ -1,0 +1,239 @@
+"""The measurements: what is run, in which order, and what each figure is made of."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from statistics import median
+
+from tests.bench.machine import memory_mb
+from tests.bench.processes import BenchError, Measured, Processes
+from tests.bench.traffic import Job
+from tests.bench.world import World, ask_database
+
+FORWARDER_LEAST_PER_S = 1_800
+SATURATION_ROUNDS, HALF_LOAD_ROUNDS, UPDATE_ROUNDS = 5, 5, 3
+SATURATION_S, HALF_LOAD_S, HOME_S, WARM_UP_S, UPDATE_S = 4.0, 6.0, 3.0, 2.0, 5.0
+RAMP_S = 0.5
+CONNECTIONS, OPEN_CONNECTIONS, SESSIONS = 64, 128, 512
+FIRST_GUESS_PER_S = 4_000
+
+SATURATION = {"forwarder_per_s", "authorize_per_s"}
+HALF_LOAD = {"authorize_vs_forwarder_ratio", "authorize_added_ms_p50", "authorize_added_ms_p99"}
+UPDATES = {"session_updates_per_s"}
+MEMORY = {"hub_rss_mb"}
+FIGURES = (
+    "forwarder_per_s",
+    "authorize_per_s",
+    "authorize_vs_forwarder_ratio",
+    "authorize_added_ms_p50",
+    "authorize_added_ms_p99",
+    "session_updates_per_s",
+    "hub_rss_mb",
+)
+
+METHOD = {
+    "layout": "the server under measurement alone on one core; load generator, home stub, jobs process (lowest "
+    "priority) and PostgreSQL backends of this database on the other",
+    "world": "4 hosts, 4 homes behind one stub process, each with its own key; every card and every id fresh",
+    "forwarder_per_s": "good answers per second at saturation (64 connections, closed loop), median of rounds",
+    "authorize_per_s": "the same of the hub, its rounds interleaved with the forwarder's",
+    "authorize_vs_forwarder_ratio": "CPU time of the server process (user + system, all threads) per good answer, "
+    "forwarder / hub, each at half of its own saturation with random arrivals; median of interleaved rounds. "
+    "CPU of PostgreSQL and of the jobs process is beside it in `rounds`, not in the ratio",
+    "authorize_added_ms_p50": "median of the hub's answer times less the median of the home stub's own, asked "
+    "directly by the same generator at the same rate in the same round; half load; median of rounds",
+    "authorize_added_ms_p99": "99th percentile of the hub's answer times less the median of the home stub's own",
+    "session_updates_per_s": "updates stored in PostgreSQL and acknowledged per second, 512 sessions over 64 "
+    "connections, in order, one in flight per connection; the rows are counted afterwards",
+    "hub_rss_mb": "resident memory of the serving process after everything else that was run",
+}
+
+
+@dataclass
+class Bench:
+    """A run: its processes, what it has found, and how to tell of progress."""
+
+    world: World
+    processes: Processes
+    wanted: set[str]
+    step: Callable[[str], None]
+    figures: dict[str, float | None] = field(default_factory=dict)
+    rounds: dict[str, list[dict[str, object]]] = field(default_factory=dict)
+    invalid: list[str] = field(default_factory=list)
+    missing: dict[str, str] = field(default_factory=dict)
+    rates: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def servers(self) -> list[str]:
+        """Which servers these figures need."""
+        forwarder_too = self.wanted & {"forwarder_per_s", "authorize_vs_forwarder_ratio"}
+        only_forwarder = self.wanted == {"forwarder_per_s"}
+        return [*(["forwarder"] if forwarder_too else []), *([] if only_forwarder else ["hub"])]
+
+    def steps(self) -> int:
+        """How many windows there will be."""
+        servers, count = len(self.servers), len(self.servers)
+        if self.wanted & (SATURATION | HALF_LOAD):
+            count += SATURATION_ROUNDS * servers
+        if self.wanted & HALF_LOAD:
+            count += HALF_LOAD_ROUNDS * (servers + 1)
+        return count + (UPDATE_ROUNDS + 1 if self.wanted & UPDATES else 0)
+
+    def run(self) -> None:
+        """Everything that is wanted."""
+        self.processes.start("home", url=self.world.home_url)
+        self.processes.start_generator()
+        for server in self.servers:
+            self.processes.start(server, url=self.url(server))
+        if "hub" in self.servers:
+            self.processes.start("jobs")
+        for server in self.servers:
+            self.warm_up(server)
+        if self.wanted & (SATURATION | HALF_LOAD):
+            self.saturate()
+        if self.wanted & HALF_LOAD:
+            self.half_load()
+        if self.wanted & UPDATES:
+            self.update()
+        if self.wanted & MEMORY:
+            self.figures["hub_rss_mb"] = round(memory_mb(self.processes.pid("hub")), 1)
+
+    def url(self, server: str) -> str:
+        """Where a server answers."""
+        return {"hub": self.world.hub_url, "forwarder": self.world.forwarder_url, "home": self.world.home_url}[
+            server
+        ]
+
+    def authorize(self, server: str, *, seconds: float, rate: float = 0.0, name: str = "") -> Measured:
+        """One window of authorizations at a server."""
+        expected = rate or self.rates.get(server, FIRST_GUESS_PER_S)
+        job = Job(
+            kind="home" if server == "home" else "authorize",
+            url=self.url(server),
+            seconds=seconds,
+            connections=OPEN_CONNECTIONS if rate else CONNECTIONS,
+            requests=int(expected * seconds * 1.4) + 4 * CONNECTIONS,
+            rate=rate,
+            warm_s=0.0 if rate else RAMP_S,
+            tokens=self.processes.sign_in() if server == "hub" else {},
+        )
+        measured = self.processes.window(server, job)
+        self.note(name, measured)
+        return measured
+
+    def note(self, name: str, measured: Measured) -> None:
+        """Keep a window's facts; anything but good answers makes what depends on it void."""
+        if not name:
+            return
+        self.rounds.setdefault(name, []).append(measured.facts())
+        if measured.result.wrong:
+            self.missing[name] = f"not all answers were good: {measured.result.wrong}"
+        if measured.result.ran_out:
+            self.missing[name] = "the generator ran out of requests"
+
+    def warm_up(self, server: str) -> None:
+        """Fill caches and pools; learn about how fast it is."""
+        self.step(f"{server}: warming up")
+        measured = self.authorize(server, seconds=WARM_UP_S)
+        if not measured.result.good:
+            raise BenchError(f"{server} gives no good answers: {measured.result.wrong}")
+        self.rates[server] = measured.result.per_s
+
+    def saturate(self) -> None:
+        """As fast as each can, in turns."""
+        found: dict[str, list[float]] = {server: [] for server in self.servers}
+        for number in range(SATURATION_ROUNDS):
+            for server in _in_turn(self.servers, number):
+                self.step(f"{server}: saturation {number + 1}/{SATURATION_ROUNDS}")
+                name = f"{server}_saturated"
+                measured = self.authorize(server, seconds=SATURATION_S, name=name)
+                found[server].append(measured.result.per_s)
+                self.rates[server] = median(found[server])
+        for server, figure in (("forwarder", "forwarder_per_s"), ("hub", "authorize_per_s")):
+            if server in found:
+                self.set(figure, round(self.rates[server], 1), f"{server}_saturated")
+        if self.rates.get("forwarder", FORWARDER_LEAST_PER_S) < FORWARDER_LEAST_PER_S:
+            self.invalid.append(
+                f"the forwarder reached {self.rates['forwarder']:.0f}/s, below {FORWARDER_LEAST_PER_S}: "
+                "this machine was too slow or too busy for the figures to count"
+            )
+
+    def half_load(self) -> None:
+        """Each at half of its saturation, in turns, and the home stub by itself at the hub's rate."""
+        ratios, added = [], []
+        for number in range(HALF_LOAD_ROUNDS):
+            seen: dict[str, Measured] = {}
+            for server in _in_turn([*self.servers, "home"], number):
+                self.step(f"{server}: half load {number + 1}/{HALF_LOAD_ROUNDS}")
+                rate = self.rates["hub" if server == "home" else server] / 2
+                seconds = HOME_S if server == "home" else HALF_LOAD_S
+                seen[server] = self.authorize(server, seconds=seconds, rate=rate, name=f"{server}_half_load")
+            hub, home = seen["hub"].result, seen["home"].result
+            added.append((hub.p50_ms - home.p50_ms, hub.p99_ms - home.p50_ms))
+            if "forwarder" in seen:
+                ratios.append(seen["forwarder"].us_per_request / max(1e-9, seen["hub"].us_per_request))
+        windows = ("hub_half_load", "home_half_load")
+        if ratios:
+            ratio = round(median(ratios), 3)
+            self.set("authorize_vs_forwarder_ratio", ratio, "hub_half_load", "forwarder_half_load")
+        self.set("authorize_added_ms_p50", round(median(p50 for p50, _ in added), 2), *windows)
+        self.set("authorize_added_ms_p99", round(median(p99 for _, p99 in added), 2), *windows)
+
+    def update(self) -> None:
+        """Many sessions at once, each update stored before it is acknowledged."""
+        self.step("hub: opening sessions")
+        sessions = self.open_sessions()
+        found, sent, rate = [], 0, 1_000.0
+        for number in range(UPDATE_ROUNDS):
+            self.step(f"hub: session updates {number + 1}/{UPDATE_ROUNDS}")
+            job = Job(
+                kind="update",
+                url=self.world.hub_url,
+                seconds=UPDATE_S,
+                connections=CONNECTIONS,
+                requests=int(rate * UPDATE_S * 2) + 2 * len(sessions),
+                warm_s=RAMP_S,
+                tokens=self.processes.sign_in(),
+                sessions=sessions,
+            )
+            measured = self.processes.window("hub", job)
+            self.note("session_updates", measured)
+            found.append(measured.result.per_s)
+            sent += measured.result.good
+            rate = max(rate, measured.result.per_s)
+            pairs = "SELECT session_id || ' ' || last_number FROM session WHERE last_number > 0"
+            last = dict(pair.split() for pair in ask_database(self.world, pairs))
+            sessions = [(session_id, host, int(last.get(session_id, 0))) for session_id, host, _ in sessions]
+        stored = ask_database(self.world, "SELECT count(*) FROM session_update")[0]
+        if stored != sent:
+            self.missing["session_updates"] = f"{sent} acknowledged, {stored} stored"
+        self.set("session_updates_per_s", round(median(found), 1), "session_updates")
+
+    def open_sessions(self) -> list[tuple[str, str, int]]:
+        """Authorized sessions to report on."""
+        job = Job(
+            kind="authorize",
+            url=self.world.hub_url,
+            seconds=SESSIONS / max(20.0, self.rates["hub"] / 2),
+            connections=CONNECTIONS,
+            requests=SESSIONS,
+            tokens=self.processes.sign_in(),
+            collect=True,
+        )
+        sessions = self.processes.window("hub", job).result.sessions
+        if len(sessions) < CONNECTIONS:
+            raise BenchError(f"only {len(sessions)} sessions could be opened")
+        return sessions
+
+    def set(self, figure: str, value: float, *windows: str) -> None:
+        """A figure, unless a window it comes from was not good."""
+        if figure not in self.wanted:
+            return
+        bad = [f"{window}: {self.missing[window]}" for window in windows if window in self.missing]
+        self.figures[figure] = None if bad else value
+        if bad:
+            self.missing[figure] = "; ".join(bad)
+
+
+def _in_turn(servers: list[str], number: int) -> list[str]:
+    """Every other round the other way about, so that a drift of the machine falls on all alike."""
+    return servers if number % 2 == 0 else servers[::-1]

@@ -1,0 +1,218 @@
+"""The world that is measured: a database of its own, operators with keys, stations, tariffs, addresses."""
+
+import asyncio
+import os
+import socket
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from sqlalchemy.engine import make_url
+
+from hub.core.secrets import make_secrets, read_secrets
+from hub.migrations.run import migrate
+from hub.settings import Settings
+from hub.wiring import open_hub
+from operator_sdk.contract.codes import Role
+from operator_sdk.contract.messages.access import KeyAdd
+from operator_sdk.contract.messages.admin import AgreementAdd, PartyAdd
+from operator_sdk.contract.messages.directory import (
+    Connector,
+    Pile,
+    StationPut,
+    Tariff,
+    TariffPeriod,
+    TariffPut,
+)
+from operator_sdk.contract.signing import SigningKey
+
+ROOT = Path(__file__).resolve().parents[2]
+SERVER = os.environ.get("INTERPILE_TEST_DATABASE_URL", "postgresql://127.0.0.1:5432/postgres")
+DATABASE = f"interpile_bench_{os.getpid()}"
+HOSTS, HOMES, CONNECTORS = 4, 4, 10
+HOLD_FEN = 5_000
+LIMIT_FEN = 1_000_000_000_000
+TARIFF_ID, TARIFF_FROM = "day", datetime(2026, 1, 1, tzinfo=UTC)
+PERIODS = [
+    TariffPeriod(start_minute=start, end_minute=end, electricity_micro=electricity, service_micro=500_000)
+    for start, end, electricity in ((0, 480, 300_000), (480, 1080, 800_000), (1080, 1440, 1_200_000))
+]
+
+
+class Operator(msgspec.Struct, frozen=True):
+    """An operator and its key; `base_url` and `prefix` where it is a home."""
+
+    party_id: str
+    key_id: str
+    seed: bytes
+    base_url: str = ""
+    prefix: str = ""
+
+    def key(self) -> SigningKey:
+        """The private key, ready to sign."""
+        return SigningKey(self.key_id, Ed25519PrivateKey.from_private_bytes(self.seed))
+
+
+class World(msgspec.Struct, frozen=True):
+    """Everything the processes of a run must agree on; handed to them as a file."""
+
+    environment: dict[str, str]
+    hub_url: str
+    forwarder_url: str
+    home_url: str
+    hub: Operator
+    forwarder: Operator
+    hosts: list[Operator]
+    homes: list[Operator]
+
+    def connectors(self) -> list[str]:
+        """Every host has these."""
+        return [f"P{number:03d}S1" for number in range(CONNECTORS)]
+
+    def tariff(self, host: Operator) -> Tariff:
+        """A host's tariff, as the hub knows it."""
+        return Tariff(
+            party_id=host.party_id, tariff_id=TARIFF_ID, version=1, valid_from=TARIFF_FROM, periods=PERIODS
+        )
+
+    def save(self, path: Path) -> None:
+        """Write it for the other processes."""
+        path.touch(0o600)
+        path.write_bytes(msgspec.json.encode(self))
+
+    @staticmethod
+    def load(path: str) -> "World":
+        """Read it."""
+        return msgspec.json.decode(Path(path).read_bytes(), type=World)
+
+
+def free_urls(count: int) -> list[str]:
+    """Addresses that nobody listens on."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [f"http://127.0.0.1:{each.getsockname()[1]}" for each in sockets]
+    finally:
+        for each in sockets:
+            each.close()
+
+
+def make_world(folder: Path) -> World:
+    """Choose addresses and keys; nothing runs yet."""
+    hub_url, forwarder_url, home_url = free_urls(3)
+    secret_file = folder / "secrets.json"
+    make_secrets(secret_file)
+    signer = read_secrets(secret_file).signer
+    environment = {
+        "INTERPILE_ENV": "test",
+        "INTERPILE_PUBLIC_URL": hub_url,
+        "INTERPILE_SECRET_FILE": str(secret_file),
+        "INTERPILE_RATE_PER_S": "1000000",
+        "INTERPILE_CONCURRENT_MOST": "100000",
+        "DATABASE_URL": make_url(SERVER).set(database=DATABASE).render_as_string(hide_password=False),
+    }
+    homes = [
+        _operator(
+            f"MA5HOME{number:02d}", base_url=f"{home_url}/MA5HOME{number:02d}", prefix=f"BENCH{number:02d}"
+        )
+        for number in range(HOMES)
+    ]
+    return World(
+        environment=environment,
+        hub_url=hub_url,
+        forwarder_url=forwarder_url,
+        home_url=home_url,
+        hub=Operator("MA5HUB000", signer.key_id, signer.private.private_bytes_raw()),
+        forwarder=_operator("forwarder"),
+        hosts=[_operator(f"MA5HOST{number:02d}") for number in range(HOSTS)],
+        homes=homes,
+    )
+
+
+def _operator(party_id: str, *, base_url: str = "", prefix: str = "") -> Operator:
+    seed = Ed25519PrivateKey.generate().private_bytes_raw()
+    return Operator(party_id, f"{party_id}-key", seed, base_url, prefix)
+
+
+def create_database(world: World) -> None:
+    """A fresh database with all tables, and everybody in it."""
+    asyncio.run(on_server(f"CREATE DATABASE {DATABASE}"))
+    settings = Settings.from_env(world.environment)
+    migrate(settings)
+    asyncio.run(_populate(world, settings))
+
+
+async def _populate(world: World, settings: Settings) -> None:
+    actor = "bench"
+    async with open_hub(settings) as hub:
+        for operator in [*world.hosts, *world.homes]:
+            add = PartyAdd(
+                party_id=operator.party_id,
+                name=operator.party_id,
+                roles=[Role.HOME if operator.prefix else Role.HOST],
+                protocol="native",
+                base_url=operator.base_url or f"{world.home_url}/{operator.party_id}",
+                token_prefixes=[operator.prefix] if operator.prefix else [],
+                deposit_fen=LIMIT_FEN,
+                exposure_limit_fen=LIMIT_FEN,
+            )
+            await hub.parties.add_party(add, actor)
+            key = KeyAdd(key_id=operator.key_id, public_key=operator.key().public_b64url())
+            await hub.parties.add_key(operator.party_id, key, actor, alone=True)
+        for host in world.hosts:
+            await _furnish(world, hub, host)
+            for home in world.homes:
+                agreement = AgreementAdd(
+                    home_party_id=home.party_id, host_party_id=host.party_id, hold_fen=HOLD_FEN
+                )
+                await hub.parties.add_agreement(agreement, actor)
+
+
+async def _furnish(world: World, hub: Any, host: Operator) -> None:
+    piles = [
+        Pile(
+            pile_id=plug.removesuffix("S1"),
+            kind="dc",
+            rated_power_w=60_000,
+            connectors=[Connector(connector_id=plug)],
+        )
+        for plug in world.connectors()
+    ]
+    begins = max(TARIFF_FROM, datetime.now(UTC) - timedelta(days=3650))
+    tariff = TariffPut(valid_from=begins, periods=PERIODS)
+    await hub.directory.put_tariff(host.party_id, TARIFF_ID, 1, tariff)
+    station = StationPut(
+        name="Bench", latitude_e6=22_540_000, longitude_e6=114_050_000, tariff_id=TARIFF_ID, piles=piles
+    )
+    await hub.directory.put_station(host.party_id, f"ST-{host.party_id}", station)
+
+
+def drop_database() -> None:
+    """Leave nothing behind."""
+    asyncio.run(on_server(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)"))
+
+
+async def on_server(statement: str) -> None:
+    """One statement on the server itself."""
+    connection = await asyncpg.connect(SERVER, timeout=5)
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+def ask_database(world: World, statement: str) -> list[Any]:
+    """The first column of a query on the run's own database."""
+
+    async def ask() -> list[Any]:
+        connection = await asyncpg.connect(world.environment["DATABASE_URL"], timeout=5)
+        try:
+            return [row[0] for row in await connection.fetch(statement)]
+        finally:
+            await connection.close()
+
+    return asyncio.run(ask())

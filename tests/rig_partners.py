@@ -1,0 +1,261 @@
+"""Operators' platforms for tests of the joined hub: real servers that sign, and that misbehave on demand."""
+
+import asyncio
+import contextlib
+import re
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import uvicorn
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from hub.core.clock import SystemClock
+from operator_sdk import OperatorApp, SigningKey
+from operator_sdk.contract.codes import AuthorizationState, SessionState
+from operator_sdk.contract.messages.common import Empty
+from operator_sdk.contract.messages.records import (
+    HomeRecord,
+    RecordAnswer,
+    SettlementRecord,
+    SettlementReply,
+)
+from operator_sdk.contract.messages.roaming import (
+    DriverAccount,
+    DriverAccountRequest,
+    HomeAuthorization,
+    HomeAuthorizeRequest,
+    HostSession,
+    HostStartReply,
+    HostStartRequest,
+    ReleaseReply,
+    ReleaseRequest,
+    SessionProgress,
+    StopReply,
+    StopRequest,
+)
+from operator_sdk.contract.operations import OPERATOR
+from operator_sdk.guard import Refuse
+from operator_sdk.keys import new_key
+
+_PATHS = [
+    (op.method, re.compile(re.sub(r"{\w+}", "[^/]+", op.path) + r"\Z"), op.id) for op in OPERATOR.values()
+]
+
+
+def operation_of(method: str, path: str) -> str:
+    """Which of an operator's operations a request is for."""
+    return next((name for verb, form, name in _PATHS if verb == method and form.match(path)), "")
+
+
+class Moody:
+    """Stands before a platform and spoils what it is told to, by operation:
+
+    `silent` (never answers), `lost` (does the work, the answer never arrives), `500`, `wrong_signature`,
+    `unsigned`, `nonsense` (200 and not JSON).
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self.moods: dict[str, str] = {}
+        self.heard: list[str] = []
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        operation = operation_of(scope["method"], scope["path"])
+        self.heard.append(operation)
+        await self._spoil(self.moods.get(operation, ""), scope, receive, send)
+
+    async def _spoil(self, mood: str, scope: Scope, receive: Receive, send: Send) -> None:
+        match mood:
+            case "silent":
+                while (await receive())["type"] != "http.disconnect":
+                    pass
+            case "lost":
+                await self._app(scope, receive, _nowhere)
+                await _broken(send)
+            case "500":
+                await _plain(send, 500, b"our own bug")
+            case "nonsense":
+                await _plain(send, 200, b"<html>")
+            case "wrong_signature" | "unsigned":
+                await self._app(scope, receive, lambda message: send(_spoilt(message, mood)))
+            case _:
+                await self._app(scope, receive, send)
+
+
+async def _nowhere(message: Message) -> None:
+    return
+
+
+async def _broken(send: Send) -> None:
+    """Promise a body and hang up."""
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"100")]})
+
+
+async def _plain(send: Send, status: int, body: bytes) -> None:
+    headers = [(b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def _spoilt(message: Message, mood: str) -> Message:
+    if message["type"] != "http.response.start":
+        return message
+    kept = []
+    for name, value in message["headers"]:
+        if name == b"signature":
+            if mood == "unsigned":
+                continue
+            value = value.replace(value[5:9], b"AAAA" if value[5:9] != b"AAAA" else b"BBBB", 1)
+        kept.append((name, value))
+    return {**message, "headers": kept}
+
+
+class Platform:
+    """One operator, home and host in one: answers as its attributes say and remembers what it heard."""
+
+    def __init__(self, party_id: str, hub_url: str, url: str) -> None:
+        self.party_id, self.url = party_id, url
+        self.key: SigningKey = new_key("k1")
+        self.app = OperatorApp(party_id=party_id, key=self.key, hub_url=hub_url, public_url=url)
+        self.moody = Moody(self.app)
+        self.moods, self.heard = self.moody.moods, self.moody.heard
+        self.known: set[str] = {"BB-1", "BB-2", "u-1"}
+        self.blocked: set[str] = set()
+        self.grant_fen: int | None = None
+        self.home_ref: Callable[[HomeAuthorizeRequest], str] = lambda ask: f"h:{ask.authorization_id[-12:]}"
+        self.start_answer: Callable[[HostStartRequest], HostStartReply] = lambda ask: HostStartReply(
+            accepted=True, host_ref=f"s:{ask.session_id[-12:]}"
+        )
+        self.stop_state: str | None = SessionState.STOPPING
+        self.session = HostSession(known=False)
+        self.record_answer: Callable[[HomeRecord], RecordAnswer] = self.settle
+        self.authorizations: list[HomeAuthorizeRequest] = []
+        self.releases: list[ReleaseRequest] = []
+        self.progress: list[SessionProgress] = []
+        self.records: list[HomeRecord] = []
+        self.starts: list[HostStartRequest] = []
+        self.stops: list[StopRequest] = []
+        self.settlements: list[SettlementRecord] = []
+        self.limits: dict[str, int | None] = {}
+        for operation_id in OPERATOR:
+            if operation_id != "check_connector":
+                self.app.on(operation_id)(getattr(self, f"on_{operation_id}"))
+
+    # As a home.
+
+    async def on_authorize(self, ask: HomeAuthorizeRequest, _: Any) -> HomeAuthorization:
+        self.authorizations.append(ask)
+        refused = AuthorizationState.REFUSED
+        if ask.token.ref in self.blocked:
+            return HomeAuthorization(state=refused, refusal="token_blocked")
+        if ask.token.ref not in self.known:
+            return HomeAuthorization(state=refused, refusal="token_unknown")
+        limit = ask.hold_fen if self.grant_fen is None else self.grant_fen
+        self.limits[ask.session_id] = limit
+        return HomeAuthorization(
+            state=AuthorizationState.GRANTED,
+            limit_fen=limit,
+            home_ref=self.home_ref(ask),
+            subject="u-1",
+        )
+
+    async def on_release_authorization(self, ask: ReleaseRequest, _: Any) -> ReleaseReply:
+        self.releases.append(ask)
+        return ReleaseReply(authorization_id=ask.authorization_id, state="released")
+
+    async def on_driver_account(self, ask: DriverAccountRequest, _: Any) -> DriverAccount:
+        return DriverAccount(home_party_id=self.party_id, balance_fen=100, held_fen=0)
+
+    async def on_push_session(self, said: SessionProgress, _: Any) -> Empty:
+        self.progress.append(said)
+        return Empty()
+
+    async def on_push_record(self, record: HomeRecord, _: Any) -> RecordAnswer:
+        self.records.append(record)
+        return self.record_answer(record)
+
+    def settle(self, record: HomeRecord) -> RecordAnswer:
+        """Capture what is owed, at most what is held; give back the rest."""
+        return RecordAnswer(state="settled", settlement=self.settlement(record))
+
+    def settlement(self, record: HomeRecord) -> SettlementRecord:
+        """The settlement record of a bill."""
+        held = self.limits.get(record.session_id)
+        held = record.owed_fen if held is None else held
+        captured = min(record.owed_fen, held)
+        return SettlementRecord(
+            settlement_ref=f"stl:{record.record_id}",
+            record_id=record.record_id,
+            session_id=record.session_id,
+            driver_amount_fen=record.owed_fen,
+            captured_fen=captured,
+            released_fen=held - captured,
+            settled_at=SystemClock().business(),
+        )
+
+    # As a host.
+
+    async def on_start(self, ask: HostStartRequest, _: Any) -> HostStartReply:
+        self.starts.append(ask)
+        return self.start_answer(ask)
+
+    async def on_stop(self, ask: StopRequest, call: Any) -> StopReply:
+        self.stops.append(ask)
+        if self.stop_state is None:
+            raise Refuse("not_found")
+        return StopReply(session_id=call.session_id, state=self.stop_state)
+
+    async def on_query_session(self, _: Empty, call: Any) -> HostSession:
+        return self.session
+
+    async def on_push_settlement(self, said: SettlementRecord, _: Any) -> SettlementReply:
+        self.settlements.append(said)
+        return SettlementReply(record_id=said.record_id, state="settled")
+
+
+class _Server(uvicorn.Server):
+    """Leaves the signals to pytest."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+@dataclass(frozen=True)
+class Listener:
+    """A port that is ours before anybody serves on it."""
+
+    socket: socket.socket
+    url: str
+
+
+def listen() -> Listener:
+    """Take a free port of this machine."""
+    bound = socket.create_server(("127.0.0.1", 0))
+    return Listener(bound, f"http://127.0.0.1:{bound.getsockname()[1]}")
+
+
+@asynccontextmanager
+async def serving(app: ASGIApp, listener: Listener) -> AsyncIterator[None]:
+    """Serve an app in this loop while the block lasts."""
+    config = uvicorn.Config(
+        app, log_config=None, access_log=False, ws="none", lifespan="on", timeout_graceful_shutdown=2
+    )
+    server = _Server(config)
+    task = asyncio.create_task(server.serve(sockets=[listener.socket]))
+    try:
+        while not server.started and not task.done():
+            await asyncio.sleep(0.005)
+        if task.done():
+            task.result()
+            raise AssertionError("the server did not start")
+        yield
+    finally:
+        server.should_exit = True
+        await task
