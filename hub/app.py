@@ -43,7 +43,7 @@ def create_app(settings: Settings | None = None, *, embedded: bool | None = None
         async with open_hub(settings) as hub:
             app.state.hub = hub
             limits = Limits(hub.clock, settings.rate_per_s, settings.concurrent_most)
-            server = NativeServer(hub, HANDLERS, limits, hub.writer)
+            server = NativeServer(hub, HANDLERS, limits, hub.nonces)
             app.router.routes.extend(server.routes())
             beside = [hub.live.run(), *(background(hub) if run_jobs else [])]
             tasks = [asyncio.create_task(work) for work in beside]

@@ -22,6 +22,7 @@ from hub.core.errors import NotFoundError
 from hub.core.group_writer import GroupWriter
 from hub.core.ids import Ids, SystemIds
 from hub.core.live import Live, LocalLive, RedisLive
+from hub.core.nonces import Nonces
 from hub.core.outbound import Outbound
 from hub.core.outbox import Doorbell, LocalDoorbell, Outbox
 from hub.core.pseudonyms import Pseudonyms
@@ -44,6 +45,7 @@ from hub.protocols.native.link import NativeLink, NativeTools
 from hub.roaming.context import RoamingContext
 from hub.roaming.service import Roaming
 from hub.roaming.store_authorize import AuthorizeStore
+from hub.roaming.store_updates import UpdateStore
 from hub.settings import Settings, SettingsError
 
 log = logging.getLogger("interpile.wiring")
@@ -92,7 +94,7 @@ class Hub(Services):
     """What the rooms offer, and what runs beside them."""
 
     settings: Settings
-    writer: GroupWriter
+    nonces: Nonces
     local_doorbell: LocalDoorbell
     live: Live
     ledger_jobs: LedgerJobs
@@ -141,6 +143,8 @@ async def open_hub(settings: Settings) -> AsyncIterator[Hub]:
         await hub.parties.ensure_hub_party(settings.party_id, settings.party_name)
         yield hub
         await hub.sign_in.close()
+        await hub.roaming.close()
+        await hub.nonces.close()
     finally:
         if isinstance(doorbell, CeleryDoorbell):
             doorbell.close()
@@ -204,7 +208,7 @@ def _build(settings: Settings, secrets: Secrets, database: Database, doors: _Doo
         clearing=clearing,
         outbox=outbox,
         issuer=settings.public_url,
-        writer=context.writer,
+        nonces=Nonces(database, context.writer),
         local_doorbell=doors.local,
         live=context.live,
         ledger_jobs=LedgerJobs(database, clock, ledger),
@@ -229,6 +233,7 @@ def _roaming_context(
     links: LinkRegistry,
     clearing: ClearingService,
 ) -> RoamingContext:
+    url = lower.database.driver_url
     return RoamingContext(
         database=lower.database,
         writer=GroupWriter(lower.database),
@@ -243,7 +248,8 @@ def _roaming_context(
         record_accepted=clearing,
         own_base_url=settings.public_url,
         scan_keys=secrets.scan_keys(),
-        authorize_store=AuthorizeStore(lower.database.driver_url) if lower.database.driver_url else None,
+        authorize_store=AuthorizeStore(url) if url else None,
+        update_store=UpdateStore(url) if url else None,
     )
 
 

@@ -333,13 +333,12 @@ async def open_rig(kind: str, **settings: Any) -> AsyncIterator[Rig]:
                 **settings,
             )
             app = create_app(given, embedded=False)
-            await stack.enter_async_context(serving(app, hub_at))
             platforms = [
                 Platform(party_id, hub_at.url, port.url)
                 for party_id, port in zip((A, B, D), ports[1:], strict=True)
             ]
-            for platform, port in zip(platforms, ports[1:], strict=True):
-                await stack.enter_async_context(serving(platform.moody, port))
+            served = [(one.moody, port) for one, port in zip(platforms, ports[1:], strict=True)]
+            await stack.enter_async_context(serving((app, hub_at), *served))
             http = await stack.enter_async_context(httpx.AsyncClient(base_url=hub_at.url, trust_env=False))
             hub: Hub = app.state.hub
             customer = await _set_up(hub, *platforms)

@@ -242,20 +242,25 @@ def listen() -> Listener:
 
 
 @asynccontextmanager
-async def serving(app: ASGIApp, listener: Listener) -> AsyncIterator[None]:
-    """Serve an app in this loop while the block lasts."""
-    config = uvicorn.Config(
-        app, log_config=None, access_log=False, ws="none", lifespan="on", timeout_graceful_shutdown=2
-    )
-    server = _Server(config)
-    task = asyncio.create_task(server.serve(sockets=[listener.socket]))
+async def serving(*apps: tuple[ASGIApp, Listener]) -> AsyncIterator[None]:
+    """Serve apps in this loop while the block lasts."""
+    servers = [_Server(_config(app)) for app, _ in apps]
+    tasks = [
+        asyncio.create_task(server.serve(sockets=[at.socket]))
+        for server, (_, at) in zip(servers, apps, strict=True)
+    ]
     try:
-        while not server.started and not task.done():
+        while not all(server.started for server in servers):
             await asyncio.sleep(0.005)
-        if task.done():
-            task.result()
-            raise AssertionError("the server did not start")
+            assert not any(task.done() for task in tasks), "a server did not start"
         yield
     finally:
-        server.should_exit = True
-        await task
+        for server in servers:
+            server.should_exit = True
+        await asyncio.gather(*tasks)
+
+
+def _config(app: ASGIApp) -> uvicorn.Config:
+    return uvicorn.Config(
+        app, log_config=None, access_log=False, ws="none", lifespan="on", timeout_graceful_shutdown=2
+    )

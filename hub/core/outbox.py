@@ -96,6 +96,10 @@ class Outbox:
         """Register who delivers letters of a kind."""
         self._handlers[kind] = handler
 
+    def ring(self, lane: str) -> None:
+        """Ring for a lane whose letter was written, durably, by a set-based statement."""
+        self._doorbell.ring(lane)
+
     async def post(
         self,
         unit: Unit,

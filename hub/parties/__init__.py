@@ -1,1 +1,1 @@
-"""Operators, their roles, keys, agreements and exposure; the hub's staff and the audit log; the PartyLink port."""
+"""Operators, roles, keys, agreements, exposure; the hub's staff and the audit log; the PartyLink port."""

@@ -85,6 +85,7 @@ class PartiesService:
             same = all(getattr(row, name) == value for name, value in facts.items())
             if not same or exposure is None or not await _equipped_alike(unit, add, exposure):
                 raise HubError(Code.ID_REUSED)
+            unit.after_commit(lambda: self._prefixes.forget("all"))
             return _party(row, exposure)
 
     async def _equip(self, unit: Unit, add: PartyAdd, actor: str, facts: dict[str, Any]) -> None:

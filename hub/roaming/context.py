@@ -15,6 +15,7 @@ from hub.parties.link import Links
 from hub.parties.service import PartiesService
 from hub.roaming.ports import RecordAccepted
 from hub.roaming.store_authorize import AuthorizeStore
+from hub.roaming.store_updates import UpdateStore
 
 AUTHORIZE_MARGIN = timedelta(seconds=15)
 """An authorization still pending this long after it was asked for has lost its asker."""
@@ -50,3 +51,4 @@ class RoamingContext:
     own_base_url: str
     scan_keys: dict[str, bytes]
     authorize_store: AuthorizeStore | None
+    update_store: UpdateStore | None

@@ -10,7 +10,8 @@ from hub.core.tables import insert_new
 from hub.parties.scope import PartyScope, of_party
 from hub.roaming.charges import Charges
 from hub.roaming.context import RoamingContext
-from hub.roaming.model import FROM_HOST, Heard, Live, after_update
+from hub.roaming.following_fast import FastFollowing, heard_of, live_of, newest_key
+from hub.roaming.model import FROM_HOST, Live, after_update
 from hub.roaming.tables import SessionRow, UpdateRow, get_session, list_updates
 from operator_sdk.contract.codes import SessionState
 from operator_sdk.contract.messages.roaming import SessionProgress, SessionUpdate, UpdateReply
@@ -27,6 +28,8 @@ class Following:
 
     def __init__(self, context: RoamingContext, charges: Charges) -> None:
         self._c, self._charges = context, charges
+        store = context.update_store
+        self._fast = FastFollowing(context, store) if store is not None else None
 
     async def push(self, host_party_id: str, session_id: str, update: SessionUpdate) -> UpdateReply:
         """Store a host's update, durably, before this returns.
@@ -40,6 +43,10 @@ class Following:
         """
         if update.state not in FROM_HOST:
             raise HubError(Code.RULE_VIOLATED, problem="a host cannot report this state")
+        if self._fast is not None:
+            reply = await self._fast.try_push(host_party_id, session_id, update)
+            if reply is not None:
+                return reply
         return await self._c.writer.write(lambda unit: self._store(unit, host_party_id, session_id, update))
 
     async def _store(
@@ -52,7 +59,7 @@ class Following:
             raise HubError(Code.STATE_CONFLICT)
         live = None
         if update.number > session.last_number:
-            live = after_update(_live(session), _heard(update))
+            live = after_update(live_of(session.model_dump()), heard_of(update))
         new = await insert_new(
             unit,
             UpdateRow,
@@ -90,7 +97,6 @@ class Following:
             session.ended_at = update.at
         session.updated_at = self._c.clock.business()
         if session.home_follows:
-            edge = update.number == 1 or update.state in {SessionState.ENDED, SessionState.START_FAILED}
             await self._c.outbox.post(
                 unit,
                 kind="push_session",
@@ -98,8 +104,7 @@ class Following:
                 subject=session.session_id,
                 party_id=session.home_party_id,
                 payload={"number": update.number},
-                # The newest wins; the first and the last are kept.
-                newest_key=None if edge else "push_session",
+                newest_key=newest_key(update),
             )
 
     async def events(
@@ -143,34 +148,4 @@ def progress_of(row: UpdateRow) -> SessionProgress:
         seconds_left=row.seconds_left,
         soc_percent=row.soc_percent,
         stop_reason=row.stop_reason,
-    )
-
-
-def _live(session: SessionRow) -> Live:
-    return Live(
-        state=SessionState(session.state),
-        started_at=session.started_at,
-        last_at=session.last_at,
-        last_number=session.last_number,
-        energy_wh=session.energy_wh,
-        amount_fen=session.amount_fen,
-        power_w=session.power_w,
-        goal_fen=session.goal_fen,
-        able_w=session.able_w,
-        shortfall_ws=session.shortfall_ws,
-        percent=session.percent,
-        seconds_left=session.seconds_left,
-        stop_reason=session.stop_reason,
-    )
-
-
-def _heard(update: SessionUpdate) -> Heard:
-    return Heard(
-        number=update.number,
-        at=update.at,
-        state=update.state,
-        energy_wh=update.energy_wh,
-        amount_fen=update.amount_fen,
-        power_w=update.power_w,
-        stop_reason=update.stop_reason,
     )

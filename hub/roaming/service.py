@@ -26,3 +26,9 @@ class Roaming:
         self.reading = Reading(context)
         self.jobs = RoamingJobs(context, charges, self.stopping, self.records)
         self.jobs.register()
+        self._stores = [store for store in (context.authorize_store, context.update_store) if store is not None]
+
+    async def close(self) -> None:
+        """Close the set-based writers' connections."""
+        for store in self._stores:
+            await store.close()

@@ -26,7 +26,7 @@ CHECK_EVERY = 50
 
 
 class Result(msgspec.Struct, frozen=True):
-    """What a window gave. `per_s` counts good answers between warm-up and end; latencies are of good answers."""
+    """What a window gave. `per_s` counts good answers between ramp and end; latencies are of good answers."""
 
     asked: int
     good: int

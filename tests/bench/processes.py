@@ -9,8 +9,8 @@ from pathlib import Path
 import httpx
 import msgspec
 
-from operator_sdk.clock import machine_now
 from operator_sdk.client.credentials import OperatorCredentials
+from operator_sdk.clock import machine_now
 from tests.bench.load import Result
 from tests.bench.machine import Cores, core_busy_s, cpu_s, pin
 from tests.bench.traffic import Job

@@ -10,11 +10,12 @@ import marshal
 import signal
 import time
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Any
 
-import greenlet
+import greenlet  # type: ignore[import-untyped]
 from rich.console import Console
 from rich.table import Table
 
@@ -42,7 +43,7 @@ class Sampler:
         signal.setitimer(signal.ITIMER_PROF, INTERVAL_S, INTERVAL_S)
 
     def _sample(self, _number: int, frame: FrameType | None) -> None:
-        stack = []
+        stack: list[CodeType] = []
         below = greenlet.getcurrent().parent
         while len(stack) < DEEPEST:
             if frame is None:
@@ -80,7 +81,7 @@ class Profile:
             self.packages[_package(stack[0][0])] += count
             for frame in set(stack):
                 self.with_callees[frame] += count
-            for inner, outer in zip(stack, stack[1:], strict=False):
+            for inner, outer in pairwise(stack):
                 self.callers.setdefault(inner, Counter())[outer] += count
 
     def write(self, path: Path, *, seconds: float) -> None:
@@ -120,10 +121,9 @@ class Profile:
 
 def _short(file: str) -> str:
     for mark in ("/site-packages/", "/lib/python3.", "/hub/", "/operator_sdk/", "/tests/"):
-        before, found, after = file.rpartition(mark)
+        _, found, after = file.rpartition(mark)
         if found:
             return after if "python" in mark or "packages" in mark else mark.strip("/") + "/" + after
-        del before
     return file
 
 

@@ -36,12 +36,12 @@ METHOD = {
     "world": "4 hosts, 4 homes behind one stub process, each with its own key; every card and every id fresh",
     "forwarder_per_s": "good answers per second at saturation (64 connections, closed loop), median of rounds",
     "authorize_per_s": "the same of the hub, its rounds interleaved with the forwarder's",
-    "authorize_vs_forwarder_ratio": "CPU time of the server process (user + system, all threads) per good answer, "
-    "forwarder / hub, each at half of its own saturation with random arrivals; median of interleaved rounds. "
-    "CPU of PostgreSQL and of the jobs process is beside it in `rounds`, not in the ratio",
+    "authorize_vs_forwarder_ratio": "CPU time of the server process (user + system, all threads) per good "
+    "answer, forwarder / hub, each at half of its own saturation with random arrivals; median of interleaved "
+    "rounds. CPU of PostgreSQL and of the jobs process is beside it in `rounds`, not in the ratio",
     "authorize_added_ms_p50": "median of the hub's answer times less the median of the home stub's own, asked "
     "directly by the same generator at the same rate in the same round; half load; median of rounds",
-    "authorize_added_ms_p99": "99th percentile of the hub's answer times less the median of the home stub's own",
+    "authorize_added_ms_p99": "99th percentile of the hub's times less the median of the home stub's own",
     "session_updates_per_s": "updates stored in PostgreSQL and acknowledged per second, 512 sessions over 64 "
     "connections, in order, one in flight per connection; the rows are counted afterwards",
     "hub_rss_mb": "resident memory of the serving process after everything else that was run",

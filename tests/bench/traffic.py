@@ -43,6 +43,7 @@ class Traffic:
         self._world = world
         self._keys = {operator.party_id: operator.key() for operator in [*world.hosts, world.forwarder]}
         self._made = 0
+        self._began = datetime.now(UTC).replace(microsecond=0)
         self._run = secrets.token_hex(3)
 
     def authorizations(self, job: Job) -> list[Request]:
@@ -92,14 +93,12 @@ class Traffic:
         """A stream for each connection: its sessions in turn, so that none has two updates in flight."""
         streams: list[list[Request]] = [[] for _ in range(job.connections)]
         rounds = max(1, job.requests // max(1, len(job.sessions)))
-        now = datetime.now(UTC)
         for step in range(rounds):
-            at = now + timedelta(seconds=10 * step)
             for place, (session_id, host_id, last) in enumerate(job.sessions):
                 number = last + 1 + step
                 update = SessionUpdate(
                     number=number,
-                    at=at.replace(microsecond=0),
+                    at=self._began + timedelta(seconds=10 * number),
                     state=SessionState.CHARGING,
                     meter_wh=1_000_000 + 150 * number,
                     energy_wh=150 * number,

@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import Callable
+from typing import cast
 from urllib.parse import urlsplit
 
 _LENGTH = re.compile(rb"\r\ncontent-length: (\d+)", re.IGNORECASE)
@@ -37,8 +38,8 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        # uvloop's transports are not subclasses of asyncio's.
+        self._transport = cast("asyncio.Transport", transport)
 
     def send(self, request: Request) -> None:
         """One at a time."""
@@ -76,7 +77,8 @@ async def connect(
     """A connection to the server at a URL."""
     place = urlsplit(url)
     loop = asyncio.get_running_loop()
-    _, connection = await loop.create_connection(lambda: Connection(answered, lost), place.hostname, place.port)
+    host, port = place.hostname or "", place.port or 80
+    _, connection = await loop.create_connection(lambda: Connection(answered, lost), host, port)
     return connection
 
 

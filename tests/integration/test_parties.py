@@ -102,14 +102,17 @@ async def test_demo_and_test_take_private_addresses(
 async def test_the_longest_prefix_names_the_home_and_a_prefix_has_one_owner(
     parties: PartiesService, database: Database
 ) -> None:
+    assert await parties.home_of_token("86") is None
     await parties.add_party(operator(A, "home", token_prefixes=["86", "86A"]), "ann")
+    assert await parties.home_of_token("86ABC") == A
     taken = operator(B, "home", token_prefixes=["8", "86"])
     assert await code_of(parties.add_party(taken, "ann")) is Code.RULE_VIOLATED
     assert await parties.roles_of(B) == frozenset()
     await parties.add_party(operator(B, "home", token_prefixes=["86AB"]), "ann")
+    refs = ("86ABC", "86AX", "86", "8")
     async with database.reading() as unit:
-        homes = [await find_home_by_token(unit, ref) for ref in ("86ABC", "86AX", "86", "8")]
-    assert homes == [B, A, A, None]
+        assert [await find_home_by_token(unit, ref) for ref in refs] == [B, A, A, None]
+    assert [await parties.home_of_token(ref) for ref in refs] == [B, A, A, None]
 
 
 async def test_parties_are_listed_in_pages_oldest_first(parties: PartiesService, clock: ManualClock) -> None:

@@ -18,11 +18,11 @@ from starlette.routing import Route
 from hub.core.clock import unix_s
 from hub.core.database import OutOfReach
 from hub.core.errors import HubError, NotFoundError, TooManyError
-from hub.core.group_writer import GroupWriter
 from hub.core.limits import Limits
 from hub.core.metrics import REQUESTS, observed
+from hub.core.nonces import Nonces
 from hub.core.requests import current_request_id, set_request_id
-from hub.core.tables import Evidence, claim_nonce
+from hub.core.tables import Evidence
 from hub.core.tokens import PUBLIC, Principal
 from hub.protocols.native.call import Call, Handler, Services
 from operator_sdk.contract.messages.common import ErrorBody, Message
@@ -45,9 +45,9 @@ class NativeServer:
         services: Services,
         handlers: Mapping[str, Handler],
         limits: Limits,
-        writer: GroupWriter,
+        nonces: Nonces,
     ) -> None:
-        self._s, self._handlers, self._limits, self._writer = services, handlers, limits, writer
+        self._s, self._handlers, self._limits, self._nonces = services, handlers, limits, nonces
 
     def routes(self) -> list[Route]:
         """One route an operation."""
@@ -153,7 +153,7 @@ class NativeServer:
         except SignatureProblem as problem:
             raise HubError(Code(problem.code)) from problem
         key_id = f"{principal.party_id}:{claims.key_id}"
-        await self._writer.write(lambda unit: claim_nonce(unit, key_id=key_id, nonce=claims.nonce, now=now))
+        await self._nonces.claim(key_id, claims.nonce, now)
         proof = f"{headers['signature-input']}\n{headers['signature']}"
         return Evidence(body=self._s.seal.close(body), key_id=claims.key_id, signature=proof)
 

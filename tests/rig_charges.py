@@ -1,0 +1,192 @@
+"""Charges on a rig: begun in each of the three ways, driven to their bill, step by step or at once."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import msgspec
+
+from operator_sdk.contract.codes import SessionState, StopReason, TokenKind
+from operator_sdk.contract.messages.common import Target, Token
+from operator_sdk.contract.messages.directory import Tariff
+from operator_sdk.contract.messages.records import ChargeRecord, RecordReply
+from operator_sdk.contract.messages.roaming import (
+    Authorization,
+    AuthorizeRequest,
+    Session,
+    SessionUpdate,
+    StartChargingRequest,
+    StartRequest,
+    ScanRequest,
+    UpdateReply,
+)
+from operator_sdk.contract.pricing import Reading, price, total_fen
+from tests.rig import HOLD_FEN, A, B, Rig, flat
+
+CONNECTOR = f"A1.{A}"
+METER_WH = 1_000_000
+POWER_W = 10_000
+FULL = Target()
+
+
+async def begin_by_home(
+    rig: Rig, *, limit_fen: int | None = HOLD_FEN, ref: str = "", target: Target = FULL, connector: str = CONNECTOR
+) -> Session:
+    """B's driver begins in B's app."""
+    request = StartRequest(
+        start_ref=ref or rig.ref("start"),
+        token=Token(kind=TokenKind.APP_USER, ref="u-1"),
+        connector=connector,
+        limit_fen=limit_fen,
+        target=target,
+    )
+    session = await rig.client(B).start_session(request)
+    rig.b.limits[session.session_id] = limit_fen
+    return session
+
+
+async def begin_by_host(
+    rig: Rig, card: str = "BB-1", *, ref: str = "", connector_id: str = "A1", target: Target = FULL
+) -> Authorization:
+    """A card is shown at A's pile."""
+    request = AuthorizeRequest(
+        authorization_ref=ref or rig.ref("auth"),
+        token=Token(kind=TokenKind.CARD, ref=card),
+        connector_id=connector_id,
+        target=target,
+    )
+    return await rig.client(A).authorize(request)
+
+
+async def begin_by_driver(rig: Rig, *, target: Target = FULL, code: str = CONNECTOR) -> Session:
+    """C's driver scans and starts in the hub's app."""
+    driver = rig.driver()
+    scan = await driver.scan(ScanRequest(code=code))
+    return await driver.start_charging(
+        StartChargingRequest(request_ref=rig.ref("drv"), scan_id=scan.scan_id, target=target)
+    )
+
+
+@dataclass
+class Charge:
+    """A charge as the pile sees it: constant power, an hour ago until now."""
+
+    rig: Rig
+    session_id: str
+    tariff: Tariff
+    started_at: datetime
+    minutes: int = 0
+    number: int = 0
+    sent: list[SessionUpdate] = field(default_factory=list)
+
+    def wh(self, minutes: int) -> int:
+        """Energy after that long."""
+        return POWER_W * minutes // 60
+
+    def at(self, minutes: int) -> datetime:
+        """The instant that long after the start."""
+        return self.started_at + timedelta(minutes=minutes)
+
+    def readings(self, minutes: int) -> list[Reading]:
+        """The meter until then."""
+        first = Reading(self.started_at, METER_WH)
+        return [first, Reading(self.at(max(minutes, 1)), METER_WH + self.wh(minutes))]
+
+    def update(
+        self, minutes: int, state: SessionState = SessionState.CHARGING, *, reason: str | None = None
+    ) -> SessionUpdate:
+        """The pile's next update."""
+        self.number, self.minutes = self.number + 1, minutes
+        return SessionUpdate(
+            number=self.number,
+            at=self.at(minutes),
+            state=state,
+            meter_wh=METER_WH + self.wh(minutes),
+            energy_wh=self.wh(minutes),
+            amount_fen=total_fen(price(self.tariff, self.readings(minutes))) if minutes else 0,
+            power_w=0 if state in {SessionState.ENDED, SessionState.START_FAILED} else POWER_W,
+            stop_reason=reason,
+        )
+
+    async def push(self, update: SessionUpdate) -> UpdateReply:
+        """A sends an update."""
+        self.sent.append(update)
+        return await self.rig.client(A).push_session(self.session_id, update)
+
+    async def runs(self, *minutes: int) -> None:
+        """Updates at these minutes."""
+        for minute in minutes:
+            await self.push(self.update(minute))
+
+    async def ends(self, minutes: int, reason: StopReason = StopReason.DRIVER_LOCAL) -> None:
+        """The last update."""
+        await self.push(self.update(minutes, SessionState.ENDED, reason=reason))
+
+    def record(self, ref: str = "", **changes: object) -> ChargeRecord:
+        """The bill, with faults on demand."""
+        lines = price(self.tariff, self.readings(self.minutes))
+        record = ChargeRecord(
+            record_ref=ref or self.rig.ref("rec"),
+            session_id=self.session_id,
+            connector_id="A1",
+            started_at=self.started_at,
+            ended_at=self.at(self.minutes),
+            meter_start_wh=METER_WH,
+            meter_end_wh=METER_WH + self.wh(self.minutes),
+            energy_wh=self.wh(self.minutes),
+            lines=lines,
+            electricity_fen=sum(line.electricity_fen for line in lines),
+            service_fen=sum(line.service_fen for line in lines),
+            amount_fen=total_fen(lines),
+            tariff_id=self.tariff.tariff_id,
+            tariff_version=self.tariff.version,
+            stop_reason=StopReason.DRIVER_LOCAL,
+        )
+        return msgspec.structs.replace(record, **changes)
+
+    async def bill(self, ref: str = "", **changes: object) -> RecordReply:
+        """A sends the bill."""
+        return await self.rig.client(A).push_record(self.record(ref, **changes))
+
+    async def whole(self, minutes: int = 40) -> RecordReply:
+        """From the first update to the delivered bill."""
+        await self.runs(0, minutes // 2)
+        await self.ends(minutes)
+        reply = await self.bill()
+        await self.rig.work()
+        return reply
+
+
+async def charge_of(rig: Rig, session_id: str | None) -> Charge:
+    """A session that begins to charge, an hour ago."""
+    assert session_id is not None
+    row = await rig.session(session_id)
+    put = flat(rig.hub)
+    tariff = Tariff(
+        party_id=A,
+        tariff_id=row.tariff_id,
+        version=row.tariff_version,
+        valid_from=put.valid_from,
+        periods=put.periods,
+    )
+    return Charge(rig, session_id, tariff, rig.hub.clock.business() - timedelta(minutes=60))
+
+
+@dataclass
+class Steered:
+    """How a test began its charge, and by whom it is paid."""
+
+    session_id: str
+    home: str
+
+
+async def begin(rig: Rig, mode: str) -> Steered:
+    """In one of the three ways: home, host, hub."""
+    match mode:
+        case "home":
+            return Steered((await begin_by_home(rig)).session_id, B)
+        case "host":
+            granted = await begin_by_host(rig)
+            assert granted.session_id is not None, granted
+            return Steered(granted.session_id, B)
+        case _:
+            return Steered((await begin_by_driver(rig)).session_id, "MA5CCCCC3")
