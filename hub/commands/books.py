@@ -18,7 +18,7 @@ from hub.commands.shell import (
     yuan,
 )  # fmt: skip
 from operator_sdk.contract.messages.admin import LedgerReport
-from operator_sdk.contract.messages.clearing import Cycle, CycleClose, CycleResult
+from operator_sdk.contract.messages.clearing import Cycle, CycleClose, CycleResult, Statement
 
 ledger_app = group("The ledger.")
 cycle_app = group("Clearing cycles.")
@@ -94,6 +94,39 @@ def list_cycles(as_json: Json = False) -> None:
             ("cycle", "state", "cut-off", "obligations"),
             ((one.cycle_id, one.state, _text(one.cutoff_at), one.obligations) for one in cycles),
         )
+
+
+@cycle_app.command("statement")
+def show_statement(
+    cycle_id: Annotated[str, typer.Argument(metavar="CYCLE")],
+    party_id: Annotated[str, typer.Argument(metavar="PARTY", help="Whose statement.")],
+    as_json: Json = False,
+) -> None:
+    """One party's statement, for those who have no platform to fetch their own."""
+
+    async def work(hub: Any) -> Statement:
+        from hub.parties.scope import HUB
+
+        statement: Statement = await hub.clearing.statement(HUB, cycle_id, party_id)
+        return statement
+
+    statement = with_hub(work)
+    if as_json:
+        show_json(statement)
+        return
+    show_facts(
+        (
+            ("cycle", statement.cycle_id),
+            ("party", f"{statement.party_id} {statement.party_name}"),
+            ("receivable CNY", yuan(statement.receivable_fen)),
+            ("payable CNY", yuan(statement.payable_fen)),
+            ("net CNY", yuan(statement.net_fen)),
+        )
+    )
+    show_table(
+        ("counterparty", "for", "CNY", "obligation"),
+        ((one.counterparty, one.kind, yuan(one.amount_fen), one.obligation_id) for one in statement.lines),
+    )
 
 
 def _show_result(result: CycleResult, as_json: bool) -> None:

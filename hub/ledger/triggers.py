@@ -15,6 +15,11 @@ SELECT 1 FROM ledger_entry e JOIN ledger_account a ON a.account_id = e.account_i
 WHERE e.posting_id = NEW.posting_id GROUP BY a.book, a.currency HAVING sum(e.amount_fen) <> 0
 """
 _ENTRIES = "SELECT count(*) FROM ledger_entry WHERE posting_id = NEW.posting_id"
+# Written by one transaction: then the posting's own check has counted the entry.
+_TOGETHER = """
+SELECT 1 FROM ledger_entry e JOIN ledger_posting p ON p.posting_id = e.posting_id AND p.xmin = e.xmin
+WHERE e.account_id = NEW.account_id AND e.account_version = NEW.account_version
+"""
 _KNOWN = "SELECT 1 FROM ledger_posting WHERE posting_id = NEW.posting_id"
 
 
@@ -81,7 +86,7 @@ def _postgresql() -> list[str]:
     statements = [
         _function("ledger_check_posting", f"{few} {unbalanced} RETURN NEW;"),
         _function("ledger_check_entry", f"{closed} RETURN NEW;"),
-        _function("ledger_check_whole", f"{unbalanced} RETURN NULL;"),
+        _function("ledger_check_whole", f"IF NOT EXISTS ({_TOGETHER}) THEN {unbalanced} END IF; RETURN NULL;"),
         _function("ledger_queue_seal", f"{queue} RETURN NULL;"),
         _function("ledger_refuse", refuse),
         "CREATE TRIGGER ledger_posting_insert BEFORE INSERT ON ledger_posting"

@@ -3,10 +3,12 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from datetime import datetime
 
 from hub.core.database import Unit
 from hub.core.errors import HubError, NotFoundError
 from hub.core.tables import insert_new
+from hub.directory.model import is_plausible
 from hub.parties.scope import PartyScope, of_party
 from hub.roaming.charges import Charges
 from hub.roaming.context import RoamingContext
@@ -39,8 +41,10 @@ class Following:
 
         Raises:
             NotFoundError: not one of this host's sessions.
-            HubError: rule_violated for a state a host cannot report; state_conflict, it was refused.
+            HubError: rule_violated for a state a host cannot report or an instant of no age of ours;
+                state_conflict, it was refused.
         """
+        refuse_implausible(update.at)
         if update.state not in FROM_HOST:
             raise HubError(Code.RULE_VIOLATED, problem="a host cannot report this state")
         if self._fast is not None:
@@ -132,6 +136,16 @@ class Following:
                     with contextlib.suppress(TimeoutError):
                         async with asyncio.timeout(LOOK_AGAIN_S):
                             await news.wait()
+
+
+def refuse_implausible(*instants: datetime) -> None:
+    """Instants at the ends of the calendar break arithmetic and engines alike.
+
+    Raises:
+        HubError: rule_violated.
+    """
+    if not all(is_plausible(at) for at in instants):
+        raise HubError(Code.RULE_VIOLATED, problem="implausible time")
 
 
 def progress_of(row: UpdateRow) -> SessionProgress:

@@ -30,6 +30,9 @@ FROM_HOST = frozenset(
 
 FINAL = frozenset({SessionState.SETTLED, SessionState.REFUSED, SessionState.START_FAILED})
 FINISHING = frozenset({SessionState.STOPPING, SessionState.ENDED, SessionState.BILLED, SessionState.SETTLED})
+SECONDS_LEFT_MOST = 2_000_000_000
+"""A charge that has all but stopped would otherwise be told in numbers that no column holds."""
+
 NOT_YET_CHARGING = frozenset({SessionState.AUTHORIZED, SessionState.STARTING, SessionState.UNKNOWN})
 
 
@@ -107,7 +110,7 @@ def after_update(live: Live, heard: Heard) -> Live:
         elapsed_s=max(0, (heard.at - started_at) // timedelta(seconds=1)),
         shortfall_ws=shortfall,
         able_w=live.able_w,
-        finishing=heard.state in FINISHING,
+        finishing=state in FINISHING or heard.state in FINISHING,
     )
     return replace(
         live,
@@ -120,7 +123,7 @@ def after_update(live: Live, heard: Heard) -> Live:
         power_w=heard.power_w,
         shortfall_ws=shortfall,
         percent=percent,
-        seconds_left=left,
+        seconds_left=None if left is None else min(left, SECONDS_LEFT_MOST),
         stop_reason=heard.stop_reason or live.stop_reason,
     )
 

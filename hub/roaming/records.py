@@ -9,6 +9,7 @@ from hub.core.tables import Evidence, claim_message
 from hub.parties.scope import HUB, of_party
 from hub.parties.tables import AgreementRow, change_exposure, find_agreement
 from hub.roaming.context import RoamingContext
+from hub.roaming.following import refuse_implausible
 from hub.roaming.model import may_follow
 from hub.roaming.model_records import Against, judge, owed_fen, state_of
 from hub.roaming.ports import AcceptedRecord
@@ -26,6 +27,9 @@ from operator_sdk.contract.messages.records import (
 from operator_sdk.contract.public_codes import Code
 
 
+NEVER_GRANTED = frozenset({AuthorizationState.PENDING, AuthorizationState.REFUSED})
+
+
 class Records:
     """Judges and keeps charge records; takes settlement records."""
 
@@ -39,8 +43,10 @@ class Records:
 
         Raises:
             NotFoundError: not one of this host's sessions.
-            HubError: id_reused.
+            HubError: id_reused; rule_violated for instants of no age of ours.
         """
+        instants = [at for line in record.lines for at in (line.start, line.end)]
+        refuse_implausible(record.started_at, record.ended_at, *instants)
         async with self._c.database.unit() as unit:
             session = await get_session(of_party(host_party_id), unit, record.session_id, lock=True)
             if session is None or session.host_party_id != host_party_id:
@@ -69,7 +75,7 @@ class Records:
         authorization = await get_authorization(HUB, unit, session.authorization_id, lock=True)
         assert authorization is not None
         now = self._c.clock.business()
-        granted = authorization.limit_fen is not None or authorization.state != AuthorizationState.REFUSED
+        granted = authorization.limit_fen is not None or authorization.state not in NEVER_GRANTED
         findings = judge(
             record,
             Against(
@@ -165,6 +171,7 @@ class Records:
             NotFoundError: not a record this home owes.
             HubError: id_reused; rule_violated when it does not add up to what was held, or a second one comes.
         """
+        refuse_implausible(settlement.settled_at)
         async with self._c.database.unit() as unit:
             session = await get_session(of_party(home_party_id), unit, settlement.session_id, lock=True)
             row = await get_record(of_party(home_party_id), unit, settlement.record_id, lock=True)

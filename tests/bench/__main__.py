@@ -92,6 +92,7 @@ def _setup(bench: Bench, only: str, before: list[float]) -> dict[str, object]:
         "valid": not bench.invalid,
         "invalid": bench.invalid,
         "missing": bench.missing,
+        "remarks": bench.remarks,
         "only": only,
         "machine": describe() | {"load_before": before, "load_after": load_average()},
         "postgresql": postgres,
@@ -109,6 +110,8 @@ def _show(bench: Bench) -> None:
     CONSOLE.print(table)
     for name, why in bench.missing.items():
         CONSOLE.print(f"bench: {name}: {why}", style="red", markup=False)
+    for remark in bench.remarks:
+        CONSOLE.print(f"bench: {remark}", style="yellow", markup=False)
     for why in bench.invalid:
         CONSOLE.print(f"bench: INVALID: {why}", style="red", markup=False)
     CONSOLE.print(f"written to {OUT.relative_to(ROOT)}")

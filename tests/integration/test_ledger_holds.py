@@ -202,7 +202,9 @@ async def test_capture_void_and_expiry_racing_end_a_hold_exactly_once(books: Boo
         racers = [books.capture(f"h{n}", 20), books.void(f"h{n}"), books.jobs.expire()]
         # Another order each time, so that each of the three comes first now and then.
         order = racers[n % 3 :] + racers[: n % 3]
-        await asyncio.gather(*order, return_exceptions=True)
+        done = await asyncio.gather(*order, return_exceptions=True)
+        failed = [one for one in done if isinstance(one, BaseException)]
+        assert all(isinstance(one, HubError) and one.code is Code.STATE_CONFLICT for one in failed)
         ends.add((await books.void(f"h{n}")).state)
     left = await wallet_of(books)
     assert left.held_fen == 0

@@ -176,15 +176,6 @@ def test_an_end_before_the_start_is_rejected_whatever_else_it_breaks() -> None:
     assert "time_order" in {finding.rule for finding in judge(backward, AGAINST)}
 
 
-@pytest.mark.parametrize("year", [1, 1969, 2300, 9999])
-def test_an_instant_of_no_age_of_ours_is_rejected_without_working_on_it(year: int) -> None:
-    start = datetime(year, 1, 1, tzinfo=UTC)
-    line = msgspec.structs.replace(usual().lines[0], start=start, end=NOW)
-    record = fitted(changed(usual(), started_at=start, ended_at=NOW), [line])
-    findings = judge(record, AGAINST)
-    assert state_of(findings) == RecordState.REJECTED
-
-
 def test_differences_within_the_resolution_pass_until_they_add_up() -> None:
     record = usual()
     coarse = changed(record, energy_resolution_wh=10)

@@ -25,7 +25,7 @@ class Administrator:
         self._secret_file, self._key_files = secret_file, key_files
         self._free = asyncio.Semaphore(AT_ONCE)
 
-    async def interpile(self, *arguments: str | int, given: str = "") -> Any:
+    async def interpile(self, *arguments: str | int | Path, given: str = "") -> Any:
         """Run a subcommand that prints JSON; returns what it says.
 
         Raises:

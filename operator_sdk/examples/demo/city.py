@@ -28,8 +28,8 @@ _STATIONS = (
 
 def business_epoch(wall: datetime, speed: int) -> datetime:
     """The business instant with which to begin: shortly before the morning peak of that day."""
-    edge = wall.astimezone(ZONE).replace(hour=EDGE_MINUTE // 60, minute=EDGE_MINUTE % 60, second=0, microsecond=0)
-    return edge - timedelta(seconds=LEAD_WALL_S * speed)
+    midnight = wall.astimezone(ZONE).replace(hour=0, minute=0, second=0, microsecond=0)
+    return midnight + timedelta(minutes=EDGE_MINUTE) - timedelta(seconds=LEAD_WALL_S * speed)
 
 
 def next_edge(now: datetime, speed: int) -> datetime:

@@ -87,13 +87,14 @@ def _make_anew(url: str, roles: dict[str, str] | None = None) -> None:
     try:
         with psycopg.connect(maintenance, autocommit=True, connect_timeout=5) as server:
             server.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
-            owner = sql.SQL("")
             for role, password in (roles or {}).items():
                 _make_role(server, role, password)
             if roles:
                 server.execute(sql.SQL("GRANT {} TO CURRENT_USER").format(sql.Identifier(OWNER)))
-                owner = sql.SQL(" OWNER {}").format(sql.Identifier(OWNER))
-            server.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)) + owner)
+            server.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+            if roles:
+                pair = sql.Identifier(name), sql.Identifier(OWNER)
+                server.execute(sql.SQL("ALTER DATABASE {} OWNER TO {}").format(*pair))
     except psycopg.Error as problem:
         where = f"{parts.hostname or 'local socket'}:{parts.port or 5432}"
         words = " ".join(str(problem).split())

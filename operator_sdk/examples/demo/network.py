@@ -1,6 +1,5 @@
 """The network: which process listens where, what each is told, and starting them in order."""
 
-import asyncio
 import contextlib
 import os
 import socket
@@ -22,6 +21,7 @@ from operator_sdk.examples.demo.administrator import HUB, NAMES, A, B
 from operator_sdk.examples.demo.commands import EMBEDDED, PRODUCTION, command_of, installed
 from operator_sdk.examples.demo.databases import Addresses
 from operator_sdk.examples.demo.options import Options
+from operator_sdk.examples.demo.patience import until
 from operator_sdk.examples.demo.processes import Processes
 from operator_sdk.examples.demo.trouble import Trouble
 from operator_sdk.examples.home.store import Driver
@@ -34,7 +34,8 @@ UPDATE_INTERVAL_S = 20
 STATUS_LIFE_S = 86_400
 """Generous: a few seconds' cut are hours at these speeds, and the piles are not what is cut off."""
 READY_S = 30
-OUR_VARIABLES = ("INTERPILE_", "OPERATOR_", "DATABASE_", "REDIS_URL", "BROKER_URL", "SPEED", "ONCE", "REPORT", "STATIONS")
+OUR_VARIABLES = ("INTERPILE_", "DATABASE_", "REDIS_URL", "BROKER_URL", "SPEED")
+NOT_FOR_CHILDREN = (*OUR_VARIABLES, "OPERATOR_", "ONCE", "REPORT", "STATIONS")
 
 DRIVERS = [
     Driver(driver_id="B-0001", name="陈晓 Chen Xiao", card="B2000001", balance_fen=20_000),
@@ -67,6 +68,12 @@ class Network:
     processes: Processes
     keys: dict[str, SigningKey]
     clock: Clock
+
+    @property
+    def own_environment(self) -> dict[str, str]:
+        """What `interpile` needs in its environment to work on this hub."""
+        given = self.processes.environment
+        return {name: value for name, value in given.items() if name.startswith(OUR_VARIABLES)}
 
     @property
     def hub_url(self) -> str:
@@ -142,7 +149,9 @@ class Network:
         file = self.options.folder / "site.json"
         file.write_bytes(msgspec.json.encode(site))
         proxied = ("--hub-issuer", self.hub_url, "--public-url", self.a_url_for_hub)
-        await self._start_operator("host", A, *proxied, hub=_url(self.ports.to_hub), port=self.ports.a, data=file)
+        await self._start_operator(
+            "host", A, *proxied, hub=_url(self.ports.to_hub), port=self.ports.a, data=file
+        )
         await self._until_answers(f"{self.a_url}/local/connectors", b'"published":true')
 
     async def readiness(self) -> Readiness:
@@ -167,17 +176,16 @@ class Network:
         await self.processes.start(name, [sys.executable, "-m", module, *arguments])
 
     async def _until_answers(self, url: str, containing: bytes = b"") -> None:
-        try:
-            async with asyncio.timeout(READY_S), httpx.AsyncClient(trust_env=False) as http:
-                while True:
-                    self.processes.check()
-                    with contextlib.suppress(httpx.TransportError):
-                        answer = await http.get(url)
-                        if answer.status_code == 200 and containing in answer.content:
-                            return
-                    await asyncio.sleep(0.1)
-        except TimeoutError as late:
-            raise Trouble(f"{url} was not ready within {READY_S} s") from late
+        async with httpx.AsyncClient(trust_env=False) as http:
+
+            async def answers() -> bool | None:
+                self.processes.check()
+                with contextlib.suppress(httpx.TransportError):
+                    answer = await http.get(url)
+                    return True if answer.status_code == 200 and containing in answer.content else None
+                return None
+
+            await until(answers, within_s=READY_S, missing=f"{url} was not ready")
 
 
 @contextlib.asynccontextmanager
@@ -214,7 +222,7 @@ def check_servers() -> None:
 def _environment(
     options: Options, addresses: Addresses, ports: Ports, wall: datetime, begun: datetime
 ) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(OUR_VARIABLES)}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(NOT_FOR_CHILDREN)}
     ours = {
         "PYTHONUNBUFFERED": "1",
         "INTERPILE_ENV": options.environment,

@@ -23,6 +23,11 @@ class Processes:
         self._running: dict[str, Process] = {}
         self._passing: set[Process] = set()
 
+    @property
+    def names(self) -> list[str]:
+        """What has been started to stay."""
+        return list(self._running)
+
     async def start(self, name: str, command: Sequence[str]) -> None:
         """Start a process that is to stay."""
         with self._log(name).open("ab") as log:
@@ -54,20 +59,6 @@ class Processes:
             lines = complaint.decode("utf-8", "replace").strip().splitlines() or ["no reason given"]
             raise Trouble(f"`{words}` failed: {lines[-1]}")
         return printed.decode()
-
-    async def watch(self) -> None:
-        """Until one that is to stay has ended.
-
-        Raises:
-            Trouble: it has.
-        """
-        ends = {asyncio.create_task(one.wait()): name for name, one in self._running.items()}
-        try:
-            done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in ends:
-                task.cancel()
-        self.complain(ends[done.pop()])
 
     def check(self) -> None:
         """Whether all that were started still run.

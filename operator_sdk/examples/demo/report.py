@@ -151,7 +151,8 @@ def _of_session(one: Charge) -> Iterator[str]:
         yield f"captured {one.captured_fen} and released {one.released_fen} are not the {one.held_fen} held"
     if not 0 < one.captured_fen == min(one.amount_fen, one.held_fen):
         yield f"captured {one.captured_fen} of {one.amount_fen}"
-    if one.meter_end_wh - one.meter_start_wh != one.energy_wh != sum(line.energy_wh for line in one.lines):
+    measured, billed = one.meter_end_wh - one.meter_start_wh, sum(line.energy_wh for line in one.lines)
+    if not measured == one.energy_wh == billed:
         yield "the energy is not what the meter and the lines say"
     if sum(line.electricity_fen + line.service_fen for line in one.lines) != one.amount_fen:
         yield "the amount is not the sum of its lines"

@@ -179,9 +179,8 @@ def _cells(row: Row) -> list[RenderableType]:
 def _plainly(update: SessionProgress) -> str:
     percent = "  – " if update.percent is None else f"{update.percent:>3} %"
     state = STATES.get(update.state, update.state)
-    return (
-        f"{percent}  {kwh(update.energy_wh)} kWh  {yuan(update.amount_fen)} 元 CNY  剩余 left {left(update)}  {state}"
-    )
+    money = f"{kwh(update.energy_wh)} kWh  {yuan(update.amount_fen)} 元 CNY"
+    return f"{percent}  {money}  剩余 left {left(update)}  {state}"
 
 
 def left(update: SessionProgress | None) -> str:
@@ -201,5 +200,3 @@ def yuan(fen: int) -> str:
     """Money, for people."""
     whole, rest = divmod(abs(fen), 100)
     return f"{'-' if fen < 0 else ''}{whole}.{rest:02d}"
-
-
