@@ -110,7 +110,7 @@ async def drop_everything() -> None:
 def _triggers(dialect: str) -> list[str]:
     rooms = sorted({m[1] for name in sys.modules if (m := re.match(r"(hub\.\w+)\.tables", name))})
     found = [f"{room}.triggers" for room in rooms if importlib.util.find_spec(f"{room}.triggers")]
-    return [line for name in found for line in importlib.import_module(name).TRIGGERS[dialect]]
+    return [line for name in found for line in importlib.import_module(name).TRIGGERS.get(dialect, [])]
 
 
 async def _file_template(tables: Tables) -> Path:

@@ -132,7 +132,7 @@ class Rig:
     def token(self, party_id: str, subject: str | None = None, *, life_s: int = 600) -> str:
         """An access token of the hub's own: an operator's, or a driver's when a subject is named."""
         principal = Principal("driver" if subject else "operator", party_id, subject)
-        return self.hub.services.tokens.issue(principal, timedelta(seconds=life_s))
+        return self.hub.tokens.issue(principal, timedelta(seconds=life_s))
 
     def driver(self, party_id: str = C, subject: str | None = None) -> AsyncHubClient:
         """The SDK as a driver uses it."""

@@ -225,7 +225,10 @@ def _answer(row: HostedAuthorization) -> HomeAuthorization:
     if row.state == _RELEASED:
         return HomeAuthorization(state=AuthorizationState.REFUSED, refusal=Code.RELEASED.value)
     return HomeAuthorization(
-        state=AuthorizationState.GRANTED, limit_fen=row.limit_fen, home_ref=row.authorization_id
+        state=AuthorizationState.GRANTED,
+        limit_fen=row.limit_fen,
+        home_ref=row.authorization_id,
+        subject=row.customer_id,
     )
 
 

@@ -7,6 +7,7 @@ from hub.core.clock import Clock
 from hub.core.database import Database, Unit
 from hub.ledger.service import Ledger
 from hub.ledger.tables_audit import Audit
+from hub.ledger.tables_hot import DATABASE_TROUBLE
 from hub.ledger.tables_seals import Head, lock_head, seal_waiting
 from operator_sdk.contract.messages.admin import LedgerReport
 
@@ -22,13 +23,13 @@ class LedgerJobs:
         self._database, self._clock, self._ledger = database, clock, ledger
 
     async def run(self, *, every_ms: int = 1000) -> None:
-        """Seal and expire until cancelled; while the database is out of reach, try again."""
+        """Seal and expire until cancelled; after trouble with the database, try again."""
         while True:
             try:
                 await self.seal()
                 await self.expire()
-            except OSError:
-                log.warning("database out of reach; trying again")
+            except DATABASE_TROUBLE as trouble:
+                log.warning("database trouble, trying again: %s", type(trouble).__name__)
             await asyncio.sleep(every_ms / 1000)  # not exact: a pause of the machine
 
     async def seal(self) -> int:

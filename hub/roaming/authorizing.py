@@ -113,10 +113,14 @@ class Authorizing:
             HubError: state_conflict, the charge has begun.
         """
         async with self._c.database.unit() as unit:
-            row = await get_authorization(of_party(host_party_id), unit, request.authorization_id, lock=True)
+            viewer, authorization_id = of_party(host_party_id), request.authorization_id
+            row = await get_authorization(viewer, unit, authorization_id)
             if row is None or row.host_party_id != host_party_id:
                 raise NotFoundError
+            # The session is always locked before its authorization.
             session = await get_session(HUB, unit, row.session_id, lock=True)
+            row = await get_authorization(viewer, unit, authorization_id, lock=True)
+            assert row is not None
             if session is not None and session.state in {SessionState.AUTHORIZED, SessionState.REQUESTED}:
                 await self._charges.fail_start(unit, session, request.reason)
             elif row.state in {AuthorizationState.GRANTED, AuthorizationState.CONSUMED}:

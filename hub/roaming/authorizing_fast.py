@@ -59,7 +59,7 @@ class FastAuthorizing:
         except Declined:
             return None
         answer = await self._charges.ask_home(wanted.home_party_id, draft.ask)
-        if answer is None or answer.state != AuthorizationState.GRANTED:
+        if answer is None or answer.state != AuthorizationState.GRANTED or _is_more(answer, draft):
             return Unfinished(ids[0], answer, draft.ask.tariff)
         try:
             await self._store.grant(self._grant(draft, draft.session, answer))
@@ -164,3 +164,8 @@ class FastAuthorizing:
             "due_at": now + after,
             "created_at": now,
         }
+
+
+def _is_more(answer: HomeAuthorization, draft: Draft) -> bool:
+    """Whether the home granted more than its exposure was reserved for."""
+    return bool(draft.reserve_fen) and (answer.limit_fen or 0) > draft.reserve_fen

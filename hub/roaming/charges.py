@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from hub.core.database import Unit
+from hub.core.tables import insert_new
 from hub.parties.link import Capability, LinkError, LinkRefused
 from hub.parties.scope import HUB
 from hub.parties.tables import change_exposure, find_agreement, find_party, reserve_exposure
@@ -66,7 +67,9 @@ class Charges:
         unit.session.add(AuthorizationRow(**draft.authorization))
         if draft.session is not None:
             unit.session.add(SessionRow(**draft.session))
-        unit.session.add_all([LegRow(**row) for row in draft.legs])
+        for row in draft.legs:
+            # A party's numbers may serve two of its series; the session keeps them all the same.
+            await insert_new(unit, LegRow, **row)
         if draft.refusal is None:
             await self._timer(unit, "authorize_timeout", ids[1], AUTHORIZE_MARGIN)
         return Opened(*ids, draft.refusal, draft.ask)
@@ -98,25 +101,51 @@ class Charges:
         self, unit: Unit, authorization_id: str, answer: HomeAuthorization | None
     ) -> tuple[AuthorizationRow, SessionRow | None]:
         """Write the home's answer, once; silence is a refusal, and given back durably."""
+        authorization = await get_authorization(HUB, unit, authorization_id)
+        assert authorization is not None
+        # The session is always locked before its authorization.
+        session = await get_session(HUB, unit, authorization.session_id, lock=True)
         authorization = await get_authorization(HUB, unit, authorization_id, lock=True)
         assert authorization is not None
-        session = await get_session(HUB, unit, authorization.session_id, lock=True)
         if authorization.state != AuthorizationState.PENDING or session is None:
             return authorization, session
         now = self._c.clock.business()
         authorization.updated_at = session.updated_at = now
-        if answer is not None and answer.state in {AuthorizationState.GRANTED, AuthorizationState.CONSUMED}:
+        if answer is None:
+            await self._refuse(unit, authorization, session, Code.HOME_UNAVAILABLE)
+            await self.post_release(unit, session, Code.HOME_UNAVAILABLE)
+        elif answer.state not in {AuthorizationState.GRANTED, AuthorizationState.CONSUMED}:
+            await self._refuse(unit, authorization, session, answer.refusal or Code.TOKEN_UNKNOWN)
+        elif await self._fits(unit, authorization, session, answer.limit_fen):
             await self._grant(unit, authorization, session, answer)
         else:
-            refusal = Code.HOME_UNAVAILABLE if answer is None else (answer.refusal or Code.TOKEN_UNKNOWN)
-            authorization.state, authorization.refusal = AuthorizationState.REFUSED, refusal
-            session.state, session.refusal = SessionState.REFUSED, refusal
-            await self._give_back_exposure(unit, authorization)
-            if answer is None:
-                await self.post_release(unit, session, refusal)
+            await self._refuse(unit, authorization, session, Code.HOME_EXPOSURE_EXCEEDED)
+            await self.post_release(unit, session, Code.HOME_EXPOSURE_EXCEEDED)
         session_id = session.session_id
         unit.after_commit(lambda: self._c.live.publish(session_id))
         return authorization, session
+
+    async def _refuse(
+        self, unit: Unit, authorization: AuthorizationRow, session: SessionRow, refusal: str
+    ) -> None:
+        authorization.state, authorization.refusal = AuthorizationState.REFUSED, refusal
+        session.state, session.refusal = SessionState.REFUSED, refusal
+        await self._give_back_exposure(unit, authorization)
+
+    async def _fits(
+        self, unit: Unit, authorization: AuthorizationRow, session: SessionRow, limit: int | None
+    ) -> bool:
+        """Move what is reserved to what was granted; more than was asked for must fit the home's exposure."""
+        if limit is None or session.home_party_id == session.host_party_id:
+            return True
+        change = limit - authorization.reserved_fen
+        if change > 0:
+            if not await reserve_exposure(unit, session.home_party_id, change):
+                return False
+        elif change:
+            await change_exposure(unit, session.home_party_id, open_limits=change)
+        authorization.reserved_fen = limit
+        return True
 
     async def _grant(
         self,
@@ -133,15 +162,10 @@ class Charges:
             session.goal_fen = min(session.goal_fen, limit)
         if answer.home_ref and session.home_ref is None:
             session.home_ref = answer.home_ref
-            unit.session.add(
-                LegRow(**leg(session.session_id, "home", session.home_party_id, answer.home_ref, "out"))
-            )
+            row = leg(session.session_id, "home", session.home_party_id, answer.home_ref, "out")
+            await insert_new(unit, LegRow, **row)
         if answer.subject and session.driver_ref is None:
             session.driver_ref = self._c.pseudonyms.driver_ref(session.home_party_id, answer.subject)
-        if limit is not None and session.home_party_id != session.host_party_id:
-            change = limit - authorization.reserved_fen
-            await change_exposure(unit, session.home_party_id, open_limits=change)
-            authorization.reserved_fen = limit
         if session.start_mode == StartMode.HOST:
             wait = self._c.clock.wall_for(UNUSED_AUTHORIZATION)
             await self._timer(unit, "authorization_unused", session.session_id, wait)
@@ -213,9 +237,8 @@ class Charges:
                 await self.fail_start(unit, session, outcome.refusal or Code.HOST_REFUSED)
             elif outcome.host_ref and session.host_ref is None:
                 session.host_ref = outcome.host_ref
-                unit.session.add(
-                    LegRow(**leg(session.session_id, "host", session.host_party_id, outcome.host_ref, "out"))
-                )
+                row = leg(session.session_id, "host", session.host_party_id, outcome.host_ref, "out")
+                await insert_new(unit, LegRow, **row)
         elif isinstance(outcome, LinkRefused) or not outcome.sent:
             await self.fail_start(unit, session, Code.HOST_UNAVAILABLE)
         elif may_follow(SessionState(session.state), SessionState.UNKNOWN):

@@ -29,9 +29,6 @@ UNKNOWN_MOST = timedelta(hours=24)
 UNUSED_AUTHORIZATION = timedelta(minutes=30)
 """Business time within which a host must begin what it was authorized for."""
 
-DEFAULT_HOLD_FEN = 5_000
-"""Held where home and host are the same operator and need no agreement."""
-
 
 @dataclass(frozen=True, slots=True)
 class RoamingContext:

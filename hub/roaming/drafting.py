@@ -9,8 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from hub.core.pseudonyms import Pseudonyms
-from hub.roaming.context import DEFAULT_HOLD_FEN
-from hub.roaming.model import connector_refusal, goal_of
+from hub.roaming.model import DEFAULT_HOLD_FEN, connector_refusal, goal_of
 from operator_sdk.contract.codes import AuthorizationState, SessionState, StartMode
 from operator_sdk.contract.ids import connector_ref
 from operator_sdk.contract.messages.common import Target, Token

@@ -7,7 +7,7 @@ from hub.parties.scope import HUB
 from hub.roaming.charges import Charges
 from hub.roaming.context import UNKNOWN_MOST, RoamingContext
 from hub.roaming.following import progress_of
-from hub.roaming.model import NOT_YET_CHARGING, may_follow
+from hub.roaming.model import FROM_HOST, NOT_YET_CHARGING, may_follow
 from hub.roaming.reading import home_record, settlement_of
 from hub.roaming.records import Records
 from hub.roaming.stopping import Stopping
@@ -19,6 +19,9 @@ from operator_sdk.contract.public_codes import Code
 
 QUERIES_MOST = 3
 QUERY_PAUSE_S = 5
+OVER_AT_HOST = frozenset(
+    {SessionState.ENDED, SessionState.BILLED, SessionState.SETTLED, SessionState.START_FAILED}
+)
 
 
 class RoamingJobs:
@@ -88,6 +91,8 @@ class RoamingJobs:
         if answer.state == "refused":
             await self._records.dispute(row.record_id, answer.reason or "refused by the home")
         elif answer.state == "settled" and answer.settlement is not None:
+            if answer.settlement.record_id != row.record_id:
+                raise Dead("settlement of another record")
             try:
                 await self._records.settle(session.home_party_id, answer.settlement)
             except HubError as problem:
@@ -198,6 +203,8 @@ class RoamingJobs:
                 raise Later(problem.reason, after_s=QUERY_PAUSE_S) from problem
             if await self._note_query(session.session_id, said):
                 return
+            if said.known and said.state not in OVER_AT_HOST:
+                raise Later(f"still {said.state}", after_s=QUERY_PAUSE_S)
         async with self._c.database.unit() as unit:
             row = await get_session(HUB, unit, session.session_id, lock=True)
             if row is None or row.state not in NOT_YET_CHARGING:
@@ -220,8 +227,10 @@ class RoamingJobs:
             if not said.known or said.state is SessionState.START_FAILED:
                 # The host may still be working on our lost start: only a stop makes sure.
                 return False
-            if may_follow(SessionState(row.state), said.state):
-                row.state, row.updated_at = said.state, self._c.clock.business()
+            # A host may be further than this: billed and settled are for a record to say.
+            heard = SessionState.ENDED if said.state in OVER_AT_HOST else said.state
+            if heard in FROM_HOST and may_follow(SessionState(row.state), heard):
+                row.state, row.updated_at = heard, self._c.clock.business()
                 return True
             return False
 

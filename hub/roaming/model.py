@@ -33,6 +33,9 @@ FINISHING = frozenset({SessionState.STOPPING, SessionState.ENDED, SessionState.B
 SECONDS_LEFT_MOST = 2_000_000_000
 """A charge that has all but stopped would otherwise be told in numbers that no column holds."""
 
+DEFAULT_HOLD_FEN = 5_000
+"""Held where home and host are the same operator and need no agreement."""
+
 NOT_YET_CHARGING = frozenset({SessionState.AUTHORIZED, SessionState.STARTING, SessionState.UNKNOWN})
 
 

@@ -13,7 +13,8 @@ from urllib.parse import parse_qs, urlsplit
 
 from hub.core.errors import HubError
 from hub.parties.tables import find_agreement
-from hub.roaming.context import DEFAULT_HOLD_FEN, RoamingContext
+from hub.roaming.context import RoamingContext
+from hub.roaming.model import DEFAULT_HOLD_FEN
 from hub.roaming.tables import ScanRow
 from operator_sdk.contract.ids import SCAN, connector_ref, split_connector
 from operator_sdk.contract.messages.directory import ConnectorInfo, Tariff

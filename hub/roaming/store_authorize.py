@@ -29,7 +29,9 @@ authorizations AS (
 sessions AS (
     INSERT INTO session
     SELECT * FROM jsonb_populate_recordset(NULL::session, $1::jsonb->'sessions') RETURNING 1),
-legs AS (INSERT INTO leg SELECT * FROM jsonb_populate_recordset(NULL::leg, $1::jsonb->'legs')),
+legs AS (
+    INSERT INTO leg SELECT * FROM jsonb_populate_recordset(NULL::leg, $1::jsonb->'legs')
+    ON CONFLICT DO NOTHING),
 lanes AS (
     INSERT INTO outbox_lane (lane, due_at) SELECT lane, due_at
     FROM jsonb_populate_recordset(NULL::outbox_letter, $1::jsonb->'letters')),
@@ -60,7 +62,9 @@ exposures AS (
     UPDATE exposure e SET open_limits_fen = e.open_limits_fen + r.fen
     FROM jsonb_to_recordset($1::jsonb->'reserve') AS r(home_party_id text, fen bigint)
     WHERE e.home_party_id = r.home_party_id),
-legs AS (INSERT INTO leg SELECT * FROM jsonb_populate_recordset(NULL::leg, $1::jsonb->'legs')),
+legs AS (
+    INSERT INTO leg SELECT * FROM jsonb_populate_recordset(NULL::leg, $1::jsonb->'legs')
+    ON CONFLICT DO NOTHING),
 lanes AS (
     INSERT INTO outbox_lane (lane, due_at) SELECT lane, due_at
     FROM jsonb_populate_recordset(NULL::outbox_letter, $1::jsonb->'letters')),

@@ -134,7 +134,7 @@ async def get_session(
         viewer.sees(SessionRow.home_party_id, SessionRow.host_party_id, SessionRow.driver_ref),
     )
     if lock:
-        statement = statement.with_for_update()
+        statement = statement.with_for_update().execution_options(populate_existing=True)
     return (await unit.session.exec(statement)).first()
 
 
@@ -147,7 +147,7 @@ async def get_authorization(
         viewer.sees(AuthorizationRow.home_party_id, AuthorizationRow.host_party_id),
     )
     if lock:
-        statement = statement.with_for_update()
+        statement = statement.with_for_update().execution_options(populate_existing=True)
     return (await unit.session.exec(statement)).first()
 
 
@@ -210,7 +210,7 @@ async def get_scan(viewer: PartyScope, unit: Unit, scan_id: str, *, lock: bool =
         ScanRow.scan_id == scan_id, viewer.sees(ScanRow.home_party_id, None, ScanRow.driver_ref)
     )
     if lock:
-        statement = statement.with_for_update()
+        statement = statement.with_for_update().execution_options(populate_existing=True)
     return (await unit.session.exec(statement)).first()
 
 

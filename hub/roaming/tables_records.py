@@ -63,7 +63,7 @@ async def get_record(viewer: PartyScope, unit: Unit, record_id: str, *, lock: bo
         viewer.sees(RecordRow.home_party_id, RecordRow.host_party_id, RecordRow.driver_ref),
     )
     if lock:
-        statement = statement.with_for_update()
+        statement = statement.with_for_update().execution_options(populate_existing=True)
     return (await unit.session.exec(statement)).first()
 
 

@@ -166,6 +166,7 @@ def test_books_of_an_idle_hub(interpile: Terminal) -> None:
     assert interpile("cycle close --cutoff yesterday") == 2
     assert interpile("cycle close --cutoff 2026-03-03T00:00:00+08:00") == 1
     assert interpile("cycle show cyc_none") == 1
+    assert interpile(f"cycle statement cyc_none {A}") == 1
     assert interpile.json("outbox dead") == []
     assert interpile("outbox replay let_none") == 1
     assert interpile.err.count("\n") == 1

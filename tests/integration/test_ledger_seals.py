@@ -102,6 +102,30 @@ async def test_the_sealer_runs_until_it_is_stopped(books: Books) -> None:
     assert (await report_of(books)).sealed == 7
 
 
+@pytest.mark.integration
+@pytest.mark.parametrize("kind", ["postgresql"])
+async def test_the_sealer_outlives_its_connections(books: Books, kind: str) -> None:
+    running = asyncio.create_task(books.jobs.run(every_ms=5))
+    await asyncio.sleep(0.2)
+    async with books.database.engine.connect() as killer:
+        await killer.execute(
+            text(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+        )
+        await asyncio.sleep(0.1)
+    other = Books(Database(books.database.url), books.clock)
+    await other.post("after", fund("w1", 1))
+    await other.database.close()
+    await asyncio.sleep(0.5)
+    assert not running.done()
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert (await report_of(books)).sealed == 8
+
+
 LATE = "(SELECT posting_id FROM ledger_posting WHERE reference = 'late')"
 FIRST = "(SELECT posting_id FROM ledger_posting WHERE reference = 't0')"
 OF_W1 = "(SELECT account_id FROM ledger_account WHERE subject = 'w1')"

@@ -21,6 +21,7 @@ from hub.core.secrets import Seal, Secrets
 from hub.core.tables import Evidence
 from hub.core.tokens import Principal, Tokens
 from hub.directory.importer import StationImporter
+from hub.directory.model import is_plausible
 from hub.directory.service import DirectoryService
 from hub.ledger.service import Ledger
 from hub.parties.link import Links
@@ -100,7 +101,7 @@ class Call:
             HubError: malformed.
         """
         text = self.query.get("limit", str(LIMIT_DEFAULT))
-        if not text.isdigit() or not 1 <= int(text[:6]) <= LIMIT_MOST:
+        if not (text.isascii() and text.isdigit()) or not 1 <= int(text[:6]) <= LIMIT_MOST:
             raise HubError(Code.MALFORMED, field="limit")
         return int(text)
 
@@ -128,7 +129,7 @@ class Call:
             value = datetime.fromisoformat(text)
         except ValueError:
             raise HubError(Code.MALFORMED, field="updated_since") from None
-        if value.tzinfo is None:
+        if value.tzinfo is None or not is_plausible(value):
             raise HubError(Code.MALFORMED, field="updated_since")
         return value
 

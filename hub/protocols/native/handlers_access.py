@@ -1,5 +1,6 @@
 """Handlers: signing in, and the hub's keys."""
 
+import re
 from datetime import timedelta
 
 from hub.core.errors import HubError
@@ -29,6 +30,8 @@ from operator_sdk.contract.messages.access import (
 from operator_sdk.contract.messages.common import Empty
 from operator_sdk.contract.public_codes import Code
 
+_NAME = re.compile(r"[A-Za-z0-9._:-]{1,64}\Z")
+SUBJECT_MOST = 64
 JWT_BEARER = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 
@@ -52,12 +55,15 @@ async def issue_token(call: Call, request: TokenRequest) -> AccessToken:
 async def _use_assertion(call: Call, assertion: str) -> Assertion:
     services = call.services
     issuer, key_id = assertion_names(assertion)
+    if not (_NAME.match(issuer) and _NAME.match(key_id)):
+        raise HubError(Code.SIGN_IN_FAILED)
     key = await services.parties.live_key(issuer, key_id)
     if key is None:
         raise HubError(Code.SIGN_IN_FAILED)
     now = services.clock.wall()
     said = verify_assertion(assertion, key, audience=services.issuer, now=now)
-    if said.issuer != issuer:
+    good = (said.subject + said.jti).isprintable() and len(said.subject) <= SUBJECT_MOST
+    if said.issuer != issuer or not good:
         raise HubError(Code.SIGN_IN_FAILED)
     async with services.database.unit() as unit:
         new = await insert_new(

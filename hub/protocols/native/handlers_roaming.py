@@ -41,6 +41,7 @@ from operator_sdk.contract.messages.roaming import (
 from operator_sdk.contract.public_codes import Code
 
 HEARTBEAT_S = 15
+NUMBER_MOST = 2_000_000_000
 
 
 async def authorize(call: Call, request: AuthorizeRequest) -> Authorization:
@@ -114,7 +115,7 @@ async def list_records(call: Call, _: Empty) -> RecordPage:
 async def session_events(call: Call, _: Empty) -> Response:
     """Updates as server-sent events; `Last-Event-ID` is an update number."""
     text = call.last_event_id or call.query.get("above") or "0"
-    if not text.isdigit() or len(text) > 10:
+    if not (text.isascii() and text.isdigit()) or int(text[:11]) > NUMBER_MOST:
         raise HubError(Code.MALFORMED, field="last-event-id")
     session_id = call.path["session_id"]
     await call.services.roaming.reading.session(call.viewer, session_id)
@@ -144,6 +145,9 @@ async def _events(call: Call, session_id: str, above: int) -> AsyncIterator[byte
                 async with asyncio.timeout(HEARTBEAT_S):
                     event = await queue.get()
             except TimeoutError:
+                if task.done():
+                    # It broke: the stream is cut, and its reader comes again.
+                    return
                 yield b": still here\n\n"
                 continue
             if event is None:

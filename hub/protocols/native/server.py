@@ -34,6 +34,9 @@ log = logging.getLogger("interpile.native")
 
 PUBLIC_RATE_PER_S = 50
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}\Z")
+_ENUM_VALUE = re.compile(r"(Invalid enum value) .*?(?= - at `|\Z)", re.DOTALL)
+"""The only words of msgspec that repeat a value; all others name the place and the expected type."""
+
 _PATH_VALUE = re.compile(r"[A-Za-z0-9._:-]{1,80}\Z")
 
 
@@ -206,6 +209,23 @@ def _path(request: Request) -> dict[str, str]:
 
 
 def _decode(operation: Operation, request: Request, body: bytes) -> Message:
+    if any("\0" in value for value in request.query_params.values()):
+        raise HubError(Code.MALFORMED, problem="NUL")
+    message = _message(operation, request, body)
+    # No text of ours holds NUL, and not every engine stores it.
+    if (b"\\u0000" in body or b"%00" in body) and _holds_nul(msgspec.to_builtins(message)):
+        raise HubError(Code.MALFORMED, problem="NUL")
+    return message
+
+
+def _holds_nul(value: object) -> bool:
+    if isinstance(value, str):
+        return "\0" in value
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return any(_holds_nul(part) for part in parts)
+
+
+def _message(operation: Operation, request: Request, body: bytes) -> Message:
     if operation.method == "GET":
         return operation.request()
     try:
@@ -216,8 +236,7 @@ def _decode(operation: Operation, request: Request, body: bytes) -> Message:
             return msgspec.convert(fields, type=operation.request)
         return msgspec.json.decode(body or b"{}", type=operation.request)
     except msgspec.ValidationError as problem:
-        # msgspec names the place and the expected type, never the value.
-        raise HubError(Code.MALFORMED, problem=str(problem)) from problem
+        raise HubError(Code.MALFORMED, problem=_ENUM_VALUE.sub(r"\1", str(problem))) from problem
     except (msgspec.DecodeError, ValueError) as problem:
         raise HubError(Code.MALFORMED, problem="not valid JSON or form data") from problem
 

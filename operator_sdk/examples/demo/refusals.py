@@ -37,13 +37,13 @@ async def _token_blocked(people: People) -> Refusal:
 
 async def _insufficient_funds(people: People, poor: HostedDriver) -> Refusal:
     """A driver of C with three yuan in the wallet."""
-    session = await poor.start(people.connectors[4])
+    session = await poor.start(people.connectors[5])
     return Refusal(session.refusal or session.state, await poor.held_fen())
 
 
 async def _connector_faulted(people: People) -> Refusal:
     """A pile that A has reported faulty; B's app holds first, asks, and gives back."""
-    connector = people.connectors[4]
+    connector = people.connectors[6]
     fault = f"/local/connectors/{connector}/fault"
     await people.a_piles.post(fault, faulted=True)
     await _until_known(people, connector, "faulted")

@@ -53,8 +53,8 @@ class Screen:
 
     def __init__(self) -> None:
         self.console = Console(highlight=False, emoji=False)
-        self.console.width = min(self.console.width, WIDTH_MOST)
         self._is_live = self.console.is_terminal
+        self.console.width = min(self.console.width, WIDTH_MOST) if self._is_live else WIDTH_MOST
         self._rows: list[Row] = []
         self._doing: dict[str, Spinner] = {}
         self._live = Live(console=self.console, get_renderable=self._area, refresh_per_second=8, transient=True)

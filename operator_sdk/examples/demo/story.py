@@ -37,7 +37,7 @@ from operator_sdk.examples.demo.trouble import Trouble
 from operator_sdk.examples.host.site import Site
 
 RICH, POOR = "13800000001", "13800000002"
-CONNECTORS_NEEDED = 5
+CONNECTORS_NEEDED = 7
 STATIONS_TAKEN = 3
 PATIENCE_S = 300
 

@@ -119,7 +119,7 @@ def answer_the_hub(app: OperatorApp, desk: Desk, store: Store) -> None:
 
     @app.release_authorization
     async def release_authorization(message: ReleaseRequest, _: Call) -> ReleaseReply:
-        return desk.release(message.authorization_id)
+        return desk.release(message.authorization_id, message.home_ref)
 
     @app.push_record
     async def push_record(message: HomeRecord, _: Call) -> RecordAnswer:

@@ -59,10 +59,15 @@ class Desk:
         self._store.add_hold(hold)
         return _answer_for(hold)
 
-    def release(self, authorization_id: str) -> ReleaseReply:
-        """Give the hold back. What is unknown is burnt; what was captured stays captured."""
+    def release(self, authorization_id: str, home_ref: str | None = None) -> ReleaseReply:
+        """Give the hold back. What is unknown is burnt; what was captured stays captured.
+
+        `home_ref` finds a hold whose authorization id never reached us.
+        """
         with self._store.unit():
             hold = self._store.hold_of(authorization_id)
+            if hold is None and home_ref is not None:
+                hold = self._store.hold(home_ref)
             state = AuthorizationState.RELEASED
             if hold is None:
                 self._store.burn(authorization_id)
@@ -136,5 +141,8 @@ def _answer_for(hold: Hold) -> HomeAuthorization:
     if hold.state == "released":
         return _refused(Code.RELEASED)
     return HomeAuthorization(
-        state=AuthorizationState.GRANTED, limit_fen=hold.amount_fen, home_ref=hold.hold_ref
+        state=AuthorizationState.GRANTED,
+        limit_fen=hold.amount_fen,
+        home_ref=hold.hold_ref,
+        subject=hold.driver_id,
     )

@@ -167,6 +167,7 @@ class Platform:
             )
         finally:
             connector.is_reserved = False
+            self.changed.set()
         return await self._start_authorized(connector, card, target, decided)
 
     async def _start_authorized(
