@@ -114,6 +114,7 @@ class Hub(Services):
         while True:
             try:
                 await self.accounts_jobs.purge()
+                await self.parties.purge()
                 async with self.database.unit() as unit:
                     await forget_nonces(unit, self.clock.wall())
                     await forget_assertions(unit, self.clock.wall())

@@ -82,7 +82,7 @@ async def ledger_fingerprint(hub: Hub) -> str:
     whole = hashlib.sha256()
     async with hub.database.reading() as unit:
         for table in FINGERPRINTED:
-            rows = (await (await unit.session.connection()).execute(select(table))).all()
+            rows = (await unit.execute(select(table))).all()
             for line in sorted(repr(tuple(row)) for row in rows):
                 whole.update(f"{table.name} {line}\n".encode())
     return whole.hexdigest()
@@ -179,7 +179,7 @@ class Rig:
             for letter in letters:
                 letter.due_at = now
             lanes = {letter.lane for letter in letters}
-            await unit.session.execute(
+            await unit.execute(
                 update(OutboxLane).where(OutboxLane.lane.in_(lanes)).values(due_at=now)  # type: ignore[attr-defined]
             )
 

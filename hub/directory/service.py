@@ -249,8 +249,8 @@ class DirectoryService:
         )
 
     async def connector_lately(self, party_id: str, connector_id: str) -> ConnectorInfo | None:
-        """The same, up to a second old where another process changed it."""
-        now, key = self._clock.wall(), (party_id, connector_id)
+        """The same, up to a second of business time old."""
+        now, key = self._clock.business(), (party_id, connector_id)
         info = self._lately.get(key, now)
         if info is None:
             async with self._database.reading() as unit:

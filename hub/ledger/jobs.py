@@ -7,7 +7,6 @@ from hub.core.clock import Clock
 from hub.core.database import Database, Unit
 from hub.ledger.service import Ledger
 from hub.ledger.tables_audit import Audit
-from hub.ledger.tables_hot import DATABASE_TROUBLE
 from hub.ledger.tables_seals import Head, lock_head, seal_waiting
 from operator_sdk.contract.messages.admin import LedgerReport
 
@@ -28,7 +27,7 @@ class LedgerJobs:
             try:
                 await self.seal()
                 await self.expire()
-            except DATABASE_TROUBLE as trouble:
+            except OSError as trouble:
                 log.warning("database trouble, trying again: %s", type(trouble).__name__)
             await asyncio.sleep(every_ms / 1000)  # not exact: a pause of the machine
 

@@ -5,27 +5,12 @@ so they are written out, once per engine. Errors are the driver's own. Instants 
 microseconds, as in hub.core.types.
 """
 
-import sqlite3
 from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, Protocol
 
-import asyncpg
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
-
 from hub.core.database import Unit
 from hub.ledger.model import Account, Balance, EntryFacts, PostingFacts, kind_of, natural_fen
-
-DATABASE_TROUBLE = (
-    OSError,
-    DBAPIError,
-    PoolTimeout,
-    asyncpg.PostgresError,
-    asyncpg.InterfaceError,
-    sqlite3.OperationalError,
-)
-"""What a loop that works the books must outlive: the unit was undone, and the next round tries again."""
 
 CHUNK = 200
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

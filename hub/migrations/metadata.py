@@ -13,6 +13,7 @@ from hub.directory.triggers import TRIGGERS as DIRECTORY
 from hub.ledger import tables as ledger
 from hub.ledger.triggers import TRIGGERS as LEDGER
 from hub.parties import tables as parties
+from hub.parties import tables_staff as parties_staff
 from hub.parties.triggers import TRIGGERS as PARTIES
 from hub.roaming import tables as roaming
 from hub.roaming import tables_records as roaming_records
@@ -21,6 +22,7 @@ from hub.roaming.triggers import TRIGGERS as ROAMING
 ROWS = (
     core,
     parties,
+    parties_staff,
     directory,
     ledger,
     accounts,

@@ -78,8 +78,6 @@ class StaffRow(SQLModel, table=True):
     login: str = Field(primary_key=True, max_length=40)
     password_hash: str = Field(max_length=200)
     roles: str = Field(max_length=400)
-    failures: int = 0
-    locked_until: datetime | None = instant(nullable=True)
     created_at: datetime = instant()
 
 

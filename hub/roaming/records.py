@@ -26,7 +26,6 @@ from operator_sdk.contract.messages.records import (
 )
 from operator_sdk.contract.public_codes import Code
 
-
 NEVER_GRANTED = frozenset({AuthorizationState.PENDING, AuthorizationState.REFUSED})
 
 

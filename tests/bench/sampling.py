@@ -7,6 +7,7 @@ SIGUSR1 begins, SIGUSR2 ends and writes the stacks.
 
 import json
 import marshal
+import re
 import signal
 import time
 from collections import Counter
@@ -119,19 +120,22 @@ class Profile:
         console.print(table)
 
 
+_PLACES = re.compile(r"/(?:site-packages/|lib/python3\.\d+/(?!site-packages))|/(?=(?:hub|operator_sdk|tests)/)")
+
+
 def _short(file: str) -> str:
-    for mark in ("/site-packages/", "/lib/python3.", "/hub/", "/operator_sdk/", "/tests/"):
-        _, found, after = file.rpartition(mark)
-        if found:
-            return after if "python" in mark or "packages" in mark else mark.strip("/") + "/" + after
-    return file
+    places = list(_PLACES.finditer(file))
+    if not places:
+        return file
+    rest = file[places[-1].end() :]
+    return f"stdlib/{rest}" if "lib/python3" in places[-1][0] else rest
 
 
 def _package(file: str) -> str:
-    head, _, rest = file.partition("/")
-    if head[:1].isdigit():  # the rest of .../lib/python3.11/...
-        return f"stdlib {rest.partition('/')[0].removesuffix('.py')}"
-    return "/".join(file.split("/")[:2]) if head in {"hub", "operator_sdk", "sqlalchemy"} else head
+    """Two steps of the path where a package is ours or big, else one."""
+    parts = file.split("/")
+    deep = parts[0] in {"hub", "operator_sdk", "sqlalchemy", "stdlib"}
+    return "/".join(parts[:2]).removesuffix(".py") if deep else parts[0]
 
 
 def _text(frame: Frame) -> str:

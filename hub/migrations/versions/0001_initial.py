@@ -392,12 +392,18 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("session_id", "number"),
     )
     op.create_table(
+        "sign_in_failure",
+        sa.Column("login", sa.String(length=40), nullable=False),
+        sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("last_at", UtcDateTime(), nullable=True),
+        sa.PrimaryKeyConstraint("login"),
+    )
+    op.create_index(op.f("ix_sign_in_failure_last_at"), "sign_in_failure", ["last_at"], unique=False)
+    op.create_table(
         "staff",
         sa.Column("login", sa.String(length=40), nullable=False),
         sa.Column("password_hash", sa.String(length=200), nullable=False),
         sa.Column("roles", sa.String(length=400), nullable=False),
-        sa.Column("failures", sa.Integer(), nullable=False),
-        sa.Column("locked_until", UtcDateTime(), nullable=True),
         sa.Column("created_at", UtcDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("login"),
     )
