@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from sqlmodel import SQLModel, select, update
+from sqlmodel import SQLModel, col, select, update
 
 from hub.app import create_app
 from hub.clearing.tables import ObligationRow
@@ -168,20 +168,23 @@ class Rig:
     async def make_due(self, *kinds: str) -> None:
         """What waits for a time, of these kinds or of all, is due now."""
         now = self.hub.clock.wall()
-        open_ones = [
-            OutboxLetter.done_at.is_(None),  # type: ignore[union-attr]
-            OutboxLetter.dead_at.is_(None),  # type: ignore[union-attr]
-        ]
+        open_ones = [col(OutboxLetter.done_at).is_(None), col(OutboxLetter.dead_at).is_(None)]
         if kinds:
-            open_ones.append(OutboxLetter.kind.in_(kinds))  # type: ignore[attr-defined]
+            open_ones.append(col(OutboxLetter.kind).in_(kinds))
         async with self.hub.database.unit() as unit:
             letters = (await unit.session.exec(select(OutboxLetter).where(*open_ones))).all()
             for letter in letters:
                 letter.due_at = now
             lanes = {letter.lane for letter in letters}
             await unit.execute(
-                update(OutboxLane).where(OutboxLane.lane.in_(lanes)).values(due_at=now)  # type: ignore[attr-defined]
+                update(OutboxLane).where(col(OutboxLane.lane).in_(lanes)).values(due_at=now)
             )
+
+    async def has_tried(self, attempts: int) -> None:
+        """Every open letter has been tried so often in vain."""
+        open_ones = col(OutboxLetter.done_at).is_(None), col(OutboxLetter.dead_at).is_(None)
+        async with self.hub.database.unit() as unit:
+            await unit.execute(update(OutboxLetter).where(*open_ones).values(attempts=attempts))
 
     async def work_now(self, *kinds: str) -> int:
         """Do what waits for a time, as if the time had come."""

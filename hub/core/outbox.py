@@ -91,10 +91,13 @@ class Outbox:
         self._database, self._clock, self._ids, self._doorbell = database, clock, ids, doorbell
         self._owner = owner
         self._handlers: dict[str, Handler] = {}
+        self._stubborn: set[str] = set()
 
-    def handle(self, kind: str, handler: Handler) -> None:
-        """Register who delivers letters of a kind."""
+    def handle(self, kind: str, handler: Handler, *, stubborn: bool = False) -> None:
+        """Register who delivers letters of a kind; stubborn ones are tried until they arrive."""
         self._handlers[kind] = handler
+        if stubborn:
+            self._stubborn.add(kind)
 
     def ring(self, lane: str) -> None:
         """Ring for a lane whose letter was written, durably, by a set-based statement."""
@@ -214,7 +217,7 @@ class Outbox:
 
     async def _retry(self, letter: Letter, reason: str, after_s: int | None) -> None:
         attempts = letter.attempts + 1
-        if attempts >= ATTEMPTS_MOST:
+        if attempts >= ATTEMPTS_MOST and letter.kind not in self._stubborn:
             await self._bury(letter, reason)
             return
         wait = timedelta(seconds=backoff_s(attempts) if after_s is None else after_s)

@@ -31,13 +31,11 @@ class RoamingJobs:
         self._c, self._charges, self._stopping, self._records = context, charges, stopping, records
 
     def register(self) -> None:
-        """Hand the handlers to the outbox."""
+        """Hand the handlers to the outbox. Money and stops are carried until they arrive, however late."""
+        for kind in ("push_record", "push_settlement", "release_authorization", "stop_at_host"):
+            self._c.outbox.handle(kind, getattr(self, kind), stubborn=True)
         for kind in (
             "push_session",
-            "push_record",
-            "push_settlement",
-            "release_authorization",
-            "stop_at_host",
             "authorize_timeout",
             "authorization_unused",
             "start_check",

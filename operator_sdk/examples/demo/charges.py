@@ -55,7 +55,7 @@ class Charges:
         """A driver of B in B's own app; it ends at the energy asked for."""
         target = {"kind": "energy", "value": HOME_TARGET_WH}
         session_id = await self._start_in_app("B-0001", self._people.connectors[0], target)
-        row = self._row("陈晓 Chen Xiao", "B 的应用 home app", self._people.connectors[0])
+        row = self._row("陈晓 Chen Xiao", "应用 home", self._people.connectors[0])
         await self._follow(row, self._people.b_office, session_id)
 
     async def by_hub(self, driver: HostedDriver, edge: datetime) -> None:
@@ -73,7 +73,7 @@ class Charges:
                 stopped = True
                 await driver.stop(session.session_id)
 
-        row = self._row("周杰 Zhou Jie (C)", "枢纽扫码 hub scan", connector)
+        row = self._row("周杰 Zhou Jie", "扫码 hub", connector)
         await self._follow(row, driver.client, session.session_id, stop_after_edge)
 
     async def by_host(self) -> None:
@@ -90,7 +90,7 @@ class Charges:
                 stopped = True
                 await self._people.a_piles.post(tap, card=card)
 
-        row = self._row("李雷 Li Lei", "A 桩刷卡 host card", connector)
+        row = self._row("李雷 Li Lei", "刷卡 host", connector)
         await self._follow(row, self._people.b_office, begun["session_id"], tap_again)
 
     async def with_outage(self) -> Outage:
@@ -102,7 +102,7 @@ class Charges:
         target = {"kind": "energy", "value": min(target_wh, 30_000)}
         connector = self._people.connectors[3]
         session_id = await self._start_in_app("B-0003", connector, target, limit_fen=LIMIT_FEN_OUTAGE)
-        row = self._row("韩梅 Han Mei", "断网 with outage", connector)
+        row = self._row("韩梅 Han Mei", "断网 outage", connector)
         mid_charge = asyncio.Event()
 
         async def reached(update: SessionProgress) -> None:

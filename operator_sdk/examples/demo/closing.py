@@ -37,7 +37,7 @@ async def close(network: Network, administrator: Administrator, people: People, 
         raise Trouble(f"the closed cycle is {result.cycle.state}, not fixed")
     _show_obligations(screen, result)
     positions = dict.fromkeys((HUB, A, B, C), 0) | {one.party_id: one.amount_fen for one in result.positions}
-    async with screen.step("对账单: A、B 自取, C 由工作人员", "statements: A and B fetch, C by staff"):
+    async with screen.step("对账单: A、B 自取, C 由工作人员", "statements"):
         cycle_id = result.cycle.cycle_id
         statements = [
             await people.a_office.get_statement(cycle_id),
@@ -46,7 +46,7 @@ async def close(network: Network, administrator: Administrator, people: People, 
         ]
     _check(statements, result, positions)
     _show_statements(screen, statements, positions)
-    async with screen.step("由原始分录核验账本", "the ledger is recomputed from raw entries") as detail:
+    async with screen.step("由原始分录核验账本", "ledger recomputed") as detail:
         ledger = await administrator.verify_ledger()
         detail.append(f"{ledger['postings']} 笔过账 postings, {ledger['entries']} 条分录 entries")
     return Closed(result, positions, ledger)

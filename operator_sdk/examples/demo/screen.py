@@ -11,7 +11,6 @@ from time import monotonic
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.panel import Panel
-from rich.progress_bar import ProgressBar
 from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
@@ -28,6 +27,7 @@ STATES = {
     "settled": "已结算 settled",
     "start_failed": "未启动 failed",
 }
+BAR_WIDTH = 10
 PLAIN_EVERY_PERCENT = 25
 
 
@@ -146,7 +146,7 @@ class Screen:
     def _table(self) -> Table:
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
         for name, justify in (
-            ("司机 Driver", "left"), ("方式 Start", "left"), ("枪 Connector", "left"), ("状态 State", "left"),
+            ("司机 Driver", "left"), ("启动 Start", "left"), ("枪 Plug", "left"), ("状态 State", "left"),
             ("进度 Progress", "left"), ("kWh", "right"), ("元 CNY", "right"), ("剩余 Left", "right"),
         ):  # fmt: skip
             table.add_column(name, justify="right" if justify == "right" else "left", no_wrap=True)
@@ -158,22 +158,23 @@ class Screen:
 def _cells(row: Row) -> list[RenderableType]:
     last = row.last
     percent = None if last is None else last.percent
-    bar = Table.grid(padding=(0, 1, 0, 0))
-    bar.add_row(
-        ProgressBar(total=100, completed=percent or 0, width=12, complete_style="green"),
-        Text("" if percent is None else f"{percent:>3} %"),
-    )
     style = "green" if row.state in {"charging", "settled"} else "yellow"
     return [
         Text(row.driver),
         Text(row.way),
         Text(row.connector),
         Text(STATES.get(row.state, row.state), style=style),
-        bar,
+        _bar(percent),
         kwh(last.energy_wh if last else 0),
         yuan(last.amount_fen if last else 0),
         left(last),
     ]
+
+
+def _bar(percent: int | None) -> Text:
+    done = (percent or 0) * BAR_WIDTH // 100
+    figure = "  – " if percent is None else f"{percent:>3} %"
+    return Text.assemble(("━" * done, "green"), ("━" * (BAR_WIDTH - done), "bright_black"), " ", figure)
 
 
 def _plainly(update: SessionProgress) -> str:

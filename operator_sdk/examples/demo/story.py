@@ -124,10 +124,10 @@ async def _set_up(made: Network, administrator: Administrator, screen: Screen) -
     stations = await _import(made, administrator, screen) if made.options.stations else []
     edge = city.next_edge(made.clock.business(), made.options.speed)
     site = city.imported(edge, stations) if stations else city.generated(edge)
-    async with screen.step("A 的平台: 电价与电站", "A's platform: tariff and stations published") as detail:
+    async with screen.step("A 的平台发布电价与电站", "A publishes") as detail:
         await made.start_a(site)
-        detail.append(f"{len(site.stations)} 站 stations, {len(city.fast_connectors(site))} 快充枪 fast")
-        detail.append(f"峰段 peak {edge.astimezone(city.ZONE):%H:%M}")
+        detail.append(f"{len(site.stations)} 站 stations, {len(city.fast_connectors(site))} 快充 fast")
+        detail.append(f"峰 peak {edge.astimezone(city.ZONE):%H:%M}")
     return site, edge
 
 
