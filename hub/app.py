@@ -19,9 +19,9 @@ from hub.core.limits import Limits
 from hub.core.logs import configure_logs
 from hub.core.metrics import OLDEST_DUE
 from hub.core.outbox import oldest_due
-from hub.core.requests import current_request_id
+from hub.core.requests import current_request_id, set_request_id
 from hub.protocols.native.handlers import HANDLERS
-from hub.protocols.native.server import NativeServer, error_response
+from hub.protocols.native.server import NativeServer, error_response, request_id_of
 from hub.settings import Settings
 from hub.wiring import Hub, open_hub
 from hub.worker import background
@@ -94,10 +94,14 @@ async def metrics(request: Request) -> Response:
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
 
-async def on_http_error(_: Request, problem: Exception) -> Response:
+async def on_http_error(request: Request, problem: Exception) -> Response:
     """No such route, or no such method on it."""
+    hub: Hub = request.app.state.hub
+    set_request_id(request_id_of(request, hub.ids))
     status = problem.status_code if isinstance(problem, HTTPException) else 404
-    return error_response(HubError(Code.METHOD_NOT_ALLOWED if status == 405 else Code.NOT_FOUND))
+    response = error_response(HubError(Code.METHOD_NOT_ALLOWED if status == 405 else Code.NOT_FOUND))
+    response.headers["x-request-id"] = current_request_id()
+    return response
 
 
 async def on_bug(_: Request, problem: Exception) -> Response:

@@ -16,7 +16,7 @@ from operator_sdk.contract.operations import HUB, OPERATOR, Operation, Scope
 from operator_sdk.contract.public_codes import PUBLIC_CODES, Code
 from operator_sdk.contract.signing import SigningKey, sign_answer, sign_request
 
-COMMON_ERRORS = (Code.MALFORMED, Code.TOO_LARGE, Code.TOO_MANY_REQUESTS, Code.INTERNAL)
+COMMON_ERRORS = (Code.MALFORMED, Code.TOO_LARGE, Code.TOO_MANY_REQUESTS, Code.INTERNAL, Code.UNAVAILABLE)
 VECTOR_SEED = bytes(range(32))
 VECTOR_CREATED = 1_780_000_000
 
@@ -121,12 +121,8 @@ def _query(name: str, schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _responses(operation: Operation) -> dict[str, Any]:
-    media = "text/event-stream" if operation.stream else "application/json"
     responses: dict[str, Any] = {
-        str(operation.success): {
-            "description": "Done",
-            "content": {media: {"schema": _ref(operation.reply)}},
-        }
+        str(operation.success): {"description": "Done", "content": _content(operation)}
     }
     codes = {*COMMON_ERRORS, *operation.errors}
     if Scope.PUBLIC not in operation.scopes:
@@ -144,6 +140,32 @@ def _responses(operation: Operation) -> dict[str, Any]:
             "content": {"application/json": {"schema": _ref(ErrorBody)}},
         }
     return responses
+
+
+def _content(operation: Operation) -> dict[str, Any]:
+    if operation.stream:
+        return {"text/event-stream": {"schema": _event(operation)}}
+    content: dict[str, Any] = {"application/json": {"schema": _ref(operation.reply)}}
+    if operation.id == "get_statement":
+        content |= {"text/csv": {"schema": {"type": "string"}}, "text/html": {"schema": {"type": "string"}}}
+    return content
+
+
+def _event(operation: Operation) -> dict[str, Any]:
+    """One server-sent event: `progress` has an update number and an update, `end` has neither."""
+    data = {
+        "type": "string",
+        "contentMediaType": "application/json",
+        "contentSchema": _ref(operation.reply),
+    }
+    progress = {"event": {"const": "progress"}, "id": {"type": "string"}, "data": data}
+    end = {"event": {"const": "end"}, "data": {"type": "string"}}
+    return {
+        "oneOf": [
+            {"type": "object", "required": sorted(properties), "properties": properties}
+            for properties in (progress, end)
+        ]
+    }
 
 
 def _ref(kind: type[Message]) -> dict[str, str]:

@@ -31,9 +31,8 @@ class WorkerProcess:
         return self._runner.run(self._work(lane))
 
     async def _work(self, lane: str) -> int:
-        if not await self._hub.outbox.claim(lane):
-            return 0
-        return await self._hub.outbox.work_lane(lane)
+        lease = await self._hub.outbox.claim(lane)
+        return 0 if lease is None else await self._hub.outbox.work_lane(lease)
 
     def close(self) -> None:
         """Give everything back."""

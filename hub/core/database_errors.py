@@ -1,5 +1,35 @@
-"""What a broken, missing or unreachable database raises: the command line makes one line of it."""
+"""What a broken, missing or unreachable database raises, whichever of its layers notices first."""
 
-from sqlalchemy.exc import SQLAlchemyError
+import asyncpg
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 DATABASE_ERRORS: tuple[type[Exception], ...] = (SQLAlchemyError, OSError)
+"""The command line makes one line of these."""
+
+DRIVER_ERRORS: tuple[type[Exception], ...] = (
+    DBAPIError,
+    PoolTimeout,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    OSError,
+)
+
+_AWAY = ("08", "53", "57")
+"""SQLSTATE classes: the connection, no room for another one, the operator (a server that goes down or comes up)."""
+
+_CLOSED = "55000"
+"""A database that takes no connections just now."""
+
+
+def is_out_of_reach(problem: Exception) -> bool:
+    """Whether it says that the database is away, and nothing about the statement."""
+    if isinstance(problem, (OperationalError, InterfaceError, PoolTimeout, asyncpg.InterfaceError, OSError)):
+        return True
+    if isinstance(problem, DBAPIError):
+        return problem.connection_invalidated or _is_away(getattr(problem.orig, "sqlstate", None))
+    return isinstance(problem, asyncpg.PostgresError) and _is_away(problem.sqlstate)
+
+
+def _is_away(sqlstate: str | None) -> bool:
+    return sqlstate is not None and (sqlstate[:2] in _AWAY or sqlstate == _CLOSED)

@@ -76,6 +76,14 @@ class Letter:
     created_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to work a lane for a while. No two claims have the same token, not even of one process."""
+
+    lane: str
+    token: str
+
+
 Handler = Callable[[Letter], Awaitable[None]]
 
 
@@ -141,8 +149,8 @@ class Outbox:
         statement = insert.on_conflict_do_update(index_elements=["lane"], set_={"due_at": due}, where=earlier)
         await unit.execute(statement)
 
-    async def due_lanes(self, most: int) -> list[str]:
-        """Claim lanes that are due, under a lease of this owner."""
+    async def due_lanes(self, most: int) -> list[Lease]:
+        """Claim lanes that are due."""
         now = self._clock.wall()
         async with self._database.unit() as unit:
             free = or_(col(OutboxLane.lease_until).is_(None), col(OutboxLane.lease_until) < now)
@@ -154,26 +162,31 @@ class Outbox:
                 .with_for_update(skip_locked=True)
             )
             lanes = list((await unit.session.exec(statement)).all())
-            for lane in lanes:
-                lane.lease_until, lane.lease_owner = now + LEASE, self._owner
-            return [lane.lane for lane in lanes]
+            return [self._lease(lane, now) for lane in lanes]
 
-    async def claim(self, lane: str) -> bool:
-        """Claim one lane that somebody rang for; False when it is not due or another holds it."""
+    def _lease(self, row: OutboxLane, now: datetime) -> Lease:
+        lease = Lease(row.lane, f"{self._owner}:{self._ids.digits(12)}")
+        row.lease_until, row.lease_owner = now + LEASE, lease.token
+        return lease
+
+    async def claim(self, lane: str) -> Lease | None:
+        """Claim one lane that somebody rang for; None when it is not due or another holds it."""
         now = self._clock.wall()
         async with self._database.unit() as unit:
             row = await unit.session.get(OutboxLane, lane, with_for_update={"skip_locked": True})
             if row is None or row.due_at is None or row.due_at > now:
-                return False
+                return None
             if row.lease_until is not None and row.lease_until >= now:
-                return False
-            row.lease_until, row.lease_owner = now + LEASE, self._owner
-            return True
+                return None
+            return self._lease(row, now)
 
-    async def work_lane(self, lane: str) -> int:
-        """Deliver a claimed lane's due letters in order, then give the lease back. Returns letters done."""
+    async def work_lane(self, lease: Lease) -> int:
+        """Deliver a claimed lane's due letters in order, then give the lease back. Returns letters done.
+
+        Whoever lost the lease in the meantime (a process that stood still) delivers nothing more.
+        """
         done = 0
-        while (letter := await self._next(lane)) is not None:
+        while (letter := await self._next(lease)) is not None:
             try:
                 await self._handlers[letter.kind](letter)
             except Later as outcome:
@@ -189,18 +202,20 @@ class Outbox:
             else:
                 await self._finish(letter)
                 done += 1
-        await self._release(lane)
+        await self._release(lease)
         return done
 
-    async def _next(self, lane: str) -> Letter | None:
+    async def _next(self, lease: Lease) -> Letter | None:
         """The lane's first open letter if it is due, letters beaten by a newer one passed over."""
         async with self._database.unit() as unit:
-            await unit.execute(
+            held = await unit.execute(
                 update(OutboxLane)
-                .where(col(OutboxLane.lane) == lane, col(OutboxLane.lease_owner) == self._owner)
+                .where(col(OutboxLane.lane) == lease.lane, col(OutboxLane.lease_owner) == lease.token)
                 .values(lease_until=self._clock.wall() + LEASE)
             )
-            rows = (await unit.session.exec(_open_letters(lane))).all()
+            if not held.rowcount:
+                return None
+            rows = (await unit.session.exec(_open_letters(lease.lane))).all()
             newest = {row.newest_key: row.letter_id for row in rows if row.newest_key}
             for row in rows:
                 if row.newest_key and newest[row.newest_key] != row.letter_id:
@@ -236,12 +251,12 @@ class Outbox:
             now = self._clock.wall()
             await _set(unit, letter, attempts=letter.attempts + 1, reason=reason[:200], dead_at=now)
 
-    async def _release(self, lane: str) -> None:
+    async def _release(self, lease: Lease) -> None:
         async with self._database.unit() as unit:
-            row = await unit.session.get(OutboxLane, lane, with_for_update=True)
-            if row is None or row.lease_owner != self._owner:
+            row = await unit.session.get(OutboxLane, lease.lane, with_for_update=True)
+            if row is None or row.lease_owner != lease.token:
                 return
-            due = (await unit.session.exec(_open_letters(lane))).first()
+            due = (await unit.session.exec(_open_letters(lease.lane))).first()
             row.due_at = due.due_at if due else None
             row.lease_until = row.lease_owner = None
 

@@ -22,7 +22,7 @@ class OutboxLane(SQLModel, table=True):
     lane: str = Field(primary_key=True, max_length=80)
     due_at: datetime | None = instant(nullable=True, index=True)
     lease_until: datetime | None = instant(nullable=True)
-    lease_owner: str | None = Field(default=None, max_length=64)
+    lease_owner: str | None = Field(default=None, max_length=80)
 
 
 class OutboxLetter(SQLModel, table=True):

@@ -22,6 +22,14 @@ from operator_sdk.contract.public_codes import Code
 LOOK_AGAIN_S = 5
 """A follower looks for itself this often, should a notice be lost."""
 
+BILLED = frozenset({SessionState.BILLED, SessionState.SETTLED})
+"""What the bill said is not for an update to change."""
+
+SHOWN = (
+    "started_at", "last_at", "energy_wh", "amount_fen", "power_w",
+    "shortfall_ws", "percent", "seconds_left", "stop_reason",
+)  # fmt: skip
+
 CLOSED = frozenset({SessionState.BILLED, SessionState.SETTLED, SessionState.REFUSED, SessionState.START_FAILED})
 
 
@@ -92,13 +100,12 @@ class Following:
             await self._charges.fail_start(unit, session, update.stop_reason or Code.HOST_REFUSED)
         else:
             session.state = live.state
-        for name in ("started_at", "last_at", "last_number", "energy_wh", "amount_fen", "power_w"):
-            setattr(session, name, getattr(live, name))
-        session.shortfall_ws, session.percent = live.shortfall_ws, live.percent
-        session.seconds_left, session.stop_reason = live.seconds_left, live.stop_reason
+        session.last_number = live.last_number
+        if SessionState(session.state) not in BILLED:
+            for name in SHOWN:
+                setattr(session, name, getattr(live, name))
+            session.ended_at = update.at if update.state is SessionState.ENDED else session.ended_at
         session.suspense = None
-        if update.state is SessionState.ENDED:
-            session.ended_at = update.at
         session.updated_at = self._c.clock.business()
         if session.home_follows:
             await self._c.outbox.post(

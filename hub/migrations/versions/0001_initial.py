@@ -260,7 +260,7 @@ def upgrade() -> None:
         sa.Column("lane", sa.String(length=80), nullable=False),
         sa.Column("due_at", UtcDateTime(), nullable=True),
         sa.Column("lease_until", UtcDateTime(), nullable=True),
-        sa.Column("lease_owner", sa.String(length=64), nullable=True),
+        sa.Column("lease_owner", sa.String(length=80), nullable=True),
         sa.PrimaryKeyConstraint("lane"),
     )
     op.create_index(op.f("ix_outbox_lane_due_at"), "outbox_lane", ["due_at"], unique=False)

@@ -18,6 +18,7 @@ from starlette.routing import Route
 from hub.core.clock import unix_s
 from hub.core.database import OutOfReach
 from hub.core.errors import HubError, NotFoundError, TooManyError
+from hub.core.ids import Ids
 from hub.core.limits import Limits
 from hub.core.metrics import REQUESTS, observed
 from hub.core.nonces import Nonces
@@ -62,7 +63,7 @@ class NativeServer:
         handler = self._handlers[operation.id]
 
         async def endpoint(request: Request) -> Response:
-            set_request_id(self._request_id(request))
+            set_request_id(request_id_of(request, self._s.ids))
             with observed(operation.id):
                 try:
                     response = await self._answer(operation, handler, request)
@@ -77,10 +78,6 @@ class NativeServer:
             return response
 
         return endpoint
-
-    def _request_id(self, request: Request) -> str:
-        given = request.headers.get("x-request-id", "")
-        return given if _REQUEST_ID.match(given) else self._s.ids.new("req")
 
     async def _answer(self, operation: Operation, handler: Handler, request: Request) -> Response:
         body = await _read_body(request, operation.max_body)
@@ -178,6 +175,12 @@ class NativeServer:
     async def _sign_refusal(self, operation: Operation, request: Request, response: Response) -> None:
         if operation.signed and request.headers.get("signature"):
             self._sign(request, response)
+
+
+def request_id_of(request: Request, ids: Ids) -> str:
+    """The caller's request id, or a new one where it has none that could go into a log."""
+    given = request.headers.get("x-request-id", "")
+    return given if _REQUEST_ID.match(given) else ids.new("req")
 
 
 async def _read_body(request: Request, most: int) -> bytes:
