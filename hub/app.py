@@ -23,7 +23,7 @@ from hub.core.requests import current_request_id, set_request_id
 from hub.protocols.native.handlers import HANDLERS
 from hub.protocols.native.server import NativeServer, error_response, request_id_of
 from hub.settings import Settings
-from hub.wiring import Hub, open_hub
+from hub.wiring import Hub, open_hub, try_to_open
 from hub.worker import background
 from operator_sdk.contract.messages.admin import Readiness
 from operator_sdk.contract.public_codes import Code
@@ -113,8 +113,13 @@ async def on_bug(_: Request, problem: Exception) -> Response:
 
 
 def serve(settings: Settings, host: str, port: int) -> None:
-    """Serve until told to stop."""
+    """Serve until told to stop.
+
+    Raises:
+        SettingsError, SecretsError: as `open_hub`; found out first, for the server would log a whole trace.
+    """
     configure_logs()
+    asyncio.run(try_to_open(settings))
     uvicorn.run(
         create_app(settings),
         host=host,

@@ -8,6 +8,7 @@ from pathlib import Path
 from hub.core.clock import SystemClock
 
 ENVIRONMENTS = ("production", "demo", "test")
+DEFAULT_QUEUE = "interpile"
 
 
 class SettingsError(Exception):
@@ -23,6 +24,7 @@ class Settings:
     migration_url: str | None = None
     redis_url: str | None = None
     broker_url: str | None = None
+    queue: str = DEFAULT_QUEUE
     public_url: str = "http://127.0.0.1:8080"
     party_id: str = "MA5HUB000"
     party_name: str = "Interpile"
@@ -49,7 +51,7 @@ class Settings:
         """Read the environment.
 
         Raises:
-            SettingsError: an unknown INTERPILE_ENV, a SPEED that production refuses, or a malformed value.
+            SettingsError: an unknown INTERPILE_ENV, a SPEED or a code file that production refuses, or a malformed value.
         """
         given = dict(os.environ if environ is None else environ)
         env = given.get("INTERPILE_ENV") or "production"
@@ -62,12 +64,15 @@ class Settings:
         if epoch is None and (speed != 1 or begun is not None):
             raise SettingsError("SPEED and INTERPILE_EPOCH_BUSINESS need INTERPILE_EPOCH")
         code_file = given.get("INTERPILE_CODE_FILE")
+        if code_file and env == "production":
+            raise SettingsError("INTERPILE_CODE_FILE needs INTERPILE_ENV demo or test")
         return cls(
             env=env,
             database_url=given.get("DATABASE_URL") or "sqlite:///interpile.db",
             migration_url=given.get("DATABASE_MIGRATION_URL") or None,
             redis_url=given.get("REDIS_URL") or None,
             broker_url=given.get("BROKER_URL") or None,
+            queue=given.get("INTERPILE_QUEUE") or DEFAULT_QUEUE,
             public_url=(given.get("INTERPILE_PUBLIC_URL") or "http://127.0.0.1:8080").rstrip("/"),
             party_id=given.get("INTERPILE_PARTY_ID") or "MA5HUB000",
             party_name=given.get("INTERPILE_PARTY_NAME") or "Interpile",

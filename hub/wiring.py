@@ -137,7 +137,7 @@ async def open_hub(settings: Settings) -> AsyncIterator[Hub]:
     database = Database(settings.database_url)
     outbound = Outbound(private=settings.relaxed)
     local = LocalDoorbell()
-    doorbell = CeleryDoorbell(settings.broker_url, local) if settings.broker_url else local
+    doorbell = CeleryDoorbell(settings.broker_url, settings.queue, local) if settings.broker_url else local
     try:
         await _check_roles(settings, database)
         hub = _build(settings, secrets, database, _Doors(outbound, doorbell, local))
@@ -151,6 +151,12 @@ async def open_hub(settings: Settings) -> AsyncIterator[Hub]:
             doorbell.close()
         await outbound.close()
         await database.close()
+
+
+async def try_to_open(settings: Settings) -> None:
+    """Raise what `open_hub` would refuse to start with."""
+    async with open_hub(settings):
+        pass
 
 
 async def _check_roles(settings: Settings, database: Database) -> None:

@@ -7,13 +7,14 @@ import signal
 from typing import Any
 
 from celery import Celery
-from celery.signals import worker_process_init, worker_process_shutdown
+from celery.signals import worker_init, worker_process_init, worker_process_shutdown
 
+from hub.commands.shell import TROUBLE, complain
 from hub.core.doorbell import TASK, celery_app
 from hub.core.logs import configure_logs
 from hub.core.runner import JobsRunner
-from hub.settings import Settings
-from hub.wiring import Hub, open_hub
+from hub.settings import DEFAULT_QUEUE, Settings
+from hub.wiring import Hub, open_hub, try_to_open
 
 DEFAULT_BROKER = "amqp://guest:guest@127.0.0.1:5672//"
 
@@ -45,7 +46,8 @@ _process: WorkerProcess | None = None
 
 def make_worker() -> Celery:
     """The Celery application with its one task."""
-    application = celery_app(os.environ.get("BROKER_URL") or DEFAULT_BROKER)
+    queue = os.environ.get("INTERPILE_QUEUE") or DEFAULT_QUEUE
+    application = celery_app(os.environ.get("BROKER_URL") or DEFAULT_BROKER, queue)
 
     @application.task(name=TASK, max_retries=0)
     def work_lane(lane: str) -> int:
@@ -60,6 +62,15 @@ def _this_process() -> WorkerProcess:
     if _process is None:
         _process = WorkerProcess()
     return _process
+
+
+@worker_init.connect
+def _check(**_: Any) -> None:
+    """Refuse before anything is forked: a process of the pool would only die and be made again."""
+    try:
+        asyncio.run(try_to_open(Settings.from_env()))
+    except TROUBLE as problem:
+        raise SystemExit(complain(problem)) from problem
 
 
 @worker_process_init.connect

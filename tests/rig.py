@@ -1,6 +1,6 @@
 """A real hub on a fresh database, served on a real port, with two operators' platforms around it.
 
-Jobs run when a test says so (`work`), and what waits for a time is made due by hand (`make_due`): nobody sleeps.
+Jobs run when a test says so (`work`), and what waits for a time is made due by hand (`make_due`).
 A is a native host, B a native home, C a hosted home, D a native home and host that takes part in nothing.
 """
 
@@ -35,7 +35,7 @@ from hub.wiring import Hub
 from operator_sdk import AsyncHubClient, BearerToken, OperatorCredentials
 from operator_sdk.client.patience import Patience
 from operator_sdk.contract.codes import ConnectorState, Role, TokenKind
-from operator_sdk.contract.messages.access import KeyAdd
+from operator_sdk.contract.messages.access import KeyAdd, StaffSignIn
 from operator_sdk.contract.messages.admin import (
     AgreementAdd,
     Customer,
@@ -45,7 +45,6 @@ from operator_sdk.contract.messages.admin import (
     StaffAdd,
     TopUp,
 )
-from operator_sdk.contract.messages.access import StaffSignIn
 from operator_sdk.contract.messages.common import Token
 from operator_sdk.contract.messages.directory import (
     Connector,
@@ -82,7 +81,7 @@ async def ledger_fingerprint(hub: Hub) -> str:
     whole = hashlib.sha256()
     async with hub.database.reading() as unit:
         for table in FINGERPRINTED:
-            rows = (await unit.execute(select(table))).all()
+            rows = (await unit.execute(table.select())).all()
             for line in sorted(repr(tuple(row)) for row in rows):
                 whole.update(f"{table.name} {line}\n".encode())
     return whole.hexdigest()
@@ -176,9 +175,7 @@ class Rig:
             for letter in letters:
                 letter.due_at = now
             lanes = {letter.lane for letter in letters}
-            await unit.execute(
-                update(OutboxLane).where(col(OutboxLane.lane).in_(lanes)).values(due_at=now)
-            )
+            await unit.execute(update(OutboxLane).where(col(OutboxLane.lane).in_(lanes)).values(due_at=now))
 
     async def has_tried(self, attempts: int) -> None:
         """Every open letter has been tried so often in vain."""
@@ -263,14 +260,14 @@ class Rig:
 
 def flat(hub: Hub, electricity: int = ELECTRICITY) -> TariffPut:
     """One price all day."""
-    period = TariffPeriod(
-        start_minute=0, end_minute=1440, electricity_micro=electricity, service_micro=SERVICE
-    )
+    period = TariffPeriod(start_minute=0, end_minute=1440, electricity_micro=electricity, service_micro=SERVICE)
     begins = hub.clock.business() - (timedelta(days=30) if electricity == ELECTRICITY else timedelta(0))
     return TariffPut(valid_from=begins, periods=[period])
 
 
-async def _add_party(hub: Hub, party_id: str, platform: Platform | None, roles: list[Role], prefix: str) -> None:
+async def _add_party(
+    hub: Hub, party_id: str, platform: Platform | None, roles: list[Role], prefix: str
+) -> None:
     add = PartyAdd(
         party_id=party_id,
         name=f"Operator {party_id}",
@@ -300,7 +297,9 @@ async def _set_up(hub: Hub, a: Platform, b: Platform, d: Platform) -> Customer:
     await hub.directory.put_tariff(A, "t", 1, flat(hub))
     plugs = [Connector(connector_id=name) for name in ("A1", "A2")]
     pile = Pile(pile_id="P1", kind="dc", rated_power_w=60_000, connectors=plugs)
-    station = StationPut(name="一站", latitude_e6=22_540_000, longitude_e6=114_050_000, tariff_id="t", piles=[pile])
+    station = StationPut(
+        name="一站", latitude_e6=22_540_000, longitude_e6=114_050_000, tariff_id="t", piles=[pile]
+    )
     await hub.directory.put_station(A, "S1", station)
     at = hub.clock.business()
     statuses = [
@@ -345,7 +344,8 @@ async def open_rig(kind: str, **settings: Any) -> AsyncIterator[Rig]:
             http = await stack.enter_async_context(httpx.AsyncClient(base_url=hub_at.url, trust_env=False))
             hub: Hub = app.state.hub
             customer = await _set_up(hub, *platforms)
-            rig = Rig(hub, hub_at.url, *platforms, http, logs, folder / "codes.jsonl", customer)
+            a, b, d = platforms
+            rig = Rig(hub, hub_at.url, a, b, d, http, logs, folder / "codes.jsonl", customer)
             yield rig
             await rig.audit()
             for client in rig._clients.values():

@@ -12,11 +12,11 @@ from operator_sdk.contract.messages.records import ChargeRecord, RecordReply
 from operator_sdk.contract.messages.roaming import (
     Authorization,
     AuthorizeRequest,
+    ScanRequest,
     Session,
     SessionUpdate,
     StartChargingRequest,
     StartRequest,
-    ScanRequest,
     UpdateReply,
 )
 from operator_sdk.contract.pricing import Reading, price, total_fen
@@ -29,7 +29,12 @@ FULL = Target()
 
 
 async def begin_by_home(
-    rig: Rig, *, limit_fen: int | None = HOLD_FEN, ref: str = "", target: Target = FULL, connector: str = CONNECTOR
+    rig: Rig,
+    *,
+    limit_fen: int | None = HOLD_FEN,
+    ref: str = "",
+    target: Target = FULL,
+    connector: str = CONNECTOR,
 ) -> Session:
     """B's driver begins in B's app."""
     request = StartRequest(

@@ -12,7 +12,6 @@ from typing import Any
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from hub.core.clock import SystemClock
 from operator_sdk import OperatorApp, SigningKey
 from operator_sdk.contract.codes import AuthorizationState, SessionState
 from operator_sdk.contract.messages.common import Empty
@@ -111,8 +110,10 @@ def _spoilt(message: Message, mood: str) -> Message:
         if name == b"signature":
             if mood == "unsigned":
                 continue
-            value = value.replace(value[5:9], b"AAAA" if value[5:9] != b"AAAA" else b"BBBB", 1)
-        kept.append((name, value))
+            other = b"AAAA" if value[5:9] != b"AAAA" else b"BBBB"
+            kept.append((name, value.replace(value[5:9], other, 1)))
+        else:
+            kept.append((name, value))
     return {**message, "headers": kept}
 
 
@@ -196,7 +197,7 @@ class Platform:
             driver_amount_fen=record.owed_fen,
             captured_fen=captured,
             released_fen=held - captured,
-            settled_at=SystemClock().business(),
+            settled_at=record.ended_at,
         )
 
     # As a host.

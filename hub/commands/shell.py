@@ -33,6 +33,10 @@ class Failed(Exception):
     """The command cannot do what was asked; its text is the one line that is printed."""
 
 
+TROUBLE: tuple[type[Exception], ...] = (HubError, Failed, SettingsError, SecretsError, *DATABASE_ERRORS)
+"""What is told in one line; anything else is a bug."""
+
+
 def group(text: str) -> typer.Typer:
     """A subcommand that has commands of its own, even if only one."""
     app = typer.Typer(help=text, no_args_is_help=True, add_completion=False, rich_markup_mode=None)
@@ -46,19 +50,24 @@ def run(app: typer.Typer, name: str, argv: Sequence[str]) -> int:
         typer.main.get_command(app).main(args=list(argv), prog_name=name)
     except SystemExit as done:
         return done.code if isinstance(done.code, int) else int(done.code is not None)
-    except HubError as refusal:
-        details = "; ".join(f"{name}: {value}" for name, value in refusal.details.items())
-        return _complain(f"{PUBLIC_CODES[refusal.code].en} ({refusal.code.value}) {details}")
-    except (Failed, SettingsError, SecretsError) as problem:
-        return _complain(str(problem))
-    except DATABASE_ERRORS as problem:
-        return _complain(_database_problem(problem))
+    except TROUBLE as problem:
+        return complain(problem)
     return 0
 
 
-def _complain(line: str) -> int:
-    print("interpile:", " ".join(line.split()), file=sys.stderr)
+def complain(problem: Exception) -> int:
+    """One line for what went wrong; returns the exit code."""
+    print("interpile:", " ".join(_in_words(problem).split()), file=sys.stderr)
     return 1
+
+
+def _in_words(problem: Exception) -> str:
+    if isinstance(problem, HubError):
+        details = "; ".join(f"{name}: {value}" for name, value in problem.details.items())
+        return f"{PUBLIC_CODES[problem.code].en} ({problem.code.value}) {details}"
+    if isinstance(problem, DATABASE_ERRORS):
+        return _database_problem(problem)
+    return str(problem)
 
 
 def _database_problem(problem: Exception) -> str:

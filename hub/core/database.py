@@ -5,41 +5,23 @@ of this process queue on a lock instead of on the file. PostgreSQL: READ COMMITT
 """
 
 import asyncio
-import sqlite3
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
-import asyncpg
 from sqlalchemy import Connection, CursorResult, Executable, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from hub.core.database_errors import DATABASE_ERRORS, is_out_of_reach
 from hub.core.errors import UnitOpenError
 
 
 class OutOfReach(OSError):
     """The database does not answer. Whether an open unit was committed is not known."""
-
-
-DATABASE_TROUBLE = (
-    DBAPIError,
-    PoolTimeout,
-    asyncpg.InterfaceError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.OperatorInterventionError,
-    sqlite3.OperationalError,
-)
-"""What a lost, locked or restarting database raises, through SQLAlchemy or from the bare drivers."""
-
-
-def _is_out_of_reach(problem: DBAPIError) -> bool:
-    return isinstance(problem, OperationalError | InterfaceError) or problem.connection_invalidated
 
 
 _OPEN: ContextVar[bool] = ContextVar("unit_open", default=False)
@@ -133,8 +115,8 @@ class Database:
         try:
             async with AsyncSession(engine, expire_on_commit=False) as session, session.begin():
                 yield Unit(session, self.dialect)
-        except DATABASE_TROUBLE as problem:
-            if isinstance(problem, DBAPIError) and not _is_out_of_reach(problem):
+        except DATABASE_ERRORS as problem:
+            if not is_out_of_reach(problem):
                 raise
             raise OutOfReach(type(problem).__name__) from problem
         finally:

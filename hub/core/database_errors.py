@@ -1,30 +1,31 @@
-"""What a broken, missing or unreachable database raises, whichever of its layers notices first."""
+"""What a broken, missing or unreachable database raises, whichever layer notices first."""
+
+import sqlite3
 
 import asyncpg
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-DATABASE_ERRORS: tuple[type[Exception], ...] = (SQLAlchemyError, OSError)
-"""The command line makes one line of these."""
-
-DRIVER_ERRORS: tuple[type[Exception], ...] = (
-    DBAPIError,
-    PoolTimeout,
+DATABASE_ERRORS: tuple[type[Exception], ...] = (
+    SQLAlchemyError,
     asyncpg.PostgresError,
     asyncpg.InterfaceError,
+    sqlite3.Error,
     OSError,
 )
+"""Everything it may raise: the command line makes one line of it."""
 
+_ALWAYS = (OperationalError, InterfaceError, PoolTimeout, asyncpg.InterfaceError, sqlite3.OperationalError, OSError)
 _AWAY = ("08", "53", "57")
-"""SQLSTATE classes: the connection, no room for another one, the operator (a server that goes down or comes up)."""
+"""SQLSTATE classes: the connection; no room for another one; the operator (a server that goes down or comes up)."""
 
 _CLOSED = "55000"
 """A database that takes no connections just now."""
 
 
 def is_out_of_reach(problem: Exception) -> bool:
-    """Whether it says that the database is away, and nothing about the statement."""
-    if isinstance(problem, (OperationalError, InterfaceError, PoolTimeout, asyncpg.InterfaceError, OSError)):
+    """Whether it says that the database is lost, locked or restarting, and nothing about the statement."""
+    if isinstance(problem, _ALWAYS):
         return True
     if isinstance(problem, DBAPIError):
         return problem.connection_invalidated or _is_away(getattr(problem.orig, "sqlstate", None))

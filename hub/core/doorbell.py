@@ -12,10 +12,9 @@ from hub.core.outbox import LocalDoorbell
 log = logging.getLogger("interpile.doorbell")
 
 TASK = "interpile.work_lane"
-QUEUE = "interpile"
 
 
-def celery_app(broker_url: str) -> Celery:
+def celery_app(broker_url: str, queue_name: str) -> Celery:
     """The Celery application: JSON, ids only, quorum queue, nothing kept as a result."""
     app = Celery("interpile", broker=broker_url, set_as_current=False)
     app.conf.update(
@@ -28,7 +27,7 @@ def celery_app(broker_url: str) -> Celery:
         worker_hijack_root_logger=False,
         broker_connection_retry_on_startup=True,
         broker_transport_options={"confirm_publish": True},
-        task_default_queue=QUEUE,
+        task_default_queue=queue_name,
         task_default_queue_type="quorum",
         task_default_exchange_type="topic",
         worker_detect_quorum_queues=True,
@@ -41,9 +40,11 @@ def celery_app(broker_url: str) -> Celery:
 class CeleryDoorbell:
     """Rings through a thread of its own, so that a slow or absent broker never holds up a request."""
 
-    def __init__(self, broker_url: str, local: LocalDoorbell) -> None:
-        self._app, self._local = celery_app(broker_url), local
+    def __init__(self, broker_url: str, queue_name: str, local: LocalDoorbell) -> None:
+        self._app, self._local = celery_app(broker_url, queue_name), local
         self._rings: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        connection = self._app.connection_for_write()
+        self._trouble = (OperationalError, *connection.connection_errors, *connection.channel_errors)
         self._thread = threading.Thread(target=self._run, name="doorbell", daemon=True)
         self._thread.start()
 
@@ -57,7 +58,7 @@ class CeleryDoorbell:
         while (lane := self._rings.get()) is not None:
             try:
                 self._app.send_task(TASK, args=[lane], retry=False)
-            except (OperationalError, OSError):
+            except self._trouble:
                 log.warning("broker out of reach; the sweeper will find the work")
 
     def close(self) -> None:

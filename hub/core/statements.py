@@ -10,7 +10,8 @@ import logging
 import asyncpg
 import orjson
 
-from hub.core.database import refuse_inside_unit
+from hub.core.database import OutOfReach, refuse_inside_unit
+from hub.core.database_errors import DATABASE_ERRORS, is_out_of_reach
 
 log = logging.getLogger("interpile.statements")
 
@@ -45,29 +46,29 @@ class Statements:
 
         Raises:
             Declined: a condition or a unique key did not hold; nothing was changed.
-            OSError: the database is out of reach; whether it was done is not known.
+            OutOfReach: the database does not answer; whether it was done is not known.
         """
         refuse_inside_unit("a statement inside a unit")
         async with self._lock:
-            connection = await self._connected()
             try:
+                connection = await self._connected()
                 return list(await connection.fetch(sql, orjson.dumps(document).decode()))
             except (asyncpg.UniqueViolationError, asyncpg.CheckViolationError) as problem:
                 raise Declined from problem
-            except asyncpg.PostgresError as problem:
-                if problem.sqlstate == DECLINED:
+            except DATABASE_ERRORS as problem:
+                if getattr(problem, "sqlstate", None) == DECLINED:
                     raise Declined from problem
-                raise
-            except (asyncpg.InterfaceError, OSError) as problem:
-                await self._drop()
-                raise OSError("database out of reach") from problem
+                if not is_out_of_reach(problem):
+                    raise
+                self._drop()
+                raise OutOfReach(type(problem).__name__) from problem
 
     async def _connected(self) -> asyncpg.Connection:
         if self._connection is None or self._connection.is_closed():
             self._connection = await asyncpg.connect(self._url, timeout=5, command_timeout=20)
         return self._connection
 
-    async def _drop(self) -> None:
+    def _drop(self) -> None:
         if self._connection is not None:
             self._connection.terminate()
             self._connection = None

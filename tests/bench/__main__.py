@@ -6,21 +6,23 @@ import shutil
 import sys
 import tempfile
 from pathlib import Path
+from typing import LiteralString
 
 import asyncpg
+import psycopg
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from tests.bench.machine import describe, load_average, memory_mb
+from tests.bench.machine import describe, load_average, memory_mb, pin
 from tests.bench.processes import BenchError, Processes
 from tests.bench.profiling import profile
 from tests.bench.stages import FIGURES, METHOD, Bench
-from tests.bench.world import ROOT, World, ask_database, create_database, drop_database, make_world
+from tests.bench.world import ROOT, Watch, World, create_database, drop_database, make_world
 
 OUT = ROOT / "bench.json"
 CONSOLE = Console()
-POSTGRES = ("server_version", "shared_buffers", "fsync", "synchronous_commit")
+POSTGRES: tuple[LiteralString, ...] = ("server_version", "shared_buffers", "fsync", "synchronous_commit")
 
 
 def main() -> int:
@@ -36,12 +38,13 @@ def main() -> int:
         world = make_world(folder)
         world.save(folder / "world.json")
         create_database(world)
-        processes = Processes(world, folder / "world.json", folder)
+        processes = Processes(world, folder / "world.json", folder, Watch(world))
+        pin([os.getpid()], processes.cores.others)
         return _measure(world, processes, wanted, only)
     except BenchError as problem:
         CONSOLE.print(f"bench: {problem}", style="red", markup=False)
         return 1
-    except (OSError, asyncpg.PostgresError) as problem:
+    except (OSError, asyncpg.PostgresError, psycopg.Error) as problem:
         CONSOLE.print(
             f"bench: PostgreSQL is needed: {type(problem).__name__} {problem}", style="red", markup=False
         )
@@ -49,6 +52,7 @@ def main() -> int:
     finally:
         if processes is not None:
             processes.stop_all()
+            processes.watch.close()
         _drop()
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -56,7 +60,7 @@ def main() -> int:
 def _drop() -> None:
     try:
         drop_database()
-    except (OSError, asyncpg.PostgresError) as problem:
+    except (OSError, asyncpg.PostgresError, psycopg.Error) as problem:
         CONSOLE.print(f"bench: the database could not be dropped: {problem}", markup=False)
 
 
@@ -86,7 +90,7 @@ def _measure(world: World, processes: Processes, wanted: set[str], only: str) ->
 
 
 def _setup(bench: Bench, only: str, before: list[float]) -> dict[str, object]:
-    postgres = {name: ask_database(bench.world, f"SHOW {name}")[0] for name in POSTGRES}
+    postgres = {name: bench.processes.watch.column(f"SHOW {name}")[0] for name in POSTGRES}
     running = bench.processes.running
     return {
         "valid": not bench.invalid,

@@ -22,7 +22,7 @@ from tests.bench.traffic import Job, Traffic
 from tests.bench.wire import Connection, Request, connect
 from tests.bench.world import World
 
-SETTLE_S = 15
+SETTLE_S = 8
 CHECK_EVERY = 50
 
 

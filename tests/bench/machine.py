@@ -59,6 +59,8 @@ def memory_mb(pid: int, field: str = "VmRSS") -> float:
 def pin(pids: list[int], cores: tuple[int, ...]) -> int:
     """Move processes to cores, as far as this user may; says how many went."""
     moved = 0
+    if not cores:
+        return moved
     for pid in pids:
         try:
             os.sched_setaffinity(pid, cores)
@@ -77,7 +79,7 @@ def describe() -> dict[str, object]:
     ]
     return {
         "cpu": models[0] if models else platform.machine(),
-        "cores": len(os.sched_getaffinity(0)),
+        "cores": os.cpu_count(),
         "python": platform.python_version(),
         "system": platform.release(),
     }

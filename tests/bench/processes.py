@@ -1,5 +1,6 @@
 """The processes of a run: started, waited for, measured around each window, and ended by their ids."""
 
+import select
 import subprocess
 import sys
 import time
@@ -14,10 +15,11 @@ from operator_sdk.clock import machine_now
 from tests.bench.load import Result
 from tests.bench.machine import Cores, core_busy_s, cpu_s, pin
 from tests.bench.traffic import Job
-from tests.bench.world import DATABASE, ROOT, World, ask_database
+from tests.bench.world import ROOT, Watch, World
 
 UP_S = 30
-PATIENCE_S, LOOK_S, QUIET = 150.0, 0.4, 0.15
+PATIENCE_S, LOOK_S, QUIET = 120.0, 0.4, 0.15
+PIN_EVERY_S = 0.5
 QUIET_NICENESS = "19"
 
 
@@ -68,6 +70,7 @@ class Processes:
     world: World
     world_file: Path
     folder: Path
+    watch: Watch
     cores: Cores = field(default_factory=Cores.found)
     running: dict[str, subprocess.Popen[str]] = field(default_factory=dict)
     patience_s: float = PATIENCE_S
@@ -152,17 +155,23 @@ class Processes:
         if self._hear() != "ready":
             raise BenchError(f"the generator failed: {self.tail('load')}")
         self._wait_for_quiet()
-        backends = self._backends()
+        backends = self.watch.backends()
         pin(backends, self.cores.others)
         before, spent = self._read(server), {pid: cpu_s(pid) for pid in backends}
         begun = time.monotonic()
         self._tell("go")
+        answer = self.running["load"].stdout
+        assert answer is not None
+        while not select.select([answer], [], [], PIN_EVERY_S)[0]:
+            pin(self.watch.backends(), self.cores.others)
         result = msgspec.json.decode(self._hear(), type=Result)
         wall = time.monotonic() - begun
         after = self._read(server)
         used = [late - early for early, late in zip(before, after, strict=True)]
         # A backend that ended meanwhile takes its share with it: cpu_s says 0 for those that are gone.
-        backends_s = sum(max(0.0, cpu_s(pid) - spent.get(pid, 0.0)) for pid in {*backends, *self._backends()})
+        backends_s = sum(
+            max(0.0, cpu_s(pid) - spent.get(pid, 0.0)) for pid in {*backends, *self.watch.backends()}
+        )
         return Measured(
             result=result,
             server_cpu_s=used[0],
@@ -190,10 +199,6 @@ class Processes:
             if (core_busy_s(self.cores.server) - busy) / passed <= QUIET:
                 return
             self.patience_s -= passed
-
-    def _backends(self) -> list[int]:
-        own = f"SELECT pid FROM pg_stat_activity WHERE datname = '{DATABASE}' AND pid <> pg_backend_pid()"
-        return ask_database(self.world, own)
 
     def _tell(self, line: str) -> None:
         pipe = self.running["load"].stdin

@@ -5,10 +5,11 @@ import os
 import socket
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, LiteralString
 
 import asyncpg
 import msgspec
+import psycopg
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy.engine import make_url
 
@@ -205,14 +206,22 @@ async def on_server(statement: str) -> None:
         await connection.close()
 
 
-def ask_database(world: World, statement: str) -> list[Any]:
-    """The first column of a query on the run's own database."""
+class Watch:
+    """A connection of the bench's own to the run's database."""
 
-    async def ask() -> list[Any]:
-        connection = await asyncpg.connect(world.environment["DATABASE_URL"], timeout=5)
-        try:
-            return [row[0] for row in await connection.fetch(statement)]
-        finally:
-            await connection.close()
+    def __init__(self, world: World) -> None:
+        self._connection = psycopg.connect(world.environment["DATABASE_URL"], autocommit=True)
 
-    return asyncio.run(ask())
+    def column(self, query: LiteralString) -> list[Any]:
+        """The first column of a query."""
+        return [row[0] for row in self._connection.execute(query).fetchall()]
+
+    def backends(self) -> list[int]:
+        """The processes that serve everybody else's connections to this database."""
+        return self.column(
+            "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+
+    def close(self) -> None:
+        """Hang up."""
+        self._connection.close()

@@ -222,17 +222,19 @@ async def test_a_driver_follows_from_the_number_he_has(rig: Rig) -> None:
     charge = await charge_of(rig, session.session_id)
     await charge.runs(0, 5)
     heard: list[SessionProgress] = []
+    first = asyncio.Event()
 
-    async def follow(after: int | None) -> None:
-        async for said in rig.driver().session_events(session.session_id, after=after):
+    async def follow() -> None:
+        async for said in rig.driver().session_events(session.session_id, after=1):
             heard.append(said)
+            first.set()
 
     async with asyncio.timeout(20):
-        following = asyncio.create_task(follow(1))
-        while len(heard) < 1:
-            await asyncio.sleep(0.01)
+        following = asyncio.create_task(follow())
+        await first.wait()
         await charge.runs(10, 15)
         await charge.ends(20)
+        await charge.bill()
         await following
     assert [said.number for said in heard] == [2, 3, 4, 5]
     assert [said.percent for said in heard] == sorted(said.percent or 0 for said in heard)
@@ -256,8 +258,8 @@ async def test_the_stream_itself_numbers_its_events_and_ends_with_the_bill(rig: 
 async def test_a_number_that_no_update_has_is_malformed(rig: Rig, wrong: str) -> None:
     session = await begin_by_driver(rig)
     headers = {
-        "authorization": f"Bearer {rig.token(C, rig.customer.customer_id)}",
-        "last-event-id": wrong.encode("latin-1"),
+        b"authorization": f"Bearer {rig.token(C, rig.customer.customer_id)}".encode(),
+        b"last-event-id": wrong.encode("latin-1"),
     }
     answer = await rig.http.get(f"/v1/sessions/{session.session_id}/events", headers=headers)
     assert (answer.status_code, answer.json()["code"]) == (400, "malformed")

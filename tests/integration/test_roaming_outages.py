@@ -315,7 +315,7 @@ async def test_beyond_the_limit_and_a_little_the_host_bears_it(rig: Rig, over_fe
 async def test_a_hosted_wallet_pays_the_excess_in_a_second_posting(rig: Rig) -> None:
     session = await begin_by_driver(rig)
     charge = await charge_of(rig, session.session_id)
-    charge.started_at -= (charge.at(180) - charge.started_at)
+    charge.started_at -= charge.at(180) - charge.started_at
     await charge.runs(0)
     await charge.ends(208)
     reply = await charge.bill()

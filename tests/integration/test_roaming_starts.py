@@ -7,7 +7,12 @@ import pytest
 from hub.ledger.model import CLEARING
 from operator_sdk import ApiError
 from operator_sdk.contract.codes import ConnectorState, StopReason
-from operator_sdk.contract.messages.roaming import ReleaseRequest, ScanRequest, StartChargingRequest, StopRequest
+from operator_sdk.contract.messages.roaming import (
+    ReleaseRequest,
+    ScanRequest,
+    StartChargingRequest,
+    StopRequest,
+)
 from tests.rig import COMMISSION_PPM, HOLD_FEN, A, B, C, Rig, open_rig
 from tests.rig_charges import begin, begin_by_driver, begin_by_home, begin_by_host, charge_of
 

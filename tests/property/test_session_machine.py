@@ -150,7 +150,9 @@ def test_nothing_follows_the_end(state: SessionState) -> None:
     assert not any(may_follow(state, new) for new in STATES)
 
 
-@pytest.mark.parametrize("state", [s for s in STATES if SESSION_RANK[s] >= 3 and s != SessionState.START_FAILED])
+@pytest.mark.parametrize(
+    "state", [s for s in STATES if SESSION_RANK[s] >= 3 and s != SessionState.START_FAILED]
+)
 def test_what_has_charged_can_neither_fail_to_start_nor_be_refused(state: SessionState) -> None:
     assert not may_follow(state, SessionState.START_FAILED)
     assert not may_follow(state, SessionState.REFUSED)

@@ -83,6 +83,7 @@ _DIRECTORY = (
         _OPERATOR,
         "Report connector states",
         role="host",
+        errors=(Code.RULE_VIOLATED,),
     ),
     op(
         "list_stations",
@@ -164,6 +165,7 @@ _ROAMING = (
         _OPERATOR,
         "A live update",
         role="host",
+        errors=(Code.RULE_VIOLATED, Code.STATE_CONFLICT),
         max_body=8_192,
     ),
     op(
@@ -175,7 +177,7 @@ _ROAMING = (
         "The final bill of a session",
         role="host",
         signed=True,
-        errors=_WRITE,
+        errors=(*_WRITE, Code.RULE_VIOLATED),
     ),
     op(
         "push_settlement",
@@ -275,7 +277,7 @@ _CLEARING = (
     op("list_cycles", "GET /v1/cycles", Empty, clearing.CyclePage, (_OPERATOR, _STAFF), "Clearing cycles",
         paged=True),
     op("get_statement", "GET /v1/cycles/{cycle_id}/statement", Empty, clearing.Statement, _OPERATOR,
-        "My statement; ?format=json|csv|html"),
+        "My statement; ?format=json|csv|html", errors=(Code.STATE_CONFLICT,)),
     op("list_my_dead_letters", "GET /v1/dead-letters", Empty, admin.DeadLetterPage, _OPERATOR,
         "Messages to me that gave up", paged=True),
     op("replay_my_dead_letter", "POST /v1/dead-letters/{letter_id}/replay", Empty, admin.DeadLetter,

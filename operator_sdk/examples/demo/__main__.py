@@ -5,6 +5,9 @@ import signal
 import sys
 from collections.abc import Sequence
 
+import httpx
+
+from operator_sdk.errors import InterpileError
 from operator_sdk.examples.demo import options
 from operator_sdk.examples.demo.story import perform
 from operator_sdk.examples.demo.trouble import Trouble, as_trouble
@@ -37,8 +40,10 @@ async def _until_told(given: options.Options) -> int:
     try:
         await playing
     except asyncio.CancelledError:
+        if not told:
+            raise
         return 128 + told[0]
-    except Exception as problem:
+    except (Trouble, InterpileError, httpx.TransportError, ExceptionGroup) as problem:
         trouble = as_trouble(problem)
         if trouble is None:
             raise

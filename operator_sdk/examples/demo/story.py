@@ -1,7 +1,9 @@
 """What is played, in order: set up, three ways to charge, refusals, an outage, the end of the day."""
 
 import asyncio
-import itertools
+import contextlib
+import shlex
+import sys
 from collections.abc import Coroutine
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,7 +17,7 @@ from operator_sdk.client import AsyncHubClient, OperatorCredentials
 from operator_sdk.clock import machine_now
 from operator_sdk.contract.messages.directory import Station
 from operator_sdk.examples.demo import city, closing, refusals
-from operator_sdk.examples.demo.administrator import A, Administrator
+from operator_sdk.examples.demo.administrator import A, Administrator, C
 from operator_sdk.examples.demo.bills import show_bills
 from operator_sdk.examples.demo.charges import Charges
 from operator_sdk.examples.demo.closing import Closed
@@ -39,7 +41,7 @@ from operator_sdk.examples.host.site import Site
 RICH, POOR = "13800000001", "13800000002"
 CONNECTORS_NEEDED = 7
 STATIONS_TAKEN = 3
-PATIENCE_S = 300
+PATIENCE_S = 180
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,18 +62,20 @@ async def perform(options: Options) -> None:
     """
     if options.production:
         check_servers()
-    with fresh_folder(options.folder), Screen() as screen:
+    with fresh_folder(options.folder):
+        screen = Screen()
         _welcome(screen, options)
         addresses = await asyncio.to_thread(fresh_database, options)
         screen.tick("全新数据库", "a fresh database", addresses.kind)
         async with network(options, addresses, machine_now()) as made:
-            await _watched(made, _play(made, screen))
+            with screen:
+                cycle_id = await _watched(made, _play(made, screen))
             if not options.once:
-                screen.__exit__()
-                await _stay_open(made, screen)
+                with contextlib.suppress(asyncio.CancelledError):  # told to stop: a good end
+                    await _stay_open(made, screen, cycle_id)
 
 
-async def _watched(made: Network, play: Coroutine[Any, Any, None]) -> None:
+async def _watched(made: Network, play: Coroutine[Any, Any, str]) -> str:
     """Play within the time there is, while all processes live."""
     playing = asyncio.create_task(play)
     try:
@@ -80,15 +84,18 @@ async def _watched(made: Network, play: Coroutine[Any, Any, None]) -> None:
                 await asyncio.wait({playing}, timeout=1)
                 if not playing.done():
                     made.processes.check()
-        await playing
+        return await playing
     except TimeoutError as late:
         raise Trouble(f"the demonstration took more than {PATIENCE_S} s") from late
     finally:
         playing.cancel()
         await asyncio.gather(playing, return_exceptions=True)
+        if not playing.cancelled() and playing.exception() is not None:
+            made.processes.check()  # what failed may have failed because of this
 
 
-async def _play(made: Network, screen: Screen) -> None:
+async def _play(made: Network, screen: Screen) -> str:
+    """From the first command to the report; returns the closed cycle."""
     began = monotonic()
     administrator = Administrator(made.processes, secret_file=made.secret_file, key_files=made.key_files)
     screen.heading("搭建", "Setting up")
@@ -104,6 +111,7 @@ async def _play(made: Network, screen: Screen) -> None:
         closed = await closing.close(made, administrator, everybody, screen)
         report = await _report(made, charges, everybody, refused, outage, closed)
     _conclude(made, report, screen, monotonic() - began)
+    return closed.result.cycle.cycle_id
 
 
 async def _set_up(made: Network, administrator: Administrator, screen: Screen) -> tuple[Site, datetime]:
@@ -236,24 +244,32 @@ def _welcome(screen: Screen, options: Options) -> None:
     )
 
 
-async def _stay_open(made: Network, screen: Screen) -> None:
-    interpile = f"env $(cat {made.options.folder / 'environment'}) interpile"
-    (made.options.folder / "environment").write_text(
-        "\n".join(f"{name}={value}" for name, value in sorted(made.own_environment.items())) + "\n"
-    )
+async def _stay_open(made: Network, screen: Screen, cycle_id: str) -> None:
+    file = made.options.folder / "env.sh"
+    file.touch(mode=0o600)
+    exported = (f"export {name}={shlex.quote(value)}\n" for name, value in made.own_environment.items())
+    file.write_text("".join(exported))
+    interpile = _near(Path(sys.executable).with_name("interpile"))
     screen.facts(
         "保持开放 Open to explore",
         (
             ("枢纽 hub", f"{made.hub_url}/readyz  {made.hub_url}/metrics"),
             ("A 的桩 A's piles", made.a_url),
             ("B 的应用 B's app", made.b_url),
-            ("日志 logs", str(made.options.folder / "logs")),
+            ("命令行 command line", f". {_near(file)}"),
             ("周期 cycles", f"{interpile} cycle list"),
-            ("对账单 statement", f"{interpile} cycle statement CYCLE MA5CCCCC3"),
+            ("对账单 statement", f"{interpile} cycle statement {cycle_id} {C}"),
             ("账本 ledger", f"{interpile} ledger verify"),
+            ("日志 logs", str(_near(made.options.folder / "logs"))),
         ),
     )
     screen.say("Ctrl-C 结束 · ends it")
-    for _ in itertools.count():
+    while True:
         await asyncio.sleep(1)
         made.processes.check()
+
+
+def _near(path: Path) -> Path:
+    """As short as it can be said from here."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path

@@ -15,7 +15,7 @@ def as_trouble(problem: BaseException) -> Trouble | None:
         case Trouble():
             return problem
         case InterpileError():
-            return Trouble(f"the hub answered: {problem}")
+            return Trouble(f"a call to the hub failed: {problem}")
         case httpx.TransportError():
             return Trouble(f"an operator's own page does not answer: {type(problem).__name__}")
         case BaseExceptionGroup():
