@@ -14,11 +14,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from hub.core.clock import unix_s
 from hub.core.errors import HubError
 from hub.core.limits import Limits
 from hub.core.logs import configure_logs
-from hub.core.metrics import OLDEST_DUE
-from hub.core.outbox import oldest_due
+from hub.core.metrics import OLDEST_DUE, OLDEST_LATE
+from hub.core.outbox import oldest_due, oldest_late
 from hub.core.requests import current_request_id, set_request_id
 from hub.protocols.native.handlers import HANDLERS
 from hub.protocols.native.server import NativeServer, error_response, request_id_of
@@ -73,13 +74,15 @@ async def healthz(_: Request) -> Response:
 async def readyz(request: Request) -> Response:
     """The process can work: its database answers. Says which kind it is, and the business time."""
     hub: Hub = request.app.state.hub
-    async with hub.database.reading() as unit:
-        oldest = await oldest_due(unit)
+    try:
+        due_s, late_s = await _waiting(hub)
+    except OSError:
+        return error_response(HubError(Code.UNAVAILABLE))
     body = Readiness(
         status="ready",
         database=hub.database.dialect,
         business_time=hub.clock.business(),
-        checks={"work_waiting": oldest is not None and oldest <= hub.clock.wall()},
+        checks={"work_waiting_s": due_s, "letters_late_s": late_s},
     )
     return Response(msgspec.json.encode(body), media_type="application/json")
 
@@ -87,11 +90,20 @@ async def readyz(request: Request) -> Response:
 async def metrics(request: Request) -> Response:
     """Prometheus text."""
     hub: Hub = request.app.state.hub
-    async with hub.database.reading() as unit:
-        oldest = await oldest_due(unit)
-    now = hub.clock.wall()
-    OLDEST_DUE.set(0 if oldest is None or oldest > now else int((now - oldest).total_seconds()))
+    with contextlib.suppress(OSError):
+        due_s, late_s = await _waiting(hub)
+        OLDEST_DUE.set(due_s)
+        OLDEST_LATE.set(late_s)
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+
+async def _waiting(hub: Hub) -> tuple[int, int]:
+    """Seconds since the oldest work was due, and since the oldest letter tried in vain was written."""
+    async with hub.database.reading() as unit:
+        instants = await oldest_due(unit), await oldest_late(unit)
+    now = hub.clock.wall()
+    due, late = (0 if at is None else max(0, unix_s(now) - unix_s(at)) for at in instants)
+    return due, late
 
 
 async def on_http_error(request: Request, problem: Exception) -> Response:

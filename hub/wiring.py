@@ -1,6 +1,5 @@
 """The composition of the hub: every part built once, explicitly, from settings."""
 
-import asyncio
 import logging
 import os
 import socket
@@ -24,8 +23,9 @@ from hub.core.ids import Ids, SystemIds
 from hub.core.live import Live, LocalLive, RedisLive
 from hub.core.nonces import Nonces
 from hub.core.outbound import Outbound
-from hub.core.outbox import Doorbell, LocalDoorbell, Outbox
+from hub.core.outbox import Doorbell, LocalDoorbell, Outbox, forget_done
 from hub.core.pseudonyms import Pseudonyms
+from hub.core.runner import keep_running
 from hub.core.secrets import Seal, Secrets, make_secrets, read_secrets
 from hub.core.tables import forget_nonces
 from hub.core.tokens import Tokens
@@ -102,25 +102,21 @@ class Hub(Services):
 
     async def advance_clearing(self) -> None:
         """Follow the cycles' due times until cancelled."""
-        while True:
-            try:
-                await advance(self.clearing, self.clock.business())
-            except OSError:
-                log.warning("database out of reach; trying again")
-            await asyncio.sleep(CLEARING_EVERY_S)
+        await keep_running("clearing", CLEARING_EVERY_S, lambda: advance(self.clearing, self.clock.business()))
 
     async def keep_tidy(self) -> None:
-        """Forget nonces and sign-in rows whose time is long over, until cancelled."""
-        while True:
-            try:
-                await self.accounts_jobs.purge()
-                await self.parties.purge()
-                async with self.database.unit() as unit:
-                    await forget_nonces(unit, self.clock.wall())
-                    await forget_assertions(unit, self.clock.wall())
-            except OSError:
-                log.warning("database out of reach; trying again")
-            await asyncio.sleep(TIDY_EVERY_S)
+        """Forget what can mean nothing any more, until cancelled."""
+        await keep_running("tidying", TIDY_EVERY_S, self.tidy)
+
+    async def tidy(self) -> None:
+        """Forget stale nonces, spent assertions, old sign-in rows and letters done long ago."""
+        await self.accounts_jobs.purge()
+        await self.parties.purge()
+        now = self.clock.wall()
+        async with self.database.unit() as unit:
+            await forget_nonces(unit, now)
+            await forget_assertions(unit, now)
+            await forget_done(unit, now)
 
 
 @asynccontextmanager
@@ -189,7 +185,8 @@ def _build(settings: Settings, secrets: Secrets, database: Database, doors: _Doo
     accounts = Accounts(database, clock, ids, ledger=ledger, digests=digests)
     charging = HostedCharging(database, clock, accounts=accounts, ledger=ledger, digests=digests)
     clearing = _clearing(settings, database, clock, ids, ledger)
-    tools = NativeTools(doors.outbound, secrets.signer, parties, clock, ids)
+    seal = Seal(secrets.derive("evidence"))
+    tools = NativeTools(doors.outbound, secrets.signer, parties, clock, ids, seal)
     links = LinkRegistry(parties, tools, accounts, charging)
     lower = _Lower(database, clock, ids, outbox, directory, parties)
     context = _roaming_context(settings, secrets, lower, links, clearing)
@@ -201,7 +198,7 @@ def _build(settings: Settings, secrets: Secrets, database: Database, doors: _Doo
         ids=ids,
         tokens=Tokens(secrets, clock, ids, settings.public_url),
         secrets=secrets,
-        seal=Seal(secrets.derive("evidence")),
+        seal=seal,
         pseudonyms=context.pseudonyms,
         links=context.links,
         parties=parties,

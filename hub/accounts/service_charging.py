@@ -188,7 +188,8 @@ class HostedCharging:
             request_digest=paid,
             driver_amount_fen=record.owed_fen,
             captured_fen=shares.captured_fen,
-            released_fen=still_held - shares.captured_fen,
+            # What was given back before the bill came counts as released too.
+            released_fen=row.limit_fen - shares.captured_fen,
             from_wallet_fen=shares.from_wallet_fen,
             debt_fen=shares.debt_fen,
             settled_at=self._clock.business(),

@@ -88,6 +88,10 @@ class Database:
         if self.dialect == "sqlite":
             _prepare_sqlite(self.engine)
         self._writing = self.engine.execution_options(writing=True)
+        # One snapshot for all statements of a reading unit, as SQLite gives by itself.
+        self._reading = self.engine
+        if self.dialect == "postgresql":
+            self._reading = self.engine.execution_options(isolation_level="REPEATABLE READ")
         self._sqlite_writers = asyncio.Lock()
 
     @asynccontextmanager
@@ -106,7 +110,7 @@ class Database:
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Unit]:
         """A unit that only reads."""
-        async with self._transaction(self.engine) as unit:
+        async with self._transaction(self._reading) as unit:
             yield unit
 
     @asynccontextmanager

@@ -10,12 +10,21 @@ DATABASE_ERRORS: tuple[type[Exception], ...] = (
     SQLAlchemyError,
     asyncpg.PostgresError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
     sqlite3.Error,
     OSError,
 )
 """Everything it may raise: the command line makes one line of it."""
 
-_ALWAYS = (OperationalError, InterfaceError, PoolTimeout, asyncpg.InterfaceError, sqlite3.OperationalError, OSError)
+_ALWAYS = (
+    OperationalError,
+    InterfaceError,
+    PoolTimeout,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # the driver lost its place: cut off in the middle of an answer
+    sqlite3.OperationalError,
+    OSError,
+)
 _AWAY = ("08", "53", "57")
 """SQLSTATE classes: the connection; no room for another one; the operator (a server that goes down or comes up)."""
 

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Generic, TypeVar
 
 from hub.core.database import Database, Unit, refuse_inside_unit
+from hub.core.database_errors import is_out_of_reach
 
 T = TypeVar("T")
 Item = TypeVar("Item")
@@ -43,6 +44,7 @@ class Gatherer(Generic[Item]):
                 outcomes = await self._work([item for item, _ in group])
             except Exception as problem:  # noqa: BLE001 - whatever broke the group is each caller's to know
                 outcomes = [problem] * len(group)
+            assert len(outcomes) == len(group), "one outcome each, or answers go to the wrong callers"
             for (_, future), outcome in zip(group, outcomes, strict=True):
                 if future.cancelled():
                     continue
@@ -69,13 +71,19 @@ class GroupWriter:
             async with self._database.unit() as unit:
                 return [await works[0](unit)]
         outcomes: list[Any] = []
+        outcome: Any
         async with self._database.unit() as unit:
             for work in works:
                 hooks = len(unit.hooks)
                 try:
                     async with unit.session.begin_nested():
-                        outcomes.append(await work(unit))
-                except Exception as problem:  # noqa: BLE001 - rolled back to its savepoint, raised at its caller
+                        outcome = await work(unit)
+                        # What is pending must fail here, inside its own savepoint, or not at all.
+                        await unit.session.flush()
+                except Exception as problem:
+                    if is_out_of_reach(problem):
+                        raise  # with the connection went everybody's savepoint
                     del unit.hooks[hooks:]
-                    outcomes.append(problem)
+                    outcome = problem
+                outcomes.append(outcome)
         return outcomes

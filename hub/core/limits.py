@@ -11,6 +11,7 @@ from hub.core.errors import TooManyError
 
 CALLERS_MOST = 50_000
 MILLI = 1000
+STREAM_WAIT_S = 5
 
 
 @dataclass(slots=True)
@@ -39,6 +40,22 @@ class Limits:
         bucket = self._take(caller, rate_per_s or self.rate_per_s)
         if bucket.under_way >= self.concurrent_most:
             raise TooManyError(1)
+        bucket.under_way += 1
+        try:
+            yield
+        finally:
+            bucket.under_way -= 1
+
+    @contextmanager
+    def hold(self, caller: str, most: int) -> Iterator[None]:
+        """Count something that lasts, such as a stream.
+
+        Raises:
+            TooManyError: the caller has that many already.
+        """
+        bucket = self.buckets.setdefault(caller, _Bucket(self.clock.wall(), 0))
+        if bucket.under_way >= most:
+            raise TooManyError(STREAM_WAIT_S)
         bucket.under_way += 1
         try:
             yield

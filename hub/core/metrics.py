@@ -13,6 +13,7 @@ LATENCY = Histogram(
     ["operation"],
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 3, 10),
 )
+OLDEST_LATE = Gauge("interpile_outbox_oldest_late_seconds", "Age of the oldest letter tried in vain")
 OLDEST_DUE = Gauge("interpile_outbox_oldest_due_seconds", "Age of the oldest lane that is due")
 
 

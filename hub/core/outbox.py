@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from sqlalchemy import func, or_, update
+from sqlalchemy import delete, exists, func, or_, update
 from sqlmodel import col, select
 
 from hub.core.clock import Clock
@@ -30,6 +30,7 @@ log = logging.getLogger("interpile.outbox")
 LEASE = timedelta(seconds=60)
 ATTEMPTS_MOST = 40
 BACKOFF_MOST_S = 300
+DONE_KEPT = timedelta(days=7)
 
 
 class Later(Exception):
@@ -323,3 +324,25 @@ async def list_dead(unit: Unit, *, party_id: str | None, after: str | None, limi
         statement = statement.where(col(OutboxLetter.letter_id) > after)
     statement = statement.order_by(col(OutboxLetter.letter_id)).limit(limit)
     return list((await unit.session.exec(statement)).all())
+
+
+async def forget_done(unit: Unit, now: datetime) -> None:
+    """Forget letters done long ago, and lanes that nothing waits in. Dead letters stay."""
+    await unit.execute(delete(OutboxLetter).where(col(OutboxLetter.done_at) < now - DONE_KEPT))
+    await unit.execute(
+        delete(OutboxLane).where(
+            col(OutboxLane.due_at).is_(None),
+            col(OutboxLane.lease_owner).is_(None),
+            ~exists().where(col(OutboxLetter.lane) == col(OutboxLane.lane)),
+        )
+    )
+
+
+async def oldest_late(unit: Unit) -> datetime | None:
+    """Since when the oldest letter waits that was tried in vain: late is an alarm."""
+    statement = select(func.min(OutboxLetter.created_at)).where(
+        col(OutboxLetter.done_at).is_(None),
+        col(OutboxLetter.dead_at).is_(None),
+        col(OutboxLetter.attempts) > 0,
+    )
+    return (await unit.session.exec(statement)).one()

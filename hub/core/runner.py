@@ -7,6 +7,7 @@ Runs inside `interpile serve` when embedded, as `interpile jobs` in production; 
 import asyncio
 import contextlib
 import logging
+from collections.abc import Awaitable, Callable
 
 from hub.core.outbox import LocalDoorbell, Outbox
 
@@ -14,6 +15,18 @@ log = logging.getLogger("interpile.jobs")
 
 POLL_S_EMBEDDED = 1
 LANES_AT_ONCE = 16
+
+
+async def keep_running(name: str, every_s: int, work: Callable[[], Awaitable[object]]) -> None:
+    """Do some work again and again until cancelled. No failure ends it: the next round may do better."""
+    while True:
+        try:
+            await work()
+        except OSError:
+            log.warning("%s: database out of reach; trying again", name)
+        except Exception:
+            log.exception("%s failed; trying again", name)
+        await asyncio.sleep(every_s)
 
 
 class JobsRunner:
@@ -49,7 +62,10 @@ class JobsRunner:
         try:
             lanes = await self._outbox.due_lanes(room)
         except OSError:
-            log.warning("database out of reach; trying again")
+            log.warning("jobs: database out of reach; trying again")
+            return 0
+        except Exception:
+            log.exception("jobs failed to look for work; trying again")
             return 0
         for lane in lanes:
             task = asyncio.create_task(self._outbox.work_lane(lane))

@@ -15,8 +15,9 @@ from hub.core.database_errors import DATABASE_ERRORS, is_out_of_reach
 
 log = logging.getLogger("interpile.statements")
 
-DECLINED = "IP001"
-"""SQLSTATE that the database function `must` raises; the whole statement is then undone."""
+DECLINED, DEADLOCK, SERIALIZATION = "IP001", "40P01", "40001"
+ORDINARY_PATH = frozenset({DECLINED, DEADLOCK, SERIALIZATION})
+"""SQLSTATEs after which nothing was done and the ordinary path decides; the first is `must`'s own."""
 
 MUST = """
 CREATE FUNCTION must(holds boolean) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS $$
@@ -56,7 +57,7 @@ class Statements:
             except (asyncpg.UniqueViolationError, asyncpg.CheckViolationError) as problem:
                 raise Declined from problem
             except DATABASE_ERRORS as problem:
-                if getattr(problem, "sqlstate", None) == DECLINED:
+                if getattr(problem, "sqlstate", None) in ORDINARY_PATH:
                     raise Declined from problem
                 if not is_out_of_reach(problem):
                     raise

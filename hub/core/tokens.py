@@ -52,6 +52,7 @@ class Principal:
     party_id: str | None = None
     subject: str | None = None
     roles: frozenset[str] = frozenset()
+    expires_at: int | None = None
 
 
 PUBLIC = Principal("public")
@@ -111,7 +112,7 @@ class Tokens:
         expires, kind, party = claims.get("exp"), claims.get("scope"), claims.get("party")
         if not isinstance(expires, int) or expires <= now or kind not in {"operator", "driver"}:
             raise HubError(Code.TOKEN_INVALID)
-        principal = Principal(kind, party, claims.get("sub") if kind == "driver" else None)
+        principal = Principal(kind, party, claims.get("sub") if kind == "driver" else None, expires_at=expires)
         self._seen[token] = (principal, expires)
         if len(self._seen) > CACHE_MOST:
             self._seen.popitem(last=False)

@@ -1,10 +1,10 @@
 """What runs beside the books: the sealer, the end of holds whose time has come, and the check of everything."""
 
-import asyncio
 import logging
 
-from hub.core.clock import Clock
+from hub.core.clock import Clock, local_day
 from hub.core.database import Database, Unit
+from hub.core.runner import keep_running
 from hub.ledger.service import Ledger
 from hub.ledger.tables_audit import Audit
 from hub.ledger.tables_seals import Head, lock_head, seal_waiting
@@ -20,16 +20,20 @@ class LedgerJobs:
 
     def __init__(self, database: Database, clock: Clock, ledger: Ledger) -> None:
         self._database, self._clock, self._ledger = database, clock, ledger
+        self._day: str | None = None
 
-    async def run(self, *, every_ms: int = 1000) -> None:
-        """Seal and expire until cancelled; after trouble with the database, try again."""
-        while True:
-            try:
-                await self.seal()
-                await self.expire()
-            except OSError as trouble:
-                log.warning("database trouble, trying again: %s", type(trouble).__name__)
-            await asyncio.sleep(every_ms / 1000)  # not exact: a pause of the machine
+    async def run(self) -> None:
+        """Seal and expire every second, and close each day, until cancelled."""
+        await keep_running("ledger", 1, self.round)
+
+    async def round(self) -> None:
+        """What is due now. The first round after midnight closes the day before."""
+        day = local_day(self._clock.business())
+        if self._day is not None and self._day != day:
+            await self.close_day(self._day)
+        self._day = day
+        await self.seal()
+        await self.expire()
 
     async def seal(self) -> int:
         """Chain every posting that waits; returns how many."""

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Protocol
 
+from hub.core.tables import Evidence
 from operator_sdk.contract.messages.common import Token
 from operator_sdk.contract.messages.directory import ConnectorStatus, Station, Tariff
 from operator_sdk.contract.messages.records import HomeRecord, RecordAnswer, SettlementRecord
@@ -78,8 +79,8 @@ class PartyLink(Protocol):
     async def check_connector(self, connector_id: str) -> CheckConnectorReply:
         """Could a charge start there now?"""
 
-    async def authorize(self, request: HomeAuthorizeRequest) -> HomeAuthorization:
-        """May this token charge? Answers within 3 s or raises."""
+    async def authorize(self, request: HomeAuthorizeRequest) -> tuple[HomeAuthorization, Evidence | None]:
+        """May this token charge? Answers within 3 s or raises; with the proof where the answer was signed."""
 
     async def release_authorization(
         self, authorization_id: str, reason: str, home_ref: str | None = None
@@ -101,8 +102,8 @@ class PartyLink(Protocol):
     async def push_session(self, progress: SessionProgress) -> None:
         """Tell the home how the charge goes."""
 
-    async def push_record(self, record: HomeRecord) -> RecordAnswer:
-        """Give the home an accepted record."""
+    async def push_record(self, record: HomeRecord) -> tuple[RecordAnswer, Evidence | None]:
+        """Give the home an accepted record; the answer, with the proof where it was signed."""
 
     async def push_settlement(self, settlement: SettlementRecord) -> None:
         """Tell the host how its record was settled."""
@@ -142,7 +143,7 @@ class MissingLink:
         """Not offered."""
         raise LinkRefused("not_offered", sent=False)
 
-    async def authorize(self, request: HomeAuthorizeRequest) -> HomeAuthorization:
+    async def authorize(self, request: HomeAuthorizeRequest) -> tuple[HomeAuthorization, Evidence | None]:
         """Not offered."""
         raise LinkRefused("not_offered", sent=False)
 
@@ -172,7 +173,7 @@ class MissingLink:
         """Not offered."""
         raise LinkRefused("not_offered", sent=False)
 
-    async def push_record(self, record: HomeRecord) -> RecordAnswer:
+    async def push_record(self, record: HomeRecord) -> tuple[RecordAnswer, Evidence | None]:
         """Not offered."""
         raise LinkRefused("not_offered", sent=False)
 

@@ -23,7 +23,7 @@ from hub.parties.tables import (
     find_agreement,
 )
 from hub.parties.tables_keys import key_by_public, key_for_update, keys_of, page_of_parties, prefixes_of
-from hub.parties.tables_staff import forget_failures, forget_sessions
+from hub.parties.tables_staff import forget_failures, forget_sessions, same_person
 from operator_sdk.contract.codes import Role
 from operator_sdk.contract.ids import AGREEMENT
 from operator_sdk.contract.messages.access import Key, KeyAdd, KeyList
@@ -185,7 +185,7 @@ class PartiesService:
             return _key(row)
 
     async def approve_key(self, party_id: str, key_id: str, actor: str) -> Key:
-        """Make a proposed key live; whoever proposed it cannot.
+        """Make a proposed key live; whoever proposed it cannot, nor with a login that one of the two made.
 
         Raises:
             NotFoundError: no such key.
@@ -198,7 +198,7 @@ class PartiesService:
             if row.state == KeyState.REVOKED:
                 raise HubError(Code.STATE_CONFLICT)
             if row.state == KeyState.PROPOSED:
-                if row.proposed_by == actor:
+                if await same_person(unit, row.proposed_by, actor):
                     raise HubError(Code.SECOND_PERSON_NEEDED)
                 row.state, row.approved_by = KeyState.LIVE.value, actor
                 self._note_key(unit, row, "approve_key", actor)

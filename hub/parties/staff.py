@@ -58,6 +58,7 @@ class StaffService:
                 login=add.login,
                 password_hash=password_hash,
                 roles=join_roles(add.roles),
+                created_by=actor,
                 created_at=self._clock.wall(),
             )
             if not new:

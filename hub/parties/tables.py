@@ -78,6 +78,7 @@ class StaffRow(SQLModel, table=True):
     login: str = Field(primary_key=True, max_length=40)
     password_hash: str = Field(max_length=200)
     roles: str = Field(max_length=400)
+    created_by: str = Field(default="", max_length=60)
     created_at: datetime = instant()
 
 

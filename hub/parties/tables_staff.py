@@ -8,7 +8,7 @@ from sqlmodel import Field, SQLModel, col
 from hub.core.database import Unit
 from hub.core.tables import insert_for
 from hub.core.types import instant
-from hub.parties.tables import StaffSessionRow
+from hub.parties.tables import StaffRow, StaffSessionRow
 
 
 class SignInFailure(SQLModel, table=True):
@@ -39,3 +39,10 @@ async def forget_failures(unit: Unit, *, before: datetime) -> None:
 async def forget_sessions(unit: Unit, *, before: datetime) -> None:
     """Sessions that have ended."""
     await unit.session.exec(delete(StaffSessionRow).where(col(StaffSessionRow.expires_at) < before))
+
+
+async def same_person(unit: Unit, one: str, other: str) -> bool:
+    """Whether two logins may be one person's: the same, or one made by the other."""
+    rows = [await unit.session.get(StaffRow, login) for login in (one, other)]
+    makers = {row.created_by for row in rows if row is not None}
+    return one == other or not makers.isdisjoint({one, other})

@@ -7,7 +7,7 @@ from hub.core.tables import Evidence, claim_message
 from hub.parties.scope import HUB, PartyScope, of_party
 from hub.parties.tables import find_home_by_token
 from hub.roaming.authorizing_fast import FastAuthorizing
-from hub.roaming.charges import Charges, Opened
+from hub.roaming.charges import Charges, HomeAnswer, Opened
 from hub.roaming.context import RoamingContext
 from hub.roaming.drafting import Wanted
 from hub.roaming.model import target_problem
@@ -17,7 +17,6 @@ from operator_sdk.contract.messages.directory import Tariff
 from operator_sdk.contract.messages.roaming import (
     Authorization,
     AuthorizeRequest,
-    HomeAuthorization,
     ReleaseReply,
     ReleaseRequest,
 )
@@ -54,11 +53,9 @@ class Authorizing:
             return await self._decide(opened.authorization_id, answer, opened.ask.tariff)
         return await self._stored(of_party(host_party_id), opened.authorization_id if opened else known)
 
-    async def _decide(
-        self, authorization_id: str, answer: HomeAuthorization | None, tariff: Tariff
-    ) -> Authorization:
+    async def _decide(self, authorization_id: str, answer: HomeAnswer, tariff: Tariff) -> Authorization:
         async with self._c.database.unit() as unit:
-            row, session = await self._charges.decide(unit, authorization_id, answer)
+            row, session = await self._charges.decide(unit, authorization_id, *answer)
         return _message(row, session, tariff)
 
     async def _open(
@@ -105,18 +102,30 @@ class Authorizing:
                 )
             return _message(row, session, tariff)
 
-    async def release(self, host_party_id: str, request: ReleaseRequest) -> ReleaseReply:
+    async def release(
+        self, host_party_id: str, request: ReleaseRequest, evidence: Evidence | None = None
+    ) -> ReleaseReply:
         """A host will not start what it was authorized for. Releasing twice changes nothing.
 
         Raises:
             NotFoundError: not one of this host's authorizations.
-            HubError: state_conflict, the charge has begun.
+            HubError: state_conflict, the charge has begun; id_reused, it was released for another reason.
         """
         async with self._c.database.unit() as unit:
             viewer, authorization_id = of_party(host_party_id), request.authorization_id
             row = await get_authorization(viewer, unit, authorization_id)
             if row is None or row.host_party_id != host_party_id:
                 raise NotFoundError
+            await claim_message(
+                unit,
+                party_id=host_party_id,
+                kind="release",
+                external_id=authorization_id,
+                canonical=msgspec.json.encode(request),
+                subject_id=authorization_id,
+                now=self._c.clock.wall(),
+                evidence=evidence,
+            )
             # The session is always locked before its authorization.
             session = await get_session(HUB, unit, row.session_id, lock=True)
             row = await get_authorization(viewer, unit, authorization_id, lock=True)

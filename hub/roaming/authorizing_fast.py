@@ -13,9 +13,9 @@ import msgspec
 
 from hub.core.statements import Declined
 from hub.core.tables import Evidence
-from hub.roaming.charges import Charges
+from hub.roaming.charges import Charges, HomeAnswer
 from hub.roaming.context import AUTHORIZE_MARGIN, UNUSED_AUTHORIZATION, RoamingContext
-from hub.roaming.drafting import Draft, Facts, Row, Wanted, leg
+from hub.roaming.drafting import Draft, Facts, Row, Wanted, grant_message, leg
 from hub.roaming.store_authorize import AuthorizeStore, Rows
 from operator_sdk.contract.codes import AuthorizationState, StartMode, TokenKind
 from operator_sdk.contract.ids import LETTER
@@ -25,6 +25,7 @@ from operator_sdk.contract.messages.roaming import (
     AuthorizeRequest,
     HomeAuthorization,
 )
+from operator_sdk.contract.progress import goal_fen
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,7 @@ class Unfinished:
     """Opened and asked, but the answer is for the ordinary path to decide."""
 
     authorization_id: str
-    answer: HomeAuthorization | None
+    answer: HomeAnswer
     tariff: Tariff
 
 
@@ -58,13 +59,14 @@ class FastAuthorizing:
             await self._store.open(self._opening(wanted.home_party_id, draft, message))
         except Declined:
             return None
-        answer = await self._charges.ask_home(wanted.home_party_id, draft.ask)
+        said = await self._charges.ask_home(wanted.home_party_id, draft.ask)
+        answer, evidence = said
         if answer is None or answer.state != AuthorizationState.GRANTED or _is_more(answer, draft):
-            return Unfinished(ids[0], answer, draft.ask.tariff)
+            return Unfinished(ids[0], said, draft.ask.tariff)
         try:
-            await self._store.grant(self._grant(draft, draft.session, answer))
+            await self._store.grant(self._grant(draft, draft.session, answer, evidence))
         except Declined:
-            return Unfinished(ids[0], answer, draft.ask.tariff)
+            return Unfinished(ids[0], said, draft.ask.tariff)
         self._c.live.publish(ids[1])
         return Authorization(
             authorization_id=ids[0],
@@ -129,8 +131,8 @@ class FastAuthorizing:
         }
         return Rows(rows, home_party_id, draft.reserve_fen)
 
-    def _grant(self, draft: Draft, session: Row, answer: HomeAuthorization) -> Rows:
-        limit, goal, home = answer.limit_fen, session["goal_fen"], session["home_party_id"]
+    def _grant(self, draft: Draft, session: Row, answer: HomeAuthorization, evidence: Evidence | None) -> Rows:
+        limit, home = answer.limit_fen, session["home_party_id"]
         driver_ref = session["driver_ref"]
         if answer.subject and driver_ref is None:
             driver_ref = self._c.pseudonyms.driver_ref(home, answer.subject)
@@ -141,7 +143,7 @@ class FastAuthorizing:
             "session_id": session["session_id"],
             "limit_fen": limit,
             "reserved_fen": reserved,
-            "goal_fen": goal if limit is None or goal is None else min(goal, limit),
+            "goal_fen": goal_fen(held_fen=limit, target_estimate_fen=session["estimate_fen"]),
             "home_ref": answer.home_ref,
             "driver_ref": driver_ref,
             "updated_at": self._c.clock.business(),
@@ -150,7 +152,12 @@ class FastAuthorizing:
         if answer.home_ref:
             legs.append(leg(session["session_id"], "home", home, answer.home_ref, "out"))
         letters = [self._timer("authorization_unused", session["session_id"], wait)]
-        return Rows({"grants": [grant], "legs": legs, "letters": letters}, home, reserved - draft.reserve_fen)
+        messages = []
+        if evidence is not None:
+            message = grant_message(home, grant["authorization_id"], answer, evidence, self._c.clock.wall())
+            messages.append({**message, "body": f"\\x{evidence.body.hex()}"})
+        rows = {"grants": [grant], "legs": legs, "letters": letters, "messages": messages}
+        return Rows(rows, home, reserved - draft.reserve_fen)
 
     def _timer(self, kind: str, session_id: str, after: timedelta) -> Row:
         now: datetime = self._c.clock.wall()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from hub.core.database import Unit
-from hub.core.tables import insert_new
+from hub.core.tables import BusinessMessage, Evidence, insert_new
 from hub.parties.link import Capability, LinkError, LinkRefused
 from hub.parties.scope import HUB
 from hub.parties.tables import change_exposure, find_agreement, find_party, reserve_exposure
@@ -17,7 +17,7 @@ from hub.roaming.context import (
     UNUSED_AUTHORIZATION,
     RoamingContext,
 )
-from hub.roaming.drafting import Drafts, Facts, Wanted, leg
+from hub.roaming.drafting import Drafts, Facts, Wanted, grant_message, leg
 from hub.roaming.model import may_follow
 from hub.roaming.tables import AuthorizationRow, LegRow, SessionRow, get_authorization, get_session
 from operator_sdk.contract.codes import AuthorizationState, SessionState, StartMode, TargetKind
@@ -29,7 +29,10 @@ from operator_sdk.contract.messages.roaming import (
     HostStartReply,
     HostStartRequest,
 )
+from operator_sdk.contract.progress import goal_fen
 from operator_sdk.contract.public_codes import Code
+
+HomeAnswer = tuple[HomeAuthorization | None, Evidence | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,18 +90,25 @@ class Charges:
     async def _timer(self, unit: Unit, kind: str, session_id: str, after: timedelta) -> None:
         await self._c.outbox.post(unit, kind=kind, lane=f"{kind}:{session_id}", subject=session_id, after=after)
 
-    async def ask_home(self, home_party_id: str, ask: HomeAuthorizeRequest) -> HomeAuthorization | None:
-        """The home's decided answer, or None when it gave none."""
+    async def ask_home(self, home_party_id: str, ask: HomeAuthorizeRequest) -> HomeAnswer:
+        """The home's decided answer with its proof, or Nones when it gave none."""
         link = await self._c.links.of(home_party_id)
         if Capability.AUTHORIZE not in link.capabilities:
-            return HomeAuthorization(state=AuthorizationState.REFUSED, refusal=Code.START_NOT_SUPPORTED_BY_HOME)
+            refused = HomeAuthorization(
+                state=AuthorizationState.REFUSED, refusal=Code.START_NOT_SUPPORTED_BY_HOME
+            )
+            return refused, None
         try:
             return await link.authorize(ask)
         except LinkError:
-            return None
+            return None, None
 
     async def decide(
-        self, unit: Unit, authorization_id: str, answer: HomeAuthorization | None
+        self,
+        unit: Unit,
+        authorization_id: str,
+        answer: HomeAuthorization | None,
+        evidence: Evidence | None = None,
     ) -> tuple[AuthorizationRow, SessionRow | None]:
         """Write the home's answer, once; silence is a refusal, and given back durably."""
         authorization = await get_authorization(HUB, unit, authorization_id)
@@ -109,6 +119,11 @@ class Charges:
         assert authorization is not None
         if authorization.state != AuthorizationState.PENDING or session is None:
             return authorization, session
+        if answer is not None and evidence is not None:
+            message = grant_message(
+                session.home_party_id, authorization_id, answer, evidence, self._c.clock.wall()
+            )
+            await insert_new(unit, BusinessMessage, **message)
         now = self._c.clock.business()
         authorization.updated_at = session.updated_at = now
         if answer is None:
@@ -158,8 +173,7 @@ class Charges:
         authorization.state, authorization.limit_fen = AuthorizationState.GRANTED, limit
         authorization.home_ref = authorization.home_ref or answer.home_ref
         session.state, session.limit_fen = SessionState.AUTHORIZED, limit
-        if limit is not None and session.goal_fen is not None:
-            session.goal_fen = min(session.goal_fen, limit)
+        session.goal_fen = goal_fen(held_fen=limit, target_estimate_fen=session.estimate_fen)
         if answer.home_ref and session.home_ref is None:
             session.home_ref = answer.home_ref
             row = leg(session.session_id, "home", session.home_party_id, answer.home_ref, "out")
@@ -197,13 +211,19 @@ class Charges:
         await self._give_back_exposure(unit, authorization)
         await self.post_release(unit, session, reason)
 
-    async def fail_start(self, unit: Unit, session: SessionRow, reason: str) -> None:
+    async def fail_start(
+        self,
+        unit: Unit,
+        session: SessionRow,
+        reason: str,
+        ended: AuthorizationState = AuthorizationState.RELEASED,
+    ) -> None:
         """The charge never began: start_failed, and everything is given back."""
         if not may_follow(SessionState(session.state), SessionState.START_FAILED):
             return
         session.state, session.refusal = SessionState.START_FAILED, reason
         session.updated_at = self._c.clock.business()
-        await self.let_go(unit, session, reason, AuthorizationState.RELEASED)
+        await self.let_go(unit, session, reason, ended)
         unit.after_commit(lambda: self._c.live.publish(session.session_id))
 
     async def start_at_host(self, session_id: str) -> SessionRow:

@@ -4,17 +4,21 @@ Two writers take a draft: the ordinary unit (`charges`) and, on PostgreSQL, one 
 (`store_authorize`). The dictionaries hold every column of their tables.
 """
 
+import hashlib
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+import msgspec
+
 from hub.core.pseudonyms import Pseudonyms
-from hub.roaming.model import DEFAULT_HOLD_FEN, connector_refusal, goal_of
+from hub.core.tables import Evidence
+from hub.roaming.model import DEFAULT_HOLD_FEN, connector_refusal, estimate_of
 from operator_sdk.contract.codes import AuthorizationState, SessionState, StartMode
 from operator_sdk.contract.ids import connector_ref
 from operator_sdk.contract.messages.common import Target, Token
 from operator_sdk.contract.messages.directory import ConnectorInfo, Tariff
-from operator_sdk.contract.messages.roaming import HomeAuthorizeRequest
+from operator_sdk.contract.messages.roaming import HomeAuthorization, HomeAuthorizeRequest
 from operator_sdk.contract.public_codes import Code
 
 Row = dict[str, Any]
@@ -94,12 +98,8 @@ class Drafts:
             return draft.refused(refusal or Code.CONNECTOR_UNKNOWN)
         session = self._session(wanted, ids, info, info.tariff, now)
         session |= {"token_ref": token_ref, "home_follows": facts.home_follows}
-        session["goal_fen"] = goal_of(
-            hold_fen=hold_fen,
-            target=wanted.target,
-            tariff=info.tariff,
-            start=now,
-            able_w=info.rated_power_w,
+        session["estimate_fen"] = estimate_of(
+            target=wanted.target, tariff=info.tariff, start=now, able_w=info.rated_power_w
         )
         ask = _ask(wanted, ids, info.tariff, hold_fen)
         draft = replace(draft, session=session, legs=_legs(wanted, wanted.home_party_id, ids[1]), ask=ask)
@@ -139,6 +139,7 @@ class Drafts:
 
 _QUIET: Row = {
     "limit_fen": None,
+    "goal_fen": None,
     "shortfall_ws": 0,
     "energy_wh": 0,
     "amount_fen": 0,
@@ -218,3 +219,24 @@ def _ask(wanted: Wanted, ids: tuple[str, str], tariff: Tariff, hold_fen: int) ->
         target=wanted.target,
         hold_fen=hold_fen,
     )
+
+
+def grant_message(
+    home_party_id: str,
+    authorization_id: str,
+    answer: HomeAuthorization,
+    evidence: Evidence,
+    now: datetime,
+) -> Row:
+    """The home's signed answer, as it is kept: what proves that the home owes."""
+    return {
+        "party_id": home_party_id,
+        "kind": "grant",
+        "external_id": authorization_id,
+        "digest": hashlib.sha256(msgspec.json.encode(answer)).hexdigest(),
+        "subject_id": authorization_id,
+        "received_at": now,
+        "key_id": evidence.key_id,
+        "signature": evidence.signature,
+        "body": evidence.body,
+    }

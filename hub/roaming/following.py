@@ -14,15 +14,16 @@ from hub.roaming.charges import Charges
 from hub.roaming.context import RoamingContext
 from hub.roaming.following_fast import FastFollowing, heard_of, live_of, newest_key
 from hub.roaming.model import FROM_HOST, Live, after_update
+from hub.roaming.stopping import Stopping
 from hub.roaming.tables import SessionRow, UpdateRow, get_session, list_updates
-from operator_sdk.contract.codes import SessionState
+from operator_sdk.contract.codes import SessionState, StopReason
 from operator_sdk.contract.messages.roaming import SessionProgress, SessionUpdate, UpdateReply
 from operator_sdk.contract.public_codes import Code
 
 LOOK_AGAIN_S = 5
 """A follower looks for itself this often, should a notice be lost."""
 
-BILLED = frozenset({SessionState.BILLED, SessionState.SETTLED})
+BILL_SAYS = frozenset({SessionState.BILLED, SessionState.SETTLED})
 """What the bill said is not for an update to change."""
 
 SHOWN = (
@@ -30,14 +31,15 @@ SHOWN = (
     "shortfall_ws", "percent", "seconds_left", "stop_reason",
 )  # fmt: skip
 
+FLOWING = frozenset({SessionState.CHARGING, SessionState.PAUSED, SessionState.STOPPING})
 CLOSED = frozenset({SessionState.BILLED, SessionState.SETTLED, SessionState.REFUSED, SessionState.START_FAILED})
 
 
 class Following:
     """Takes updates in and gives them out."""
 
-    def __init__(self, context: RoamingContext, charges: Charges) -> None:
-        self._c, self._charges = context, charges
+    def __init__(self, context: RoamingContext, charges: Charges, stopping: Stopping) -> None:
+        self._c, self._charges, self._stopping = context, charges, stopping
         store = context.update_store
         self._fast = FastFollowing(context, store) if store is not None else None
 
@@ -101,10 +103,13 @@ class Following:
         else:
             session.state = live.state
         session.last_number = live.last_number
-        if SessionState(session.state) not in BILLED:
+        if SessionState(session.state) not in BILL_SAYS:
             for name in SHOWN:
                 setattr(session, name, getattr(live, name))
             session.ended_at = update.at if update.state is SessionState.ENDED else session.ended_at
+        if session.state == SessionState.START_FAILED and update.state in FLOWING:
+            # Given up and released, and yet it charges: it must not go on for nobody's money.
+            await self._stopping.ask(unit, session, StopReason.HUB)
         session.suspense = None
         session.updated_at = self._c.clock.business()
         if session.home_follows:
@@ -136,7 +141,7 @@ class Following:
                     raise NotFoundError
                 for row in rows:
                     above = row.number
-                    yield progress_of(row)
+                    yield progress_of(row, estimates=viewer.party_id == session.home_party_id)
                 if not rows and SessionState(session.state) in CLOSED:
                     return
                 if not rows:
@@ -155,8 +160,8 @@ def refuse_implausible(*instants: datetime) -> None:
         raise HubError(Code.RULE_VIOLATED, problem="implausible time")
 
 
-def progress_of(row: UpdateRow) -> SessionProgress:
-    """An update as homes and drivers see it."""
+def progress_of(row: UpdateRow, *, estimates: bool = True) -> SessionProgress:
+    """An update as homes and drivers see it; without the estimates, as hosts do."""
     return SessionProgress(
         session_id=row.session_id,
         number=row.number,
@@ -165,8 +170,8 @@ def progress_of(row: UpdateRow) -> SessionProgress:
         energy_wh=row.energy_wh,
         amount_fen=row.amount_fen,
         power_w=row.power_w,
-        percent=row.percent,
-        seconds_left=row.seconds_left,
+        percent=row.percent if estimates else None,
+        seconds_left=row.seconds_left if estimates else None,
         soc_percent=row.soc_percent,
         stop_reason=row.stop_reason,
     )

@@ -19,6 +19,10 @@ from operator_sdk.contract.public_codes import Code
 
 QUERIES_MOST = 3
 QUERY_PAUSE_S = 5
+UPDATE_ATTEMPTS = 5
+BILL_SAYS_ALL = frozenset({SessionState.BILLED, SessionState.SETTLED})
+"""An update that a home will not take must not hold up the bill behind it."""
+
 OVER_AT_HOST = frozenset(
     {SessionState.ENDED, SessionState.BILLED, SessionState.SETTLED, SessionState.START_FAILED}
 )
@@ -63,6 +67,8 @@ class RoamingJobs:
         link = await self._link(session.home_party_id)
         if not rows or Capability.PUSH_SESSION not in link.capabilities:
             return
+        if letter.attempts >= UPDATE_ATTEMPTS and session.state in BILL_SAYS_ALL:
+            return
         try:
             await link.push_session(progress_of(rows[0]))
         except LinkRefused as problem:
@@ -79,7 +85,7 @@ class RoamingJobs:
             return
         link = await self._link(session.home_party_id)
         try:
-            answer = await link.push_record(home_record(row, session))
+            answer, evidence = await link.push_record(home_record(row, session))
         except LinkRefused as problem:
             # A home that answers 4xx to a bill refuses it; silence and its own faults are tried again.
             await self._records.dispute(row.record_id, problem.reason)
@@ -92,7 +98,7 @@ class RoamingJobs:
             if answer.settlement.record_id != row.record_id:
                 raise Dead("settlement of another record")
             try:
-                await self._records.settle(session.home_party_id, answer.settlement)
+                await self._records.settle(session.home_party_id, answer.settlement, evidence)
             except HubError as problem:
                 # The home may still send a right one by itself; until then the letter shows why.
                 raise Dead(f"settlement refused: {problem.code}") from problem
@@ -134,6 +140,8 @@ class RoamingJobs:
         session = await self._session(letter)
         if session.state in {SessionState.ENDED, SessionState.BILLED, SessionState.SETTLED}:
             return
+        if letter.payload.get("only_unknown") and session.state in {SessionState.CHARGING, SessionState.PAUSED}:
+            return
         link = await self._link(session.host_party_id)
         request = StopRequest(stop_ref=letter.letter_id, reason=letter.payload["reason"])
         try:
@@ -148,7 +156,10 @@ class RoamingJobs:
             async with self._c.database.unit() as unit:
                 row = await get_session(HUB, unit, session.session_id, lock=True)
                 if row is not None:
-                    await self._charges.fail_start(unit, row, Code.HOST_REFUSED)
+                    # A host that was authorized and never began has let its authorization expire.
+                    unused = row.start_mode == StartMode.HOST and row.last_number == 0
+                    ended = AuthorizationState.EXPIRED if unused else AuthorizationState.RELEASED
+                    await self._charges.fail_start(unit, row, Code.HOST_REFUSED, ended)
 
     async def authorize_timeout(self, letter: Letter) -> None:
         """Nobody waits any more for this authorization: a pending one is refused, an unstarted one let go."""
@@ -164,20 +175,17 @@ class RoamingJobs:
                 await self._charges.fail_start(unit, session, Code.HOST_UNAVAILABLE)
 
     async def authorization_unused(self, letter: Letter) -> None:
-        """A host that never began: the authorization expires."""
-        async with self._c.database.unit() as unit:
-            session = await get_session(HUB, unit, letter.subject, lock=True)
-            if session is None or session.state != SessionState.AUTHORIZED:
-                return
-            await self._charges.let_go(unit, session, "expired", AuthorizationState.EXPIRED)
-            session.state, session.refusal = SessionState.START_FAILED, "expired"
-            session.updated_at = self._c.clock.business()
+        """A host that reported nothing may have begun all the same: it is asked before anything is released."""
+        await self._to_unknown(letter.subject, SessionState.AUTHORIZED)
 
     async def start_check(self, letter: Letter) -> None:
         """A minute after the start: if the host sent nothing, nobody knows."""
+        await self._to_unknown(letter.subject, SessionState.STARTING)
+
+    async def _to_unknown(self, session_id: str, silent: SessionState) -> None:
         async with self._c.database.unit() as unit:
-            session = await get_session(HUB, unit, letter.subject, lock=True)
-            if session is None or session.state != SessionState.STARTING:
+            session = await get_session(HUB, unit, session_id, lock=True)
+            if session is None or session.state != silent:
                 return
             session.state, session.updated_at = SessionState.UNKNOWN, self._c.clock.business()
             await self._c.outbox.post(
@@ -207,7 +215,7 @@ class RoamingJobs:
             row = await get_session(HUB, unit, session.session_id, lock=True)
             if row is None or row.state not in NOT_YET_CHARGING:
                 return
-            await self._stopping.ask(unit, row, StopReason.HUB)
+            await self._stopping.ask(unit, row, StopReason.HUB, only_unknown=True)
             await self._c.outbox.post(
                 unit,
                 kind="unknown_overdue",

@@ -14,7 +14,7 @@ from operator_sdk.contract.codes import (
 from operator_sdk.contract.messages.common import Target
 from operator_sdk.contract.messages.directory import Tariff
 from operator_sdk.contract.pricing import estimate_fen
-from operator_sdk.contract.progress import goal_fen, percent_done, seconds_left, shortfall_s_step
+from operator_sdk.contract.progress import percent_done, seconds_left, shortfall_s_step
 from operator_sdk.contract.public_codes import Code
 
 FROM_HOST = frozenset(
@@ -131,18 +131,15 @@ def after_update(live: Live, heard: Heard) -> Live:
     )
 
 
-def goal_of(
-    *, hold_fen: int | None, target: Target, tariff: Tariff, start: datetime, able_w: int
-) -> int | None:
-    """M_p: the money this charge is heading for, estimated with the prices at its start."""
-    estimate = None
+def estimate_of(*, target: Target, tariff: Tariff, start: datetime, able_w: int) -> int | None:
+    """The price of the target, estimated with the prices at the start; None for a full charge."""
     if target.kind is TargetKind.AMOUNT:
-        estimate = target.value
-    elif target.kind is TargetKind.ENERGY:
-        estimate = estimate_fen(tariff, start=start, energy_wh=target.value)
-    elif target.kind is TargetKind.TIME:
-        estimate = estimate_fen(tariff, start=start, energy_wh=able_w * target.value // 3600)
-    return goal_fen(held_fen=hold_fen, target_estimate_fen=estimate)
+        return target.value
+    if target.kind is TargetKind.ENERGY:
+        return estimate_fen(tariff, start=start, energy_wh=target.value)
+    if target.kind is TargetKind.TIME:
+        return estimate_fen(tariff, start=start, energy_wh=able_w * target.value // 3600)
+    return None
 
 
 def connector_refusal(state: str, start_mode: StartMode) -> Code | None:

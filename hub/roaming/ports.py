@@ -34,5 +34,8 @@ class RecordAccepted(Protocol):
     async def record_accepted(self, unit: Unit, record: AcceptedRecord) -> None:
         """Write the obligation and its posting."""
 
+    async def record_reinstated(self, unit: Unit, record_id: str) -> None:
+        """Put a disputed record's obligation back, whole, into the open cycle."""
+
     async def record_disputed(self, unit: Unit, record_id: str) -> None:
         """Take the record's obligation out of the open cycle whole."""

@@ -202,6 +202,10 @@ class Records:
         held = session.limit_fen
         if held is not None and settlement.captured_fen + settlement.released_fen != held:
             raise HubError(Code.RULE_VIOLATED, problem="captured + released is not what was held")
+        if row.state == RecordState.DISPUTED:
+            # Whoever settles a bill accepts it: the host is owed again.
+            row.state, row.reason = RecordState.ACCEPTED, None
+            await self._c.record_accepted.record_reinstated(unit, row.record_id)
         now = self._c.clock.business()
         row.settlement_ref, row.settled_at = settlement.settlement_ref, settlement.settled_at
         row.driver_amount_fen = settlement.driver_amount_fen

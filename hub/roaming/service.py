@@ -20,7 +20,7 @@ class Roaming:
         self.authorizing = Authorizing(context, charges)
         self.starting = Starting(context, charges)
         self.stopping = Stopping(context)
-        self.following = Following(context, charges)
+        self.following = Following(context, charges, self.stopping)
         self.records = Records(context)
         self.scans = Scans(context)
         self.reading = Reading(context)

@@ -121,7 +121,7 @@ class Starting:
             return await self._session(session_id)
         answer = await self._charges.ask_home(home_party_id, opened.ask)
         async with self._c.database.unit() as unit:
-            row, _ = await self._charges.decide(unit, opened.authorization_id, answer)
+            row, _ = await self._charges.decide(unit, opened.authorization_id, *answer)
         if row.state == AuthorizationState.GRANTED:
             return await self._charges.start_at_host(session_id)
         return await self._session(session_id)

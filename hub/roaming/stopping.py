@@ -51,12 +51,15 @@ class Stopping:
                 await self.ask(unit, session, request.reason)
             return StopReply(session_id=session_id, state=session.state)
 
-    async def ask(self, unit: Unit, session: SessionRow, reason: str) -> None:
-        """Within a step: mark the session stopping and write the letter to the host."""
+    async def ask(self, unit: Unit, session: SessionRow, reason: str, *, only_unknown: bool = False) -> None:
+        """Within a step: mark the session stopping and write the letter to the host.
+
+        `only_unknown`: not if the host has explained itself by the time the letter is delivered.
+        """
         state = SessionState(session.state)
         if state in FINISHING:
             return
-        if state in {SessionState.REFUSED, SessionState.START_FAILED, SessionState.REQUESTED}:
+        if state in {SessionState.REFUSED, SessionState.REQUESTED}:
             raise HubError(Code.STATE_CONFLICT)
         if state is not SessionState.UNKNOWN and may_follow(state, SessionState.STOPPING):
             # What was only authorized must still be able to fail: energy may never have flowed.
@@ -71,6 +74,7 @@ class Stopping:
             lane=f"stop:{session.session_id}",
             subject=session.session_id,
             party_id=session.host_party_id,
-            payload={"reason": reason},
+            payload={"reason": reason, "only_unknown": only_unknown},
+            newest_key="stop",
         )
         unit.after_commit(lambda: self._c.live.publish(session.session_id))

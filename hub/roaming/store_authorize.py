@@ -50,14 +50,16 @@ WITH grants AS MATERIALIZED (
     SELECT * FROM jsonb_to_recordset($1::jsonb->'grants') AS g(
         authorization_id text, session_id text, limit_fen bigint, reserved_fen bigint, goal_fen bigint,
         home_ref text, driver_ref text, updated_at timestamptz)),
-authorizations AS (
-    UPDATE "authorization" a SET state = 'granted', limit_fen = g.limit_fen,
-        reserved_fen = g.reserved_fen, home_ref = g.home_ref, updated_at = g.updated_at
-    FROM grants g WHERE a.authorization_id = g.authorization_id AND a.state = 'pending' RETURNING 1),
 sessions AS (
     UPDATE session s SET state = 'authorized', limit_fen = g.limit_fen, goal_fen = g.goal_fen,
         home_ref = g.home_ref, driver_ref = g.driver_ref, updated_at = g.updated_at
-    FROM grants g WHERE s.session_id = g.session_id AND s.state = 'requested' RETURNING 1),
+    FROM grants g WHERE s.session_id = g.session_id AND s.state = 'requested' RETURNING s.session_id),
+authorizations AS (
+    -- joined to the sessions, so that a session is always locked before its authorization
+    UPDATE "authorization" a SET state = 'granted', limit_fen = g.limit_fen,
+        reserved_fen = g.reserved_fen, home_ref = g.home_ref, updated_at = g.updated_at
+    FROM grants g JOIN sessions s ON s.session_id = g.session_id
+    WHERE a.authorization_id = g.authorization_id AND a.state = 'pending' RETURNING 1),
 exposures AS (
     UPDATE exposure e SET open_limits_fen = e.open_limits_fen + r.fen
     FROM jsonb_to_recordset($1::jsonb->'reserve') AS r(home_party_id text, fen bigint)
@@ -126,7 +128,7 @@ class AuthorizeStore:
         self._opening = _Writer(
             Statements(url), OPEN, ("messages", "authorizations", "sessions", "legs", "letters")
         )
-        self._granting = _Writer(Statements(url), GRANT, ("grants", "legs", "letters"))
+        self._granting = _Writer(Statements(url), GRANT, ("grants", "messages", "legs", "letters"))
 
     async def open(self, rows: Rows) -> None:
         """Write a pending authorization with everything around it, durably."""

@@ -51,6 +51,7 @@ class SessionRow(SQLModel, table=True):
     tariff_id: str = Field(max_length=64)
     tariff_version: int = 0
     limit_fen: int | None = big(nullable=True)
+    estimate_fen: int | None = big(nullable=True)
     goal_fen: int | None = big(nullable=True)
     able_w: int = 0
     shortfall_ws: int = big(default=0)

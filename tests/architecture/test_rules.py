@@ -32,6 +32,7 @@ PARTY_VISIBLE = tuple(
 MAY_CATCH_ALL = {
     "hub/app.py": "the outermost middleware turns any failure into one answer and one log line",
     "hub/core/group_writer.py": "each failure is handed to the caller whose unit it was",
+    "hub/core/runner.py": "a loop beside the server outlives any one failure, and logs it",
     "hub/core/outbox.py": "the worker loop outlives any one message",
     "operator_sdk/operator.py": "an operator's handler may raise anything; the hub gets an answer",
 }

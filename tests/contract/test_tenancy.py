@@ -6,6 +6,7 @@ The walk goes over `contract.operations.HUB` itself: an operation that nobody ha
 import asyncio
 import re
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import httpx
@@ -92,7 +93,6 @@ async def build(rig: Rig) -> World:
         letter.dead_at, letter.done_at, letter.reason = rig.hub.clock.wall(), None, "test"
     record = await rig.record(billed.session_id)
     (obligation,) = await rig.rows(ObligationRow, record_id=record.record_id)
-    stop = b'{"stop_ref":"theirs"}'
     ids = {
         "party_id": A,
         "station_id": "S1",
@@ -109,17 +109,26 @@ async def build(rig: Rig) -> World:
         "hosted": hosted.session_id,
         "scan_id": scan.scan_id,
     }
-    settlement = rig.b.settlement(rig.b.records[0])
+    theirs = msgspec.structs.replace(rig.b.settlement(rig.b.records[0]), settlement_ref="theirs")
     bodies = {
+        **_bodies(ids, rig.hub.clock.business()),
+        "push_session": msgspec.json.encode(running.update(20)),
+        "push_record": msgspec.json.encode(running.record("theirs")),
+        "push_settlement": msgspec.json.encode(theirs),
+    }
+    return World(rig, ids, bodies, await rig.fingerprint())
+
+
+def _bodies(ids: dict[str, str], now: datetime) -> dict[str, bytes]:
+    """A well-formed body for every operation that takes one."""
+    stop = b'{"stop_ref":"theirs"}'
+    return {
         "release_authorization": msgspec.json.encode(
-            {"authorization_id": granted.authorization_id, "reason": "mine"}
+            {"authorization_id": ids["authorization_id"], "reason": "mine"}
         ),
         "stop_session": stop,
         "stop_charging": stop,
-        "push_session": msgspec.json.encode(running.update(20)),
-        "push_record": msgspec.json.encode(running.record("theirs")),
-        "push_settlement": msgspec.json.encode(msgspec.structs.replace(settlement, settlement_ref="theirs")),
-        "start_charging": msgspec.json.encode({"request_ref": "theirs", "scan_id": scan.scan_id}),
+        "start_charging": msgspec.json.encode({"request_ref": "theirs", "scan_id": ids["scan_id"]}),
         "scan": msgspec.json.encode({"code": f"A1.{A}"}),
         "authorize": msgspec.json.encode(
             {"authorization_ref": "theirs", "token": {"kind": "card", "ref": "BB-1"}, "connector_id": "A1"}
@@ -128,21 +137,20 @@ async def build(rig: Rig) -> World:
             {"start_ref": "theirs", "token": {"kind": "app_user", "ref": "u-1"}, "connector": f"A1.{A}"}
         ),
         "push_status": msgspec.json.encode(
-            {"statuses": [{"connector_id": "A1", "state": "faulted", "at": rig.hub.clock.business()}]}
+            {"statuses": [{"connector_id": "A1", "state": "faulted", "at": now}]}
         ),
         "put_station": msgspec.json.encode(
             {"name": "x", "latitude_e6": 0, "longitude_e6": 0, "tariff_id": "t", "piles": []}
         ),
         "put_tariff": msgspec.json.encode(
             {
-                "valid_from": rig.hub.clock.business(),
+                "valid_from": now,
                 "periods": [
                     {"start_minute": 0, "end_minute": 1440, "electricity_micro": 1, "service_micro": 1}
                 ],
             }
         ),
     }
-    return World(rig, ids, bodies, await rig.fingerprint())
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,8 @@ from hub.core.database import OutOfReach
 from hub.core.tables import OutboxLane
 from hub.settings import Settings
 from hub.wiring import open_hub
-from operator_sdk.errors import TransportError
+from operator_sdk.client.patience import is_passing
+from operator_sdk.errors import InterpileError
 from tests import databases
 from tests.faults.processes import Fleet, free_port
 from tests.rig import A, B, D, LogLines, Rig, _set_up
@@ -86,14 +87,17 @@ async def _close(rig: Rig) -> None:
         await client.aclose()
 
 
-async def insist(
-    call: Callable[[], Awaitable[T]], *, passing: type[Exception] | tuple[type[Exception], ...] = TransportError
-) -> T:
-    """Say the same again until there is an answer, as a platform does whose message carries an id."""
+async def insist(call: Callable[[], Awaitable[T]]) -> T:
+    """Say the same again until there is an answer, as a platform does whose message carries an id.
+
+    Silence and what the hub itself calls passing (503, 429, in progress) are waited out; its bugs (500) are not.
+    """
     while True:
         try:
             return await call()
-        except passing:
+        except InterpileError as problem:
+            if not is_passing(problem):
+                raise
             await asyncio.sleep(0.03)
 
 

@@ -352,6 +352,7 @@ def upgrade() -> None:
         sa.Column("tariff_id", sa.String(length=64), nullable=False),
         sa.Column("tariff_version", sa.Integer(), nullable=False),
         sa.Column("limit_fen", sa.BigInteger(), nullable=True),
+        sa.Column("estimate_fen", sa.BigInteger(), nullable=True),
         sa.Column("goal_fen", sa.BigInteger(), nullable=True),
         sa.Column("able_w", sa.Integer(), nullable=False),
         sa.Column("shortfall_ws", sa.BigInteger(), nullable=False),
@@ -404,6 +405,7 @@ def upgrade() -> None:
         sa.Column("login", sa.String(length=40), nullable=False),
         sa.Column("password_hash", sa.String(length=200), nullable=False),
         sa.Column("roles", sa.String(length=400), nullable=False),
+        sa.Column("created_by", sa.String(length=60), nullable=False),
         sa.Column("created_at", UtcDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("login"),
     )

@@ -2,6 +2,7 @@
 
 from hub.accounts.service import Accounts
 from hub.accounts.service_charging import HostedCharging
+from hub.core.tables import Evidence
 from hub.parties.link import Capability, MissingLink
 from operator_sdk.contract.messages.common import Token
 from operator_sdk.contract.messages.records import HomeRecord, RecordAnswer
@@ -27,9 +28,9 @@ class HostedLink(MissingLink):
     def __init__(self, party_id: str, accounts: Accounts, charging: HostedCharging) -> None:
         self._party_id, self._accounts, self._charging = party_id, accounts, charging
 
-    async def authorize(self, request: HomeAuthorizeRequest) -> HomeAuthorization:
+    async def authorize(self, request: HomeAuthorizeRequest) -> tuple[HomeAuthorization, Evidence | None]:
         """Hold in the driver's wallet."""
-        return await self._charging.authorize(self._party_id, request)
+        return await self._charging.authorize(self._party_id, request), None
 
     async def release_authorization(
         self, authorization_id: str, reason: str, home_ref: str | None = None
@@ -37,10 +38,10 @@ class HostedLink(MissingLink):
         """Void the hold."""
         await self._charging.release(self._party_id, authorization_id)
 
-    async def push_record(self, record: HomeRecord) -> RecordAnswer:
+    async def push_record(self, record: HomeRecord) -> tuple[RecordAnswer, Evidence | None]:
         """Capture, release the rest, and settle at once."""
         settlement = await self._charging.settle(self._party_id, record)
-        return RecordAnswer(state="settled", settlement=settlement)
+        return RecordAnswer(state="settled", settlement=settlement), None
 
     async def driver_account(self, token: Token) -> DriverAccount:
         """The wallet."""

@@ -97,6 +97,9 @@ async def issue_driver_token(call: Call, request: DriverTokenRequest) -> DriverT
             raise HubError(Code.MALFORMED, needed="assertion")
         said = await _use_assertion(call, request.assertion)
         home, subject = said.issuer, said.subject
+        if home == subject:
+            # That is how an operator signs in as itself; one must not pass for the other.
+            raise HubError(Code.SIGN_IN_FAILED)
         if "home" not in await call.services.parties.roles_of(home):
             raise HubError(Code.SIGN_IN_FAILED)
     else:

@@ -53,7 +53,7 @@ async def release_authorization(call: Call, request: ReleaseRequest) -> ReleaseR
     """Nothing was started."""
     if request.authorization_id != call.path["authorization_id"]:
         raise HubError(Code.MALFORMED, field="authorization_id")
-    return await call.services.roaming.authorizing.release(call.party_id, request)
+    return await call.services.roaming.authorizing.release(call.party_id, request, call.evidence)
 
 
 async def start_session(call: Call, request: StartRequest) -> Session:

@@ -10,6 +10,8 @@ from hub.core.clock import Clock, unix_s
 from hub.core.ids import Ids
 from hub.core.outbound import Outbound, OutboundAnswer, OutboundError
 from hub.core.requests import current_request_id
+from hub.core.secrets import Seal
+from hub.core.tables import Evidence
 from hub.parties.link import Capability, LinkError, LinkRefused, MissingLink
 from hub.parties.service import PartiesService
 from operator_sdk.contract.messages.common import Empty, ErrorBody, Message, Token
@@ -58,6 +60,7 @@ class NativeTools:
     parties: PartiesService
     clock: Clock
     ids: Ids
+    seal: Seal
 
 
 class NativeLink(MissingLink):
@@ -87,9 +90,9 @@ class NativeLink(MissingLink):
             CheckConnectorReply, "check_connector", CheckConnectorRequest(connector_id=connector_id)
         )
 
-    async def authorize(self, request: HomeAuthorizeRequest) -> HomeAuthorization:
+    async def authorize(self, request: HomeAuthorizeRequest) -> tuple[HomeAuthorization, Evidence | None]:
         """Ask the home, within 3 s."""
-        return await self._ask(HomeAuthorization, "authorize", request, timeout_s=AUTHORIZE_S)
+        return await self._ask_proven(HomeAuthorization, "authorize", request, timeout_s=AUTHORIZE_S)
 
     async def release_authorization(
         self, authorization_id: str, reason: str, home_ref: str | None = None
@@ -114,9 +117,9 @@ class NativeLink(MissingLink):
         """Tell the home."""
         await self._ask(Empty, "push_session", progress, session_id=progress.session_id)
 
-    async def push_record(self, record: HomeRecord) -> RecordAnswer:
+    async def push_record(self, record: HomeRecord) -> tuple[RecordAnswer, Evidence | None]:
         """Bill the home."""
-        return await self._ask(RecordAnswer, "push_record", record)
+        return await self._ask_proven(RecordAnswer, "push_record", record)
 
     async def push_settlement(self, settlement: SettlementRecord) -> None:
         """Tell the host."""
@@ -135,6 +138,18 @@ class NativeLink(MissingLink):
         timeout_s: int = OTHER_S,
         **path: str,
     ) -> M:
+        said, _ = await self._ask_proven(reply, operation_id, message, timeout_s=timeout_s, **path)
+        return said
+
+    async def _ask_proven(
+        self,
+        reply: type[M],
+        operation_id: str,
+        message: Message | None,
+        *,
+        timeout_s: int = OTHER_S,
+        **path: str,
+    ) -> tuple[M, Evidence | None]:
         operation = OPERATOR[operation_id]
         url = self._base_url + operation.path.format(**path)
         body = b"" if message is None else msgspec.json.encode(message)
@@ -150,9 +165,10 @@ class NativeLink(MissingLink):
             )
         except OutboundError as problem:
             raise LinkError(problem.reason, sent=problem.sent) from problem
+        proof = None
         if operation.signed and answer.status < SERVER_ERROR:
-            await self._verify(answer, signed)
-        return _decode(reply, answer)
+            proof = await self._verify(answer, signed)
+        return _decode(reply, answer), proof
 
     def _sign(self, operation: Operation, url: str, body: bytes) -> SignatureHeaders:
         return sign_request(
@@ -164,7 +180,7 @@ class NativeLink(MissingLink):
             nonce=self._tools.ids.secret(),
         )
 
-    async def _verify(self, answer: OutboundAnswer, signed: SignatureHeaders) -> None:
+    async def _verify(self, answer: OutboundAnswer, signed: SignatureHeaders) -> Evidence:
         headers = answer.headers
         try:
             claims = read_claims(headers.get("signature-input"), headers.get("signature"))
@@ -180,6 +196,8 @@ class NativeLink(MissingLink):
             )
         except SignatureProblem as problem:
             raise LinkError(problem.code) from problem
+        signature = f"{headers['signature-input']}\n{headers['signature']}\nreq: {signed.signature}"
+        return Evidence(body=self._tools.seal.close(answer.body), key_id=claims.key_id, signature=signature)
 
     async def _key(self, key_id: str) -> Ed25519PublicKey:
         key = await self._tools.parties.live_key(self._party_id, key_id)

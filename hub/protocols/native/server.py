@@ -6,13 +6,14 @@ has changed nothing.
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Mapping
 from contextlib import ExitStack
+from typing import Any
 from urllib.parse import parse_qsl
 
 import msgspec
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from hub.core.clock import unix_s
@@ -34,6 +35,7 @@ from operator_sdk.contract.signing import SignatureProblem, read_claims, sign_an
 log = logging.getLogger("interpile.native")
 
 PUBLIC_RATE_PER_S = 50
+STREAMS_MOST, STREAMS_MOST_DRIVER = 500, 8
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}\Z")
 _ENUM_VALUE = re.compile(r"(Invalid enum value) .*?(?= - at `|\Z)", re.DOTALL)
 """The only words of msgspec that repeat a value; all others name the place and the expected type."""
@@ -80,8 +82,13 @@ class NativeServer:
         return endpoint
 
     async def _answer(self, operation: Operation, handler: Handler, request: Request) -> Response:
+        try:
+            principal = await self._principal(operation, request)
+        except HubError:
+            # Guessing costs as much as asking in public.
+            with self._limits.admit(_address(request), rate_per_s=PUBLIC_RATE_PER_S):
+                raise
         body = await _read_body(request, operation.max_body)
-        principal = await self._principal(operation, request)
         caller, rate = _caller(principal, request)
         with ExitStack() as stack:
             stack.enter_context(self._limits.admit(caller, rate_per_s=rate))
@@ -100,6 +107,8 @@ class NativeServer:
                 evidence=evidence,
             )
             reply = await handler(call, message)
+        if isinstance(reply, StreamingResponse):
+            reply.body_iterator = self._counted(reply.body_iterator, caller, principal)
         if isinstance(reply, Response):
             return reply
         response = Response(
@@ -108,6 +117,23 @@ class NativeServer:
         if operation.signed:
             self._sign(request, response)
         return response
+
+    async def _counted(
+        self, chunks: AsyncIterable[Any], caller: str, principal: Principal
+    ) -> AsyncIterator[Any]:
+        """A stream for as long as its caller has a place for it and the token lasts."""
+        most = STREAMS_MOST_DRIVER if principal.kind == "driver" else STREAMS_MOST
+        try:
+            with self._limits.hold(f"stream:{caller}", most):
+                async for chunk in chunks:
+                    yield chunk
+                    if (
+                        principal.expires_at is not None
+                        and unix_s(self._s.clock.wall()) >= principal.expires_at
+                    ):
+                        return
+        except TooManyError:
+            yield b"event: busy\ndata: {}\n\n"
 
     async def _principal(self, operation: Operation, request: Request) -> Principal:
         if Scope.PUBLIC in operation.scopes:
@@ -198,9 +224,13 @@ async def _read_body(request: Request, most: int) -> bytes:
     return bytes(body)
 
 
+def _address(request: Request) -> str:
+    return f"address:{request.client.host if request.client else ''}"
+
+
 def _caller(principal: Principal, request: Request) -> tuple[str, int | None]:
     if principal.kind == "public":
-        return f"address:{request.client.host if request.client else ''}", PUBLIC_RATE_PER_S
+        return _address(request), PUBLIC_RATE_PER_S
     return f"{principal.kind}:{principal.party_id}:{principal.subject}", None
 
 

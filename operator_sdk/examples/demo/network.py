@@ -30,6 +30,7 @@ from operator_sdk.keys import new_key, save_key
 
 BROKER_URL = "amqp://guest:guest@127.0.0.1:5672//"
 REDIS_URL = "redis://127.0.0.1:6379/0"
+QUEUE = "interpile_demo"
 UPDATE_INTERVAL_S = 20
 STATUS_LIFE_S = 86_400
 """Generous: a few seconds' cut are hours at these speeds, and the piles are not what is cut off."""
@@ -240,7 +241,7 @@ def _environment(
     if addresses.migration_url is not None:
         ours["DATABASE_MIGRATION_URL"] = addresses.migration_url
     if options.production:
-        ours |= {"BROKER_URL": BROKER_URL, "REDIS_URL": REDIS_URL}
+        ours |= {"BROKER_URL": BROKER_URL, "REDIS_URL": REDIS_URL, "INTERPILE_QUEUE": QUEUE}
     return kept | ours
 
 
