@@ -51,7 +51,7 @@ class Settings:
         """Read the environment.
 
         Raises:
-            SettingsError: an unknown INTERPILE_ENV, a SPEED or a code file that production refuses, or a malformed value.
+            SettingsError: an unknown INTERPILE_ENV, what only demo and test may have, or a malformed value.
         """
         given = dict(os.environ if environ is None else environ)
         env = given.get("INTERPILE_ENV") or "production"

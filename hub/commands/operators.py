@@ -19,7 +19,7 @@ from hub.commands.shell import (
     yuan,
 )
 from operator_sdk.contract.messages.access import Key, KeyAdd, KeyList
-from operator_sdk.contract.messages.admin import Agreement, AgreementAdd, Party, PartyAdd
+from operator_sdk.contract.messages.admin import Agreement, AgreementAdd, ExposurePut, Party, PartyAdd
 
 party_app = group("Operators on the hub.")
 key_app = group("Operators' public keys, and the hub's own secrets.")
@@ -56,6 +56,20 @@ def add_party(
     )
     added = with_hub(lambda hub: hub.parties.add_party(add, actor=actor()))
     show_json(added) if as_json else _show_parties([added])
+
+
+@party_app.command("exposure")
+def set_exposure(
+    party_id: PartyArgument,
+    *,
+    deposit_fen: Annotated[int, typer.Option(help="What it has deposited.")],
+    limit_fen: Annotated[int, typer.Option(help="What it may come to owe, open limits included.")],
+    as_json: Json = False,
+) -> None:
+    """Change what a home has deposited and may owe."""
+    put = message(ExposurePut, deposit_fen=deposit_fen, exposure_limit_fen=limit_fen)
+    changed = with_hub(lambda hub: hub.parties.set_exposure(party_id, put, actor=actor()))
+    show_json(changed) if as_json else _show_parties([changed])
 
 
 @party_app.command("list")

@@ -26,7 +26,7 @@ _ALWAYS = (
     OSError,
 )
 _AWAY = ("08", "53", "57")
-"""SQLSTATE classes: the connection; no room for another one; the operator (a server that goes down or comes up)."""
+"""SQLSTATE classes: the connection; no room for another; the operator (a server that goes down or comes up)."""
 
 _CLOSED = "55000"
 """A database that takes no connections just now."""

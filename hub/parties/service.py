@@ -27,7 +27,14 @@ from hub.parties.tables_staff import forget_failures, forget_sessions, same_pers
 from operator_sdk.contract.codes import Role
 from operator_sdk.contract.ids import AGREEMENT
 from operator_sdk.contract.messages.access import Key, KeyAdd, KeyList
-from operator_sdk.contract.messages.admin import Agreement, AgreementAdd, Party, PartyAdd, PartyPage
+from operator_sdk.contract.messages.admin import (
+    Agreement,
+    AgreementAdd,
+    ExposurePut,
+    Party,
+    PartyAdd,
+    PartyPage,
+)
 from operator_sdk.contract.public_codes import Code
 from operator_sdk.contract.signing import public_from_b64url, public_to_b64url
 
@@ -107,6 +114,22 @@ class PartiesService:
             deposit_fen=add.deposit_fen,
             exposure_limit_fen=add.exposure_limit_fen,
         )
+
+    async def set_exposure(self, party_id: str, put: ExposurePut, actor: str) -> Party:
+        """Change what a home has deposited and may owe. Below what it owes already, nothing new is granted.
+
+        Raises:
+            NotFoundError: no such party.
+        """
+        async with self._database.unit() as unit:
+            row = await unit.session.get(PartyRow, party_id)
+            exposure = await unit.session.get(Exposure, party_id, with_for_update=True)
+            if row is None or exposure is None:
+                raise NotFoundError
+            exposure.deposit_fen, exposure.limit_fen = put.deposit_fen, put.exposure_limit_fen
+            facts = {"deposit_fen": put.deposit_fen, "exposure_limit_fen": put.exposure_limit_fen}
+            self._audit.note(unit, actor=actor, action="set_exposure", subject=party_id, **facts)
+            return _party(row, exposure)
 
     async def list_parties(self, *, after: str | None = None, limit: int | None = None) -> PartyPage:
         """A page of operators, oldest first.

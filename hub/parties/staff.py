@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 from datetime import datetime, timedelta
+from typing import Any
 
 from hub.core.clock import Clock
 from hub.core.database import Database, Unit
@@ -66,6 +67,11 @@ class StaffService:
             roles = sorted(set(add.roles))
             self._audit.note(unit, actor=actor, action="add_staff", subject=add.login, roles=roles)
             return Staff(login=add.login, roles=roles)
+
+    async def note(self, actor: str, action: str, subject: str, **detail: Any) -> None:
+        """Put on the audit log what somebody is about to do."""
+        async with self._database.unit() as unit:
+            self._audit.note(unit, actor=actor, action=action, subject=subject, **detail)
 
     async def sign_in(self, request: StaffSignIn) -> StaffSession:
         """Sign in; the fifth wrong password in a row locks the login for fifteen minutes.

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -32,6 +33,8 @@ def main() -> int:
     if not wanted:
         CONSOLE.print(f"bench: ONLY={only} names none of {', '.join(FIGURES)}")
         return 2
+    # Told to stop, it still ends its processes and drops its database.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     folder = Path(tempfile.mkdtemp(prefix="interpile-bench-"))
     processes: Processes | None = None
     try:

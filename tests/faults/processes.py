@@ -8,8 +8,6 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -137,16 +135,3 @@ class Fleet:
                 child.process.wait(max(0.0, until - time.monotonic()))
             child.kill()
 
-
-@asynccontextmanager
-async def meanwhile(*work: "asyncio.Task[object]") -> AsyncIterator[None]:
-    """Tasks of the test itself that end with the block; what they raised is raised."""
-    try:
-        yield
-    finally:
-        for task in work:
-            task.cancel()
-        done = await asyncio.gather(*work, return_exceptions=True)
-    for outcome in done:
-        if isinstance(outcome, Exception):
-            raise outcome

@@ -1,6 +1,7 @@
 """PostgreSQL cuts every connection in mid-load, and for a while takes no new ones: all goes on by itself."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -65,6 +66,8 @@ async def test_what_was_acknowledged_is_there_and_later_calls_succeed_without_a_
         before = len(shown)
         await until(lambda: _more(shown, before))
         authorizing.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await authorizing
         assert hub.alive
         assert len(world.fleet.children) == 1
 

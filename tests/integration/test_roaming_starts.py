@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from hub.ledger.model import CLEARING
+from hub.parties.scope import of_party
 from operator_sdk import ApiError
 from operator_sdk.contract.codes import ConnectorState, StopReason
 from operator_sdk.contract.messages.roaming import (
@@ -165,12 +166,18 @@ async def test_nothing_is_given_back_once_the_charge_runs(rig: Rig) -> None:
     assert await rig.exposure() == (0, HOLD_FEN)
 
 
-async def test_a_host_that_never_begins_lets_the_authorization_expire(rig: Rig) -> None:
+async def test_a_host_that_never_begins_is_asked_and_stopped_before_anything_is_given_back(rig: Rig) -> None:
     granted = await begin_by_host(rig)
-    await rig.work_now("authorization_unused", "release_authorization")
+    await rig.work_now("authorization_unused")
+    assert rig.a.heard == ["query_session", "stop"]
+    assert (await rig.session(granted.session_id or "")).state == "unknown"
+    assert await rig.exposure() == (0, HOLD_FEN), "energy may flow"
+    rig.a.stop_state = None
+    await rig.hub.roaming.stopping.stop(of_party(B), granted.session_id or "", StopRequest(stop_ref="s"))
+    await rig.work()
     assert (await rig.authorization(granted.session_id or "")).state == "expired"
     assert await rig.exposure() == (0, 0)
-    assert [one.reason for one in rig.b.releases] == ["expired"]
+    assert [one.authorization_id for one in rig.b.releases] == [granted.authorization_id]
 
 
 async def test_the_driver_stops_and_the_host_confirms(rig: Rig) -> None:

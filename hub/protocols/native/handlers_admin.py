@@ -13,6 +13,7 @@ from operator_sdk.contract.messages.admin import (
     DeadLetterPage,
     DriverTokenAdd,
     DriverTokenBlock,
+    ExposurePut,
     ImportReport,
     LedgerReport,
     Party,
@@ -28,6 +29,12 @@ from operator_sdk.contract.messages.clearing import CycleClose, CycleResult
 from operator_sdk.contract.messages.common import Empty, Token
 
 
+async def _note(call: Call, **detail: object) -> None:
+    """Put on the audit log, before it is done, what the service behind it does not log by itself."""
+    subject = "/".join(call.path.values())
+    await call.services.staff.note(call.subject, call.operation.id, subject, **detail)
+
+
 async def add_party(call: Call, request: PartyAdd) -> Party:
     """A new operator."""
     return await call.services.parties.add_party(request, actor=call.subject)
@@ -36,6 +43,11 @@ async def add_party(call: Call, request: PartyAdd) -> Party:
 async def list_parties(call: Call, _: Empty) -> PartyPage:
     """Operators."""
     return await call.services.parties.list_parties(after=call.query.get("after"), limit=call.limit)
+
+
+async def set_exposure(call: Call, request: ExposurePut) -> Party:
+    """What a home may owe."""
+    return await call.services.parties.set_exposure(call.path["party_id"], request, actor=call.subject)
 
 
 async def add_key(call: Call, request: KeyAdd) -> Key:
@@ -79,6 +91,7 @@ async def import_stations(call: Call, request: StationImport) -> ImportReport:
 
 async def add_customer(call: Call, request: CustomerAdd) -> Customer:
     """A hosted driver."""
+    await _note(call, home_party_id=request.home_party_id, customer_ref=request.customer_ref)
     return await call.services.accounts.add_customer(request)
 
 
@@ -89,18 +102,21 @@ async def get_customer(call: Call, _: Empty) -> Customer:
 
 async def add_driver_token(call: Call, request: DriverTokenAdd) -> Customer:
     """A card, VIN or plate for a hosted driver."""
+    await _note(call, kind=request.kind)
     token = Token(kind=request.kind, ref=request.ref)
     return await call.services.accounts.add_token(call.path["customer_id"], token)
 
 
 async def block_driver_token(call: Call, request: DriverTokenBlock) -> Customer:
     """Block or unblock a token."""
+    await _note(call, kind=request.kind, blocked=request.blocked)
     token = Token(kind=request.kind, ref=request.ref)
     return await call.services.accounts.block_token(call.path["customer_id"], token, blocked=request.blocked)
 
 
 async def top_up_wallet(call: Call, request: TopUp) -> Customer:
     """Money into a wallet."""
+    await _note(call, top_up_ref=request.top_up_ref, amount_fen=request.amount_fen)
     return await call.services.accounts.top_up(call.path["customer_id"], request)
 
 
@@ -112,6 +128,7 @@ async def verify_ledger(call: Call, _: Empty) -> LedgerReport:
 
 async def close_cycle(call: Call, request: CycleClose) -> CycleResult:
     """Cut the open cycle off."""
+    await _note(call, cutoff_at=request.cutoff_at.isoformat())
     return await call.services.clearing.close_cycle(request.cutoff_at)
 
 
@@ -136,6 +153,7 @@ async def list_dead_letters(call: Call, _: Empty) -> DeadLetterPage:
 
 async def replay_dead_letter(call: Call, _: Empty) -> DeadLetter:
     """Try a message again."""
+    await _note(call)
     return await replay(call, None)
 
 
@@ -144,6 +162,7 @@ HANDLERS: dict[str, Handler] = {
     for handler in (
         add_party,
         list_parties,
+        set_exposure,
         add_key,
         approve_key,
         revoke_key,

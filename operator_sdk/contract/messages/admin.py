@@ -45,6 +45,13 @@ class Party(Message, frozen=True, kw_only=True):
     exposure_limit_fen: int | None = None
 
 
+class ExposurePut(Message, frozen=True, kw_only=True):
+    """What a home has deposited and up to what it may owe, open limits included."""
+
+    deposit_fen: Fen
+    exposure_limit_fen: Fen
+
+
 class PartyPage(Page, frozen=True, kw_only=True):
     """A page of parties."""
 

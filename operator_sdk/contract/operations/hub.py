@@ -289,6 +289,8 @@ _ADMIN = (
         role="parties", errors=(Code.ID_REUSED, Code.RULE_VIOLATED), success=201),
     op("list_parties", "GET /v1/staff/parties", Empty, admin.PartyPage, _STAFF, "Operators",
         role="parties_read", paged=True),
+    op("set_exposure", "PUT /v1/staff/parties/{party_id}/exposure", admin.ExposurePut, admin.Party, _STAFF,
+        "Change what a home has deposited and may owe", role="parties"),
     op("add_key", "POST /v1/staff/parties/{party_id}/keys", access.KeyAdd, access.Key, _STAFF,
         "Propose a key", role="keys", errors=(Code.ID_REUSED,), success=201),
     op("approve_key", "POST /v1/staff/parties/{party_id}/keys/{key_id}/approve", Empty, access.Key, _STAFF,
