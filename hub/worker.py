@@ -94,7 +94,7 @@ async def _run_jobs(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with open_hub(settings) as hub:
-        tasks = [asyncio.create_task(work) for work in background(hub)]
+        tasks = [asyncio.create_task(work) for work in (hub.live.run(), *background(hub))]
         await stop.wait()
         for task in tasks:
             task.cancel()

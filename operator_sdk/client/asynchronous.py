@@ -237,6 +237,8 @@ class AsyncHubClient(AsyncMethods):
                 async for chunk in response.aiter_bytes():
                     for update in reader.feed(chunk):
                         yield update
+                    if reader.finished:
+                        return  # the hub leaves the stream open until the bill has come
         except httpx.TimeoutException as silence:
             raise TimedOut("the event stream fell silent") from silence
         except httpx.TransportError as broken:

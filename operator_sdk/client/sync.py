@@ -231,6 +231,8 @@ class HubClient(SyncMethods):
                     return
                 for chunk in response.iter_bytes():
                     yield from reader.feed(chunk)
+                    if reader.finished:
+                        return  # the hub leaves the stream open until the bill has come
         except httpx.TimeoutException as silence:
             raise TimedOut("the event stream fell silent") from silence
         except httpx.TransportError as broken:

@@ -114,9 +114,7 @@ def _inexact(tree: ast.Module) -> Iterator[tuple[ast.expr | ast.stmt | ast.arg, 
                 yield node, "true division"
             case ast.arg(annotation=hint) | ast.AnnAssign(annotation=hint) if _quotes_float(hint):
                 yield node, "the type float"
-            case ast.FunctionDef(returns=hint) | ast.AsyncFunctionDef(returns=hint) if (
-                _quotes_float(hint)
-            ):
+            case ast.FunctionDef(returns=hint) | ast.AsyncFunctionDef(returns=hint) if _quotes_float(hint):
                 yield node, "the type float"
 
 
@@ -265,9 +263,7 @@ TEXT_RULES = (no_markers, no_machine_paths, clean_lock)
 
 def modules() -> list[Module]:
     files = (path for package in (*PACKAGES, "tests") for path in (ROOT / package).rglob("*.py"))
-    return [
-        Module(path.relative_to(ROOT).as_posix(), path.read_text("utf-8")) for path in sorted(files)
-    ]
+    return [Module(path.relative_to(ROOT).as_posix(), path.read_text("utf-8")) for path in sorted(files)]
 
 
 def texts() -> Iterator[tuple[str, str]]:
@@ -343,9 +339,7 @@ SEEDED: tuple[tuple[Rule, str, str, bool], ...] = (
 
 
 @pytest.mark.parametrize(("rule", "path", "source", "broken"), SEEDED)
-def test_a_module_rule_sees_what_it_should(
-    rule: Rule, path: str, source: str, broken: bool
-) -> None:
+def test_a_module_rule_sees_what_it_should(rule: Rule, path: str, source: str, broken: bool) -> None:
     assert bool(list(rule(Module(path, source)))) is broken
 
 

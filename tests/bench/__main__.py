@@ -100,6 +100,7 @@ def _setup(bench: Bench, only: str, before: list[float]) -> dict[str, object]:
         "invalid": bench.invalid,
         "missing": bench.missing,
         "remarks": bench.remarks,
+        "rounds_used": bench.used,
         "only": only,
         "machine": describe() | {"load_before": before, "load_after": load_average()},
         "postgresql": postgres,

@@ -20,6 +20,8 @@ from tests.bench.world import ROOT, Watch, World
 UP_S = 30
 PATIENCE_S, LOOK_S, QUIET = 120.0, 0.4, 0.15
 PIN_EVERY_S = 0.5
+PINNED_FIRST = frozenset({"hub", "forwarder"})
+"""The servers that have the first core to themselves, one measured at a time."""
 QUIET_NICENESS = "19"
 
 
@@ -29,13 +31,18 @@ class BenchError(Exception):
 
 @dataclass
 class Measured:
-    """A window as the generator and the machine saw it. CPU in seconds; `foreign` is a share of the core."""
+    """A window as the generator and the machine saw it. CPU in seconds.
+
+    Of the server's core, `idlers` is the share of our servers that are not being measured and `foreign` that of
+    everything else: other people's work, the kernel, and database connections too short-lived to be pinned.
+    """
 
     result: Result
     server_cpu_s: float
     postgres_cpu_s: float
     jobs_cpu_s: float
     foreign: float
+    idlers: float
     utilisation: float
     others_busy: float
 
@@ -60,6 +67,7 @@ class Measured:
             "server_core_busy": round(self.utilisation, 2),
             "other_core_busy": round(self.others_busy, 2),
             "foreign_on_server_core": round(self.foreign, 3),
+            "idle_servers_on_server_core": round(self.idlers, 3),
         }
 
 
@@ -77,7 +85,7 @@ class Processes:
 
     def start(self, role: str, *, url: str = "", stacks: str = "") -> None:
         """Start a server and wait until it answers."""
-        server = role in {"hub", "forwarder"}
+        server = role in PINNED_FIRST
         niceness = QUIET_NICENESS if role == "jobs" else "0"
         core = self.cores.name(server=server)
         self._spawn(role, "tests.bench.serve", role, str(self.world_file), core, niceness, stacks)
@@ -177,7 +185,8 @@ class Processes:
             server_cpu_s=used[0],
             postgres_cpu_s=backends_s,
             jobs_cpu_s=used[1],
-            foreign=max(0.0, used[2] - used[0]) / wall if self.cores.server is not None else 0.0,
+            foreign=max(0.0, used[2] - used[4]) / wall if self.cores.server is not None else 0.0,
+            idlers=max(0.0, used[4] - used[0]) / wall if server in PINNED_FIRST else used[4] / wall,
             utilisation=used[0] / wall,
             others_busy=used[3] / wall,
         )
@@ -188,6 +197,7 @@ class Processes:
             cpu_s(self.pid("jobs")) if "jobs" in self.running else 0.0,
             core_busy_s(self.cores.server),
             core_busy_s(self.cores.others[0] if self.cores.others else None),
+            sum(cpu_s(process.pid) for name, process in self.running.items() if name in PINNED_FIRST),
         )
 
     def _wait_for_quiet(self) -> None:

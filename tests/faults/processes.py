@@ -53,9 +53,10 @@ class Child:
 
     async def ended(self, within_s: float = END_S) -> int:
         """Its exit code, once it has ended."""
-        async with asyncio.timeout(within_s):
-            while (code := self.process.poll()) is None:
-                await asyncio.sleep(LOOK_S)
+        until = time.monotonic() + within_s
+        while (code := self.process.poll()) is None:
+            assert time.monotonic() < until, f"{self.name} does not end: {self.said()[-800:]}"
+            await asyncio.sleep(LOOK_S)
         return code
 
     async def says(self, words: str, within_s: float = UP_S) -> None:
@@ -113,7 +114,7 @@ class Fleet:
         """`interpile jobs`."""
         return self.start("jobs", *INTERPILE, "jobs", **more)
 
-    def worker(self, name: str, *, at_once: int = 1, **more: str) -> Child:
+    def worker(self, name: str, at_once: int, /, **more: str) -> Child:
         """A Celery worker as in production, that talks to no other worker."""
         quiet = ("--without-gossip", "--without-mingle", "--without-heartbeat")
         pool = ("--pool", "prefork", "--concurrency", str(at_once))
@@ -134,4 +135,3 @@ class Fleet:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 child.process.wait(max(0.0, until - time.monotonic()))
             child.kill()
-

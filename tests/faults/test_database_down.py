@@ -52,7 +52,9 @@ async def test_what_was_acknowledged_is_there_and_later_calls_succeed_without_a_
     async with asyncio.timeout(60), open_world("postgresql", tmp_path) as world:
         hub = world.fleet.serve(world.url)
         await hub.answers(world.url)
-        charges = [await charge_of(world.rig, (await begin_by_home(world.rig)).session_id) for _ in range(CHARGES)]
+        charges = [
+            await charge_of(world.rig, (await begin_by_home(world.rig)).session_id) for _ in range(CHARGES)
+        ]
         stop = asyncio.Event()
         pushing = [asyncio.create_task(_push_until(charge, stop)) for charge in charges]
         shown: list[str] = []
@@ -143,7 +145,9 @@ async def loops(rig: Rig) -> AsyncIterator[list["asyncio.Task[None]"]]:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def test_every_loop_beside_the_hub_goes_on_when_the_database_is_back(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_every_loop_beside_the_hub_goes_on_when_the_database_is_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(hub.wiring, "CLEARING_EVERY_S", 0.05)
     monkeypatch.setattr(hub.wiring, "TIDY_EVERY_S", 0.05)
     async with asyncio.timeout(40), open_rig("postgresql") as rig, loops(rig) as tasks:

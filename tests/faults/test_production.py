@@ -1,4 +1,4 @@
-"""Production refuses to start where it would not be safe: one line that says what to do, and a code that is not 0."""
+"""Production refuses to start where it would not be safe: one line says why, and the exit code is not 0."""
 
 import json
 import os
@@ -55,7 +55,9 @@ async def test_another_speed_is_refused_in_production(fleet: Fleet) -> None:
 
 
 @pytest.mark.parametrize("process", ["serve", "jobs"])
-async def test_a_missing_secrets_file_is_refused_with_the_command_that_makes_it(fleet: Fleet, process: str) -> None:
+async def test_a_missing_secrets_file_is_refused_with_the_command_that_makes_it(
+    fleet: Fleet, process: str
+) -> None:
     missing = str(fleet.folder / "nowhere.json")
     child = fleet.start(process, *INTERPILE, process, INTERPILE_SECRET_FILE=missing)
     await refuses(child, f"interpile key init {missing}")
@@ -67,7 +69,7 @@ async def test_codes_for_signing_in_never_go_to_a_file_in_production(fleet: Flee
     assert not file.exists()
 
 
-async def test_a_database_that_was_never_migrated_is_refused_with_the_command_that_does_it(fleet: Fleet) -> None:
+async def test_a_database_never_migrated_is_refused_with_the_command_that_does_it(fleet: Fleet) -> None:
     await refuses(serve(fleet), "interpile migrate")
 
 
@@ -79,7 +81,7 @@ async def test_a_database_that_does_not_answer_is_one_line(fleet: Fleet) -> None
 async def test_a_celery_worker_refuses_in_one_line_too(fleet: Fleet) -> None:
     closed = f"amqp://guest:guest@127.0.0.1:{free_port()}//"
     missing = str(fleet.folder / "nowhere.json")
-    child = fleet.worker("refused", BROKER_URL=closed, INTERPILE_SECRET_FILE=missing)
+    child = fleet.worker("refused", 1, BROKER_URL=closed, INTERPILE_SECRET_FILE=missing)
     await refuses(child, f"interpile key init {missing}")
 
 
@@ -133,7 +135,8 @@ async def test_the_role_that_serves_may_not_rewrite_the_books(fleet: Fleet) -> N
 
 def _warnings(child: Child) -> list[str]:
     lines = [json.loads(line) for line in child.said().splitlines()]
-    return [line["message"] for line in lines if line["level"] == "WARNING" and "serving role" in line["message"]]
+    warnings = [line["message"] for line in lines if line["level"] == "WARNING"]
+    return [warning for warning in warnings if "serving role" in warning]
 
 
 async def _the_books_are_closed_to(url: str) -> None:

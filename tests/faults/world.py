@@ -50,9 +50,9 @@ class World:
 async def open_world(
     kind: str,
     folder: Path,
-    *,
     a: type[Platform] = Platform,
     b: type[Platform] = Platform,
+    /,
     **environment: str,
 ) -> AsyncIterator[World]:
     """Everything but the processes of the hub; the books must be whole at the end."""
@@ -66,16 +66,15 @@ async def open_world(
             "INTERPILE_SECRET_FILE": str(folder / "secrets.json"),
             **environment,
         }
-        platforms = [
-            make(party_id, url, port.url)
-            for make, party_id, port in zip((a, b, Platform), (A, B, D), ports, strict=True)
-        ]
+        makers = ((a, A), (b, B), (Platform, D))
+        platforms = [make(party, url, port.url) for (make, party), port in zip(makers, ports, strict=True)]
         served = [(one.moody, port) for one, port in zip(platforms, ports, strict=True)]
         await stack.enter_async_context(serving(*served))
         hub = await stack.enter_async_context(open_hub(Settings.from_env(given)))
         http = await stack.enter_async_context(httpx.AsyncClient(base_url=url, trust_env=False))
         customer = await _set_up(hub, *platforms)
-        rig = Rig(hub, url, *platforms, http, LogLines(), folder / "codes.jsonl", customer)
+        at_a, at_b, at_d = platforms
+        rig = Rig(hub, url, at_a, at_b, at_d, http, LogLines(), folder / "codes.jsonl", customer)
         fleet = stack.enter_context(Fleet(folder, given))
         stack.push_async_callback(_close, rig)
         yield World(rig, fleet, url)
@@ -90,7 +89,7 @@ async def _close(rig: Rig) -> None:
 async def insist(call: Callable[[], Awaitable[T]]) -> T:
     """Say the same again until there is an answer, as a platform does whose message carries an id.
 
-    Silence and what the hub itself calls passing (503, 429, in progress) are waited out; its bugs (500) are not.
+    Silence and what the hub calls passing (503, 429, in progress) are waited out; its bugs (500) are not.
     """
     while True:
         try:

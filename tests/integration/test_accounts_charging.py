@@ -263,7 +263,7 @@ async def test_a_record_after_the_release_is_paid_without_the_hold(driver: Drive
     await driver.authorize(1)
     await driver.charging.release(HOME, "aut_1")
     paid = await driver.settle(1, 1200)
-    assert (paid.captured_fen, paid.released_fen, paid.driver_amount_fen) == (0, 0, 1200)
+    assert (paid.captured_fen, paid.released_fen, paid.driver_amount_fen) == (0, 3000, 1200)
     assert await driver.wallet() == (3800, 0, 0)
 
 

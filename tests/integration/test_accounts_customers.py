@@ -142,5 +142,5 @@ async def dump(database: Database, only: str | None = None) -> str:
         rows: list[object] = []
         for table in SQLModel.metadata.tables:
             if only in {None, table}:
-                rows += (await connection.execute(text(f"SELECT * FROM {table}"))).all()
+                rows += (await connection.execute(text(f'SELECT * FROM "{table}"'))).all()
     return "\n".join(map(str, rows))

@@ -58,4 +58,3 @@ def test_every_guard_is_there(migrated: str, kind: str) -> None:
     engine.dispose()
     assert wanted
     assert wanted <= there
-
