@@ -46,6 +46,8 @@ def create_app(settings: Settings | None = None, *, embedded: bool | None = None
             limits = Limits(hub.clock, settings.rate_per_s, settings.concurrent_most)
             server = NativeServer(hub, HANDLERS, limits, hub.nonces)
             app.router.routes.extend(server.routes())
+            if run_jobs and hub.database.dialect == "sqlite":
+                await hub.outbox.forget_leases()
             beside = [hub.live.run(), *(background(hub) if run_jobs else [])]
             tasks = [asyncio.create_task(work) for work in beside]
             try:

@@ -33,7 +33,11 @@ class WorkerProcess:
 
     async def _work(self, lane: str) -> int:
         lease = await self._hub.outbox.claim(lane)
-        return 0 if lease is None else await self._hub.outbox.work_lane(lease)
+        if lease is None:
+            return 0
+        done = await self._hub.outbox.work_lane(lease)
+        await self._hub.live.flush()
+        return done
 
     def close(self) -> None:
         """Give everything back."""

@@ -285,7 +285,7 @@ async def _add_party(
         await hub.parties.add_key(party_id, key, actor="test", alone=True)
 
 
-async def _set_up(hub: Hub, a: Platform, b: Platform, d: Platform) -> Customer:
+async def set_up(hub: Hub, a: Platform, b: Platform, d: Platform) -> Customer:
     await _add_party(hub, A, a, [Role.HOST], "AA")
     await _add_party(hub, B, b, [Role.HOME], "BB")
     await _add_party(hub, C, None, [Role.HOME], "CC")
@@ -346,7 +346,7 @@ async def open_rig(kind: str, **settings: Any) -> AsyncIterator[Rig]:
             await stack.enter_async_context(serving((app, hub_at), *served))
             http = await stack.enter_async_context(httpx.AsyncClient(base_url=hub_at.url, trust_env=False))
             hub: Hub = app.state.hub
-            customer = await _set_up(hub, *platforms)
+            customer = await set_up(hub, *platforms)
             a, b, d = platforms
             rig = Rig(hub, hub_at.url, a, b, d, http, logs, folder / "codes.jsonl", customer)
             yield rig

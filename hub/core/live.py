@@ -27,6 +27,9 @@ class Live(Protocol):
     def follow(self, session_id: str) -> contextlib.AbstractAsyncContextManager[asyncio.Event]:
         """An event that is set at every notice for this session, while the block lasts."""
 
+    async def flush(self) -> None:
+        """Send the notices that wait, for processes that do not stay to carry them."""
+
     async def run(self) -> None:
         """Carry notices between processes until cancelled."""
 
@@ -53,6 +56,9 @@ class LocalLive:
             self._followers[session_id].discard(event)
             if not self._followers[session_id]:
                 del self._followers[session_id]
+
+    async def flush(self) -> None:
+        """Nothing waits."""
 
     async def run(self) -> None:
         """Nothing to carry."""
@@ -82,17 +88,31 @@ class RedisLive(LocalLive):
 
     async def _send(self) -> None:
         while True:
-            session_ids = {await self._outgoing.get()}
-            while not self._outgoing.empty():
-                session_ids.add(self._outgoing.get_nowait())
-            try:
-                pipe = self._redis.pipeline(transaction=False)
-                for session_id in session_ids:
-                    pipe.publish(CHANNEL, session_id)
-                await pipe.execute()
-            except (RedisError, OSError):
-                log.warning("live fan-out: redis out of reach")
+            first = await self._outgoing.get()
+            if not await self._publish({first, *self._waiting()}):
                 await asyncio.sleep(1)
+
+    async def flush(self) -> None:
+        """Publish what waits now."""
+        if waiting := self._waiting():
+            await self._publish(waiting)
+
+    def _waiting(self) -> set[str]:
+        waiting = set()
+        while not self._outgoing.empty():
+            waiting.add(self._outgoing.get_nowait())
+        return waiting
+
+    async def _publish(self, session_ids: set[str]) -> bool:
+        try:
+            pipe = self._redis.pipeline(transaction=False)
+            for session_id in session_ids:
+                pipe.publish(CHANNEL, session_id)
+            await pipe.execute()
+        except (RedisError, OSError):
+            log.warning("live fan-out: redis out of reach")
+            return False
+        return True
 
     async def _receive(self) -> None:
         while True:

@@ -27,7 +27,8 @@ from operator_sdk.contract.public_codes import Code
 
 log = logging.getLogger("interpile.outbox")
 
-LEASE = timedelta(seconds=60)
+LEASE = timedelta(seconds=30)
+"""Longer than any one delivery; renewed before each."""
 ATTEMPTS_MOST = 40
 BACKOFF_MOST_S = 300
 DONE_KEPT = timedelta(days=7)
@@ -205,6 +206,11 @@ class Outbox:
                 done += 1
         await self._release(lease)
         return done
+
+    async def forget_leases(self) -> None:
+        """Take back what a process that is gone had claimed: only where this process is the only one."""
+        async with self._database.unit() as unit:
+            await unit.execute(update(OutboxLane).values(lease_until=None, lease_owner=None))
 
     async def _next(self, lease: Lease) -> Letter | None:
         """The lane's first open letter if it is due, letters beaten by a newer one passed over."""

@@ -158,6 +158,9 @@ async def test_a_hub_killed_twenty_times_in_one_charge_keeps_all_it_acknowledged
         reply = await killer.while_saying(lambda: world.rig.client(A).push_record(bill), IN_RECORD, 0.03)
         assert (reply.state, reply.owed_fen) == ("accepted", OWED_FEN)
         await _settled(world, killer)
+        # Each was cut off before the hub had heard the answer, and came again.
+        assert home.heard.count("push_record") > 1
+        assert host.heard.count("push_settlement") > 1
         while killer.kills < KILLS:
             await killer.kill_within(0.2)
 

@@ -24,7 +24,7 @@ from operator_sdk.client.patience import is_passing
 from operator_sdk.errors import InterpileError
 from tests import databases
 from tests.faults.processes import Fleet, free_port
-from tests.rig import A, B, D, LogLines, Rig, _set_up
+from tests.rig import A, B, D, LogLines, Rig, set_up
 from tests.rig_partners import Platform, listen, serving
 
 T = TypeVar("T")
@@ -72,7 +72,7 @@ async def open_world(
         await stack.enter_async_context(serving(*served))
         hub = await stack.enter_async_context(open_hub(Settings.from_env(given)))
         http = await stack.enter_async_context(httpx.AsyncClient(base_url=url, trust_env=False))
-        customer = await _set_up(hub, *platforms)
+        customer = await set_up(hub, *platforms)
         at_a, at_b, at_d = platforms
         rig = Rig(hub, url, at_a, at_b, at_d, http, LogLines(), folder / "codes.jsonl", customer)
         fleet = stack.enter_context(Fleet(folder, given))
