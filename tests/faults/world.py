@@ -66,7 +66,7 @@ async def open_world(
             "INTERPILE_SECRET_FILE": str(folder / "secrets.json"),
             **environment,
         }
-        makers = ((a, A), (b, B), (Platform, D))
+        makers: list[tuple[type[Platform], str]] = [(a, A), (b, B), (Platform, D)]
         platforms = [make(party, url, port.url) for (make, party), port in zip(makers, ports, strict=True)]
         served = [(one.moody, port) for one, port in zip(platforms, ports, strict=True)]
         await stack.enter_async_context(serving(*served))
