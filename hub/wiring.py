@@ -141,6 +141,7 @@ async def open_hub(settings: Settings, *, warn: bool = True) -> AsyncIterator[Hu
         yield hub
         await hub.sign_in.close()
         await hub.roaming.close()
+        await hub.directory.close()
         await hub.nonces.close()
     finally:
         if isinstance(doorbell, CeleryDoorbell):

@@ -19,6 +19,16 @@ DECLINED, DEADLOCK, SERIALIZATION = "IP001", "40P01", "40001"
 ORDINARY_PATH = frozenset({DECLINED, DEADLOCK, SERIALIZATION})
 """SQLSTATEs after which nothing was done and the ordinary path decides; the first is `must`'s own."""
 
+BY_KEY = {
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "enable_seqscan": "off",
+    "jit": "off",
+    "plan_cache_mode": "force_generic_plan",
+}
+"""These statements look a few rows up by their keys. Left to statistics that lag behind a growing table, the
+planner would rather read it whole."""
+
 MUST = """
 CREATE FUNCTION must(holds boolean) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS $$
 BEGIN
@@ -66,7 +76,9 @@ class Statements:
 
     async def _connected(self) -> asyncpg.Connection:
         if self._connection is None or self._connection.is_closed():
-            self._connection = await asyncpg.connect(self._url, timeout=5, command_timeout=20)
+            self._connection = await asyncpg.connect(
+                self._url, timeout=5, command_timeout=20, server_settings=BY_KEY
+            )
         return self._connection
 
     def _drop(self) -> None:

@@ -1,5 +1,6 @@
 """Use cases of the directory: hosts describe stations, publish tariffs and report states; everybody reads."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
@@ -25,6 +26,7 @@ from hub.directory.model import (
     removal_of,
     state_now,
 )
+from hub.directory.store_connectors import ConnectorStore
 from operator_sdk.contract.codes import Role
 from operator_sdk.contract.ids import connector_ref
 from operator_sdk.contract.messages.common import ForeignId, Number
@@ -56,6 +58,8 @@ class DirectoryService:
 
     def __init__(self, database: Database, clock: Clock, *, status_ttl_s: int = STATUS_TTL_S) -> None:
         self._database, self._clock, self._status_ttl_s = database, clock, status_ttl_s
+        url = database.driver_url
+        self._store = ConnectorStore(url, clock) if url else None
         self._lately: Memory[tuple[str, str], ConnectorInfo] = Memory(LATELY)
 
     async def put_tariff(self, party_id: str, tariff_id: str, version: int, put: TariffPut) -> Tariff:
@@ -233,19 +237,25 @@ class DirectoryService:
         row: Any = await tables.find_connector(unit, party_id, connector_id)
         if row is None:
             return None
+        tariff = await self.tariff_at(unit, party_id, row.tariff_id, self._clock.business())
+        return self._info(party_id, connector_id, row._mapping, tariff)
+
+    def _info(
+        self, party_id: str, connector_id: str, row: Mapping[str, Any], tariff: Tariff | None
+    ) -> ConnectorInfo:
         now = self._clock.business()
         return ConnectorInfo(
             connector=connector_ref(party_id, connector_id),
             party_id=party_id,
-            station_id=row.station_id,
-            station_name=row.name,
-            address=row.address,
-            pile_id=row.pile_id,
-            kind=row.kind,
-            rated_power_w=row.plug_power_w or row.pile_power_w,
-            state=state_now(row.state, row.at, now=now, ttl_s=self._status_ttl_s),
-            state_at=row.at,
-            tariff=await self.tariff_at(unit, party_id, row.tariff_id, now),
+            station_id=row["station_id"],
+            station_name=row["name"],
+            address=row["address"],
+            pile_id=row["pile_id"],
+            kind=row["kind"],
+            rated_power_w=row["plug_power_w"] or row["pile_power_w"],
+            state=state_now(row["state"], row["at"], now=now, ttl_s=self._status_ttl_s),
+            state_at=row["at"],
+            tariff=tariff,
         )
 
     async def connector_lately(self, party_id: str, connector_id: str) -> ConnectorInfo | None:
@@ -253,11 +263,24 @@ class DirectoryService:
         now, key = self._clock.business(), (party_id, connector_id)
         info = self._lately.get(key, now)
         if info is None:
-            async with self._database.reading() as unit:
-                info = await self.connector(unit, party_id, connector_id)
+            info = await self._connector_now(party_id, connector_id)
             if info is not None:
                 self._lately.put(key, info, now)
         return info
+
+    async def _connector_now(self, party_id: str, connector_id: str) -> ConnectorInfo | None:
+        if self._store is None:
+            async with self._database.reading() as unit:
+                return await self.connector(unit, party_id, connector_id)
+        row = await self._store.find(party_id, connector_id)
+        if row is None:
+            return None
+        return self._info(party_id, connector_id, row, _tariff_of(row) if row["version"] else None)
+
+    async def close(self) -> None:
+        """Close the connection of the set-based look-up."""
+        if self._store is not None:
+            await self._store.close()
 
     async def get_connector(self, party_id: str, connector_id: str) -> ConnectorInfo:
         """The same, read by itself.
@@ -315,16 +338,18 @@ def _station(key: tuple[str, str], stored: StoredStation) -> Station:
 
 
 def _tariff(row: tables.TariffVersionRow | None) -> Tariff | None:
-    if row is None:
-        return None
+    return None if row is None else _tariff_of(row.model_dump())
+
+
+def _tariff_of(row: Mapping[str, Any]) -> Tariff:
     return Tariff(
-        party_id=row.host_party_id,
-        tariff_id=row.tariff_id,
-        version=row.version,
-        valid_from=row.valid_from,
-        periods=_PERIODS.decode(row.periods),
-        currency=row.currency,
-        utc_offset_minutes=row.utc_offset_minutes,
+        party_id=row["host_party_id"],
+        tariff_id=row["tariff_id"],
+        version=row["version"],
+        valid_from=row["valid_from"],
+        periods=_PERIODS.decode(row["periods"]),
+        currency=row["currency"],
+        utc_offset_minutes=row["utc_offset_minutes"],
     )
 
 

@@ -151,12 +151,16 @@ class FastAuthorizing:
         legs = []
         if answer.home_ref:
             legs.append(leg(session["session_id"], "home", home, answer.home_ref, "out"))
-        letters = [self._timer("authorization_unused", session["session_id"], wait)]
+        timer = {
+            "lane": f"authorize_timeout:{session['session_id']}",
+            "kind": "authorization_unused",
+            "due_at": self._c.clock.wall() + wait,
+        }
         messages = []
         if evidence is not None:
             message = grant_message(home, grant["authorization_id"], answer, evidence, self._c.clock.wall())
             messages.append({**message, "body": f"\\x{evidence.body.hex()}"})
-        rows = {"grants": [grant], "legs": legs, "letters": letters, "messages": messages}
+        rows = {"grants": [grant], "legs": legs, "timers": [timer], "messages": messages}
         return Rows(rows, home, reserved - draft.reserve_fen)
 
     def _timer(self, kind: str, session_id: str, after: timedelta) -> Row:

@@ -67,17 +67,20 @@ exposures AS (
 legs AS (
     INSERT INTO leg SELECT * FROM jsonb_populate_recordset(NULL::leg, $1::jsonb->'legs')
     ON CONFLICT DO NOTHING),
-lanes AS (
-    INSERT INTO outbox_lane (lane, due_at) SELECT lane, due_at
-    FROM jsonb_populate_recordset(NULL::outbox_letter, $1::jsonb->'letters')),
+-- the timer of the question becomes the timer of the answer
 letters AS (
-    INSERT INTO outbox_letter
-        (letter_id, lane, kind, party_id, subject, payload, due_at, created_at, attempts)
-    SELECT letter_id, lane, kind, party_id, subject, payload, due_at, created_at, 0
-    FROM jsonb_populate_recordset(NULL::outbox_letter, $1::jsonb->'letters'))
+    UPDATE outbox_letter l SET kind = t.kind, due_at = t.due_at
+    FROM jsonb_to_recordset($1::jsonb->'timers') AS t(lane text, kind text, due_at timestamptz)
+    WHERE l.lane = t.lane AND l.done_at IS NULL AND l.dead_at IS NULL RETURNING 1),
+lanes AS (
+    UPDATE outbox_lane o SET due_at = t.due_at
+    FROM jsonb_to_recordset($1::jsonb->'timers') AS t(lane text, kind text, due_at timestamptz)
+    WHERE o.lane = t.lane AND o.lease_owner IS NULL RETURNING 1)
 SELECT must(
     (SELECT count(*) FROM authorizations) = jsonb_array_length($1::jsonb->'grants')
-    AND (SELECT count(*) FROM sessions) = jsonb_array_length($1::jsonb->'grants'))
+    AND (SELECT count(*) FROM sessions) = jsonb_array_length($1::jsonb->'grants')
+    AND (SELECT count(*) FROM letters) = jsonb_array_length($1::jsonb->'timers')
+    AND (SELECT count(*) FROM lanes) = jsonb_array_length($1::jsonb->'timers'))
 """
 
 
@@ -128,7 +131,7 @@ class AuthorizeStore:
         self._opening = _Writer(
             Statements(url), OPEN, ("messages", "authorizations", "sessions", "legs", "letters")
         )
-        self._granting = _Writer(Statements(url), GRANT, ("grants", "messages", "legs", "letters"))
+        self._granting = _Writer(Statements(url), GRANT, ("grants", "messages", "legs", "timers"))
 
     async def open(self, rows: Rows) -> None:
         """Write a pending authorization with everything around it, durably."""

@@ -8,7 +8,7 @@ from typing import TypeVar
 from tests.bench.machine import memory_mb
 from tests.bench.processes import BenchError, Measured, Processes
 from tests.bench.traffic import Job
-from tests.bench.world import World
+from tests.bench.world import CONNECTORS, HOMES, HOSTS, World
 
 T = TypeVar("T")
 
@@ -41,7 +41,8 @@ FIGURES = (
 METHOD = {
     "layout": "the server under measurement alone on one core; load generator, home stub, jobs process (lowest "
     "priority) and PostgreSQL backends of this database on the other",
-    "world": "4 hosts, 4 homes behind one stub process, each with its own key; every card and every id fresh",
+    "world": f"{HOSTS} hosts with {CONNECTORS} connectors each, asked about in turn; {HOMES} homes behind one "
+    "stub process, each with its own key; every card and every id fresh",
     "forwarder_per_s": "good answers per second at saturation (64 connections, closed loop), median of the "
     "rounds used: those in which nothing else had more than a tenth of the server's core, at least three",
     "authorize_per_s": "the same of the hub, its rounds interleaved with the forwarder's",
