@@ -55,8 +55,9 @@ class FastAuthorizing:
         if draft.ask is None or draft.session is None or wanted.home_party_id is None:
             return None
         message = self._message(host_party_id, request, ids[0], evidence)
+        letter = self._timer("authorize_timeout", ids[1], AUTHORIZE_MARGIN)
         try:
-            await self._store.open(self._opening(wanted.home_party_id, draft, message))
+            await self._store.open(self._opening(wanted.home_party_id, draft, message, letter))
         except Declined:
             return None
         said = await self._charges.ask_home(wanted.home_party_id, draft.ask)
@@ -64,7 +65,7 @@ class FastAuthorizing:
         if answer is None or answer.state != AuthorizationState.GRANTED or _is_more(answer, draft):
             return Unfinished(ids[0], said, draft.ask.tariff)
         try:
-            await self._store.grant(self._grant(draft, draft.session, answer, evidence))
+            await self._store.grant(self._grant(draft, answer, evidence, letter))
         except Declined:
             return Unfinished(ids[0], said, draft.ask.tariff)
         self._c.live.publish(ids[1])
@@ -119,9 +120,8 @@ class FastAuthorizing:
             "body": f"\\x{evidence.body.hex()}" if evidence else None,
         }
 
-    def _opening(self, home_party_id: str, draft: Draft, message: Row) -> Rows:
+    def _opening(self, home_party_id: str, draft: Draft, message: Row, letter: Row) -> Rows:
         assert draft.session is not None
-        letter = self._timer("authorize_timeout", draft.session["session_id"], AUTHORIZE_MARGIN)
         rows = {
             "messages": [message],
             "authorizations": [draft.authorization],
@@ -131,7 +131,9 @@ class FastAuthorizing:
         }
         return Rows(rows, home_party_id, draft.reserve_fen)
 
-    def _grant(self, draft: Draft, session: Row, answer: HomeAuthorization, evidence: Evidence | None) -> Rows:
+    def _grant(self, draft: Draft, answer: HomeAuthorization, evidence: Evidence | None, letter: Row) -> Rows:
+        assert draft.session is not None
+        session, asked = draft.session, {"letter_id": letter["letter_id"], "lane": letter["lane"]}
         limit, home = answer.limit_fen, session["home_party_id"]
         driver_ref = session["driver_ref"]
         if answer.subject and driver_ref is None:
@@ -151,11 +153,7 @@ class FastAuthorizing:
         legs = []
         if answer.home_ref:
             legs.append(leg(session["session_id"], "home", home, answer.home_ref, "out"))
-        timer = {
-            "lane": f"authorize_timeout:{session['session_id']}",
-            "kind": "authorization_unused",
-            "due_at": self._c.clock.wall() + wait,
-        }
+        timer = {**asked, "due_at": self._c.clock.wall() + wait}
         messages = []
         if evidence is not None:
             message = grant_message(home, grant["authorization_id"], answer, evidence, self._c.clock.wall())

@@ -67,15 +67,18 @@ exposures AS (
 legs AS (
     INSERT INTO leg SELECT * FROM jsonb_populate_recordset(NULL::leg, $1::jsonb->'legs')
     ON CONFLICT DO NOTHING),
--- the timer of the question becomes the timer of the answer
+-- The timer of the question becomes the timer of the answer. By arrays and with coalesce: else the planner
+-- walks the index of all open letters.
 letters AS (
-    UPDATE outbox_letter l SET kind = t.kind, due_at = t.due_at
-    FROM jsonb_to_recordset($1::jsonb->'timers') AS t(lane text, kind text, due_at timestamptz)
-    WHERE l.lane = t.lane AND l.done_at IS NULL AND l.dead_at IS NULL RETURNING 1),
+    UPDATE outbox_letter SET kind = 'authorization_unused',
+        due_at = (SELECT max((t->>'due_at')::timestamptz) FROM jsonb_array_elements($1::jsonb->'timers') t)
+    WHERE letter_id = ANY (ARRAY(SELECT t->>'letter_id' FROM jsonb_array_elements($1::jsonb->'timers') t))
+        AND coalesce(done_at, dead_at) IS NULL RETURNING 1),
 lanes AS (
-    UPDATE outbox_lane o SET due_at = t.due_at
-    FROM jsonb_to_recordset($1::jsonb->'timers') AS t(lane text, kind text, due_at timestamptz)
-    WHERE o.lane = t.lane AND o.lease_owner IS NULL RETURNING 1)
+    UPDATE outbox_lane SET
+        due_at = (SELECT max((t->>'due_at')::timestamptz) FROM jsonb_array_elements($1::jsonb->'timers') t)
+    WHERE lane = ANY (ARRAY(SELECT t->>'lane' FROM jsonb_array_elements($1::jsonb->'timers') t))
+        AND lease_owner IS NULL RETURNING 1)
 SELECT must(
     (SELECT count(*) FROM authorizations) = jsonb_array_length($1::jsonb->'grants')
     AND (SELECT count(*) FROM sessions) = jsonb_array_length($1::jsonb->'grants')
