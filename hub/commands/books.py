@@ -1,6 +1,7 @@
 """`interpile ledger`, `interpile cycle` and `interpile outbox`."""
 
 from datetime import datetime
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -100,14 +101,20 @@ def list_cycles(as_json: Json = False) -> None:
 def show_statement(
     cycle_id: Annotated[str, typer.Argument(metavar="CYCLE")],
     party_id: Annotated[str, typer.Argument(metavar="PARTY", help="Whose statement.")],
+    out: Annotated[Path | None, typer.Option(help="Write a .html, .csv or .json file.")] = None,
     as_json: Json = False,
 ) -> None:
     """One party's statement, for those who have no platform to fetch their own."""
+    if out is not None and out.suffix.lstrip(".") not in {"html", "csv", "json"}:
+        raise Failed("a statement is written as .html, .csv or .json")
 
     async def work(hub: Any) -> Statement:
+        from hub.clearing.statements import render
         from hub.parties.scope import HUB
 
         statement: Statement = await hub.clearing.statement(HUB, cycle_id, party_id)
+        if out is not None:
+            out.write_bytes(render(statement, out.suffix.lstrip("."), await hub.clearing.names()))
         return statement
 
     statement = with_hub(work)

@@ -74,6 +74,9 @@ def _production() -> Addresses:
     return Addresses("postgresql", serving, owner)
 
 
+MARK = "made by the Interpile demonstration, which drops it without asking"
+
+
 def _make_anew(url: str, roles: dict[str, str] | None = None) -> None:
     """Drop and create a database through the server's `postgres` database; make the two roles if asked to."""
     import psycopg
@@ -86,12 +89,14 @@ def _make_anew(url: str, roles: dict[str, str] | None = None) -> None:
     maintenance = parts._replace(scheme="postgresql", path="/postgres").geturl()
     try:
         with psycopg.connect(maintenance, autocommit=True, connect_timeout=5) as server:
+            _refuse_others(server, parts._replace(scheme="postgresql").geturl(), name)
             server.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
             for role, password in (roles or {}).items():
                 _make_role(server, role, password)
             if roles:
                 server.execute(sql.SQL("GRANT {} TO CURRENT_USER").format(sql.Identifier(OWNER)))
             server.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+            server.execute(sql.SQL("COMMENT ON DATABASE {} IS {}").format(sql.Identifier(name), MARK))
             if roles:
                 pair = sql.Identifier(name), sql.Identifier(OWNER)
                 server.execute(sql.SQL("ALTER DATABASE {} OWNER TO {}").format(*pair))
@@ -99,6 +104,25 @@ def _make_anew(url: str, roles: dict[str, str] | None = None) -> None:
         where = f"{parts.hostname or 'local socket'}:{parts.port or 5432}"
         words = " ".join(str(problem).split())
         raise Trouble(f"PostgreSQL at {where} cannot make the database {name}: {words}") from problem
+
+
+def _refuse_others(server: object, url: str, name: str) -> None:
+    """Only what a demonstration made, or what is empty, is dropped: it may be somebody's books."""
+    import psycopg
+
+    assert isinstance(server, psycopg.Connection)
+    known = server.execute(
+        "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = %s", (name,)
+    ).fetchone()
+    if known is None or known[0] == MARK:
+        return
+    with psycopg.connect(url, autocommit=True, connect_timeout=5) as there:
+        tables = there.execute("SELECT count(*) FROM pg_stat_user_tables").fetchone()
+    if tables is not None and tables[0]:
+        raise Trouble(
+            f"the database {name!r} holds tables and is not a demonstration's; the demonstration makes its"
+            " database anew and would drop it: name another one in DATABASE_URL"
+        )
 
 
 def _make_role(server: object, role: str, password: str) -> None:

@@ -258,7 +258,7 @@ async def _stay_open(made: Network, screen: Screen, cycle_id: str) -> None:
             ("B 的应用 B's app", made.b_url),
             ("命令行 command line", f". {_near(file)}"),
             ("周期 cycles", f"{interpile} cycle list"),
-            ("对账单 statement", f"{interpile} cycle statement {cycle_id} {C}"),
+            ("对账单 statement", f"{interpile} cycle statement {cycle_id} {C} --out statement.html"),
             ("账本 ledger", f"{interpile} ledger verify"),
             ("日志 logs", str(_near(made.options.folder / "logs"))),
         ),
