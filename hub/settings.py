@@ -4,6 +4,7 @@ import os
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from hub.core.clock import SystemClock
 
@@ -73,7 +74,7 @@ class Settings:
             redis_url=given.get("REDIS_URL") or None,
             broker_url=given.get("BROKER_URL") or None,
             queue=given.get("INTERPILE_QUEUE") or DEFAULT_QUEUE,
-            public_url=(given.get("INTERPILE_PUBLIC_URL") or "http://127.0.0.1:8080").rstrip("/"),
+            public_url=_public_url(given, env),
             party_id=given.get("INTERPILE_PARTY_ID") or "MA5HUB000",
             party_name=given.get("INTERPILE_PARTY_NAME") or "Interpile",
             secret_file=Path(given.get("INTERPILE_SECRET_FILE") or "interpile-secrets.json"),
@@ -85,6 +86,23 @@ class Settings:
             rate_per_s=_integer(given, "INTERPILE_RATE_PER_S", 500),
             concurrent_most=_integer(given, "INTERPILE_CONCURRENT_MOST", 64),
         )
+
+
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+def _public_url(given: dict[str, str], env: str) -> str:
+    """The hub's own address, part of every signature: https in production, but for trying out on one machine."""
+    text = (given.get("INTERPILE_PUBLIC_URL") or "http://127.0.0.1:8080").rstrip("/")
+    try:
+        url = urlsplit(text)
+    except ValueError as problem:
+        raise SettingsError("INTERPILE_PUBLIC_URL must be a URL") from problem
+    if url.scheme not in {"http", "https"} or not url.hostname or url.query or url.fragment:
+        raise SettingsError("INTERPILE_PUBLIC_URL must be an http or https URL without query or fragment")
+    if env == "production" and url.scheme != "https" and url.hostname not in LOOPBACK:
+        raise SettingsError("INTERPILE_PUBLIC_URL must be https in production")
+    return text
 
 
 def _integer(given: dict[str, str], name: str, default: int) -> int:

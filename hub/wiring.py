@@ -162,7 +162,10 @@ async def _check_roles(settings: Settings, database: Database, *, warn: bool) ->
             return
     if settings.relaxed and not warn:
         return
-    problem = "the serving role could update or delete ledger entries; set DATABASE_MIGRATION_URL"
+    problem = (
+        "the serving role could update or delete ledger entries; let DATABASE_MIGRATION_URL name the role that"
+        " owns the tables and DATABASE_URL another one"
+    )
     if not settings.relaxed:
         raise SettingsError(problem)
     log.warning(problem)

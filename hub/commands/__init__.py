@@ -23,7 +23,7 @@ class Subcommand:
         return int(shell.run(app, f"interpile {self.name}", argv))
 
 
-party = Subcommand("party", "operators", "Operators: add, list")
+party = Subcommand("party", "operators", "Operators: add, exposure, list")
 key = Subcommand("key", "operators", "Keys: add, approve, revoke, list, init")
 agreement = Subcommand("agreement", "operators", "Agreements between home and host operators: add")
 staff = Subcommand("staff", "people", "The hub's staff: add")
