@@ -92,7 +92,7 @@ LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 def _public_url(given: dict[str, str], env: str) -> str:
-    """The hub's own address, part of every signature: https in production, but for trying out on one machine."""
+    """The hub's own address, part of every signature: https in production, except on the loopback."""
     text = (given.get("INTERPILE_PUBLIC_URL") or "http://127.0.0.1:8080").rstrip("/")
     try:
         url = urlsplit(text)
