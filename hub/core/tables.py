@@ -4,7 +4,7 @@ import hashlib
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, Index, Integer, Table, delete, func, select
+from sqlalchemy import BigInteger, Column, Index, Integer, Table, delete
 from sqlalchemy import text as sql_text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Field, SQLModel, col
@@ -171,11 +171,6 @@ async def claim_nonce(unit: Unit, *, key_id: str, nonce: str, now: datetime) -> 
     """
     if not await insert_new(unit, RequestNonce, key_id=key_id, nonce=nonce, seen_at=now):
         raise HubError(Code.REPLAYED)
-
-
-async def count_rows(unit: Unit, model: type[SQLModel]) -> int:
-    """How many rows a table holds."""
-    return int((await unit.execute(select(func.count()).select_from(table_of(model)))).scalar_one())
 
 
 NONCE_KEPT = timedelta(minutes=15)
