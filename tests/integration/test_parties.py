@@ -14,7 +14,7 @@ from hub.core.errors import HubError, NotFoundError
 from hub.core.ids import SeededIds
 from hub.parties.audit import AuditLog
 from hub.parties.service import PartiesService
-from hub.parties.tables import AuditRow, Exposure, find_home_by_token
+from hub.parties.tables import AuditRow, Exposure, StaffRow, find_home_by_token
 from operator_sdk.contract.codes import Role
 from operator_sdk.contract.messages.access import KeyAdd
 from operator_sdk.contract.messages.admin import AgreementAdd, PartyAdd
@@ -165,6 +165,22 @@ async def test_the_command_line_acts_alone_and_is_logged(parties: PartiesService
     assert [key.key_id for key in (await parties.list_keys(A)).items] == ["k1", "k2"]
     assert ("cli:ann", "approve_key", f"{A}/k1") in await audited(database)
     assert ("cli:ann", "add_key", f"{A}/k2") in await audited(database)
+
+
+@pytest.mark.parametrize(("proposer", "approver"), [("ann", "sock"), ("sock", "ann")])
+async def test_a_login_that_one_of_the_two_made_is_no_second_person(
+    parties: PartiesService, database: Database, clock: ManualClock, proposer: str, approver: str
+) -> None:
+    async with database.unit() as unit:
+        for login, maker in (("ann", "root"), ("sock", "ann"), ("bob", "root")):
+            unit.session.add(
+                StaffRow(login=login, password_hash="-", roles="keys", created_by=maker, created_at=clock.now)
+            )
+    await parties.add_party(operator(A, "host"), "ann")
+    await parties.add_key(A, new_key(), proposer)
+    assert await code_of(parties.approve_key(A, "k1", approver)) is Code.SECOND_PERSON_NEEDED
+    assert await parties.live_key(A, "k1") is None
+    assert (await parties.approve_key(A, "k1", "bob")).state == "live"
 
 
 async def test_a_revoked_key_is_dead_here_at_once_and_elsewhere_within_seconds(

@@ -267,6 +267,18 @@ async def test_a_home_that_refuses_the_bill_disputes_it_and_the_hosts_side_stand
     assert (item.kind, item.amount_fen) == ("disputed", 1_000)
 
 
+async def test_a_home_that_settles_a_bill_it_had_refused_owes_it_again(rig: Rig) -> None:
+    charge = await charge_of(rig, (await begin_by_home(rig)).session_id)
+    rig.b.record_answer = lambda _: RecordAnswer(state="refused", reason="not ours")
+    await charge.whole()
+    assert await rig.obligations() == [(B, A, 1_000, "disputed")]
+    settlement = rig.b.settle(rig.b.records[-1]).settlement
+    assert settlement is not None
+    await rig.client(B).push_settlement(settlement)
+    assert (await rig.record(charge.session_id)).state == "accepted"
+    assert await rig.obligations() == [(B, A, 1_000, "open")]
+
+
 async def test_a_home_may_settle_later_by_itself(rig: Rig) -> None:
     charge = await charge_of(rig, (await begin_by_home(rig)).session_id)
     rig.b.record_answer = lambda _: RecordAnswer(state="received")
