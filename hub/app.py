@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import logging
+import socket
+import sys
 from collections.abc import AsyncIterator
 
 import msgspec
@@ -21,17 +23,22 @@ from hub.core.logs import configure_logs
 from hub.core.metrics import OLDEST_DUE, OLDEST_LATE
 from hub.core.outbox import oldest_due, oldest_late
 from hub.core.requests import current_request_id, set_request_id
+from hub.protocols.edge.connection import EdgeTools
+from hub.protocols.edge.gateway import Gateway
+from hub.protocols.edge.intake import IntakeTools
 from hub.protocols.native.handlers import HANDLERS
 from hub.protocols.native.server import NativeServer, error_response, request_id_of
 from hub.settings import Settings
 from hub.wiring import Hub, open_hub, try_to_open
 from hub.worker import background
+from operator_sdk.contract.edge_link import FRAME_BYTES_MOST
 from operator_sdk.contract.messages.admin import Readiness
 from operator_sdk.contract.public_codes import Code
 
 log = logging.getLogger("interpile.app")
 
 GRACEFUL_S = 5
+STARTUP_FAILURE = 3
 
 
 def create_app(settings: Settings | None = None, *, embedded: bool | None = None) -> Starlette:
@@ -46,9 +53,11 @@ def create_app(settings: Settings | None = None, *, embedded: bool | None = None
             limits = Limits(hub.clock, settings.rate_per_s, settings.concurrent_most)
             server = NativeServer(hub, HANDLERS, limits, hub.nonces)
             app.router.routes.extend(server.routes())
+            gateway = app.state.gateway = _gateway(hub)
+            app.router.routes.append(gateway.route())
             if run_jobs and hub.database.dialect == "sqlite":
                 await hub.outbox.forget_leases()
-            beside = [hub.live.run(), *(background(hub) if run_jobs else [])]
+            beside = [hub.live.run(), gateway.run(), *(background(hub) if run_jobs else [])]
             tasks = [asyncio.create_task(work) for work in beside]
             try:
                 yield
@@ -66,6 +75,11 @@ def create_app(settings: Settings | None = None, *, embedded: bool | None = None
         ],
         exception_handlers={HTTPException: on_http_error, Exception: on_bug},
     )
+
+
+def _gateway(hub: Hub) -> Gateway:
+    tools = EdgeTools(hub.sites, IntakeTools(hub.roaming, hub.directory, hub.clock), hub.ids, hub.live)
+    return Gateway(tools, hub.settings.party_id, hub.secrets.signer, hub.clock)
 
 
 async def healthz(_: Request) -> Response:
@@ -134,12 +148,32 @@ def serve(settings: Settings, host: str, port: int) -> None:
     """
     configure_logs()
     asyncio.run(try_to_open(settings))
-    uvicorn.run(
-        create_app(settings),
+    app = create_app(settings)
+    config = uvicorn.Config(
+        app,
         host=host,
         port=port,
         log_config=None,
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=GRACEFUL_S,
+        ws="websockets-sansio",
+        ws_max_size=FRAME_BYTES_MOST,
     )
+    server = _Server(config, app)
+    server.run()
+    if not server.started:
+        sys.exit(STARTUP_FAILURE)
+
+
+class _Server(uvicorn.Server):
+    """Lets sites go with a word before it hangs up on everybody."""
+
+    def __init__(self, config: uvicorn.Config, app: Starlette) -> None:
+        super().__init__(config)
+        self._app = app
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Once told to stop: sites first, then everything else."""
+        await self._app.state.gateway.close()
+        await super().shutdown(sockets)

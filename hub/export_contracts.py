@@ -106,6 +106,10 @@ def _parameters(operation: Operation) -> list[dict[str, Any]]:
             _query("after", {"type": "string", "maxLength": 300}),
             _query("updated_since", {"type": "string", "format": "date-time"}),
         ]
+    if operation.query is not None:
+        _, found = msgspec.json.schema_components([operation.query])
+        described = found[operation.query.__name__]["properties"]
+        parameters += [_query(name, _given(schema)) for name, schema in described.items()]
     if operation.id == "get_statement":
         parameters.append(_query("format", {"enum": ["json", "csv", "html"]}))
     if operation.signed:
@@ -114,6 +118,14 @@ def _parameters(operation: Operation) -> list[dict[str, Any]]:
             for name in ("Content-Digest", "Signature-Input", "Signature")
         ]
     return parameters
+
+
+def _given(schema: dict[str, Any]) -> dict[str, Any]:
+    """A field as a query has it: left out where it would be null."""
+    if schema.get("default", ...) is None:
+        (kind,) = (one for one in schema["anyOf"] if one != {"type": "null"})
+        return dict(kind)
+    return schema
 
 
 def _query(name: str, schema: dict[str, Any]) -> dict[str, Any]:

@@ -30,6 +30,7 @@ from hub.core.secrets import Seal, Secrets, make_secrets, read_secrets
 from hub.core.tables import forget_nonces
 from hub.core.tokens import Tokens
 from hub.directory.importer import StationImporter
+from hub.directory.search import StationSearch
 from hub.directory.service import DirectoryService
 from hub.ledger.jobs import LedgerJobs
 from hub.ledger.service import Ledger
@@ -39,14 +40,20 @@ from hub.parties.link import PartyLink
 from hub.parties.service import PartiesService
 from hub.parties.staff import StaffService
 from hub.parties.tables import forget_assertions
-from hub.protocols.hosted.link import HostedLink
+from hub.protocols.hosted.link import HostedLink, HostedTools
 from hub.protocols.native.call import Services
 from hub.protocols.native.link import NativeLink, NativeTools
 from hub.roaming.context import RoamingContext
+from hub.roaming.model_scans import WINDOW
 from hub.roaming.service import Roaming
 from hub.roaming.store_authorize import AuthorizeStore
 from hub.roaming.store_updates import UpdateStore
+from hub.roaming.tables_scans import forget_failures
 from hub.settings import Settings, SettingsError
+from hub.sites.context import SitesContext
+from hub.sites.jobs import forget_old_commands
+from hub.sites.service import Sites
+from hub.upkeep.service import UpkeepService
 
 log = logging.getLogger("interpile.wiring")
 
@@ -60,12 +67,10 @@ class LinkRegistry:
     def __init__(
         self,
         parties: PartiesService,
-        tools: NativeTools,
-        accounts: Accounts,
-        charging: HostedCharging,
+        native: NativeTools,
+        hosted: HostedTools,
     ) -> None:
-        self._parties, self._tools = parties, tools
-        self._accounts, self._charging = accounts, charging
+        self._parties, self._native, self._hosted = parties, native, hosted
 
     async def of(self, party_id: str) -> PartyLink:
         """The party's link.
@@ -75,9 +80,9 @@ class LinkRegistry:
         """
         party = await self._parties.party(party_id)
         if party.protocol == "hosted":
-            return HostedLink(party_id, self._accounts, self._charging)
+            return HostedLink(party_id, party.roles, self._hosted)
         if party.protocol == "native" and party.base_url is not None:
-            return NativeLink(party_id, party.base_url, self._tools)
+            return NativeLink(party_id, party.base_url, self._native)
         raise NotFoundError
 
 
@@ -109,7 +114,7 @@ class Hub(Services):
         await keep_running("tidying", TIDY_EVERY_S, self.tidy)
 
     async def tidy(self) -> None:
-        """Forget stale nonces, spent assertions, old sign-in rows and letters done long ago."""
+        """Forget stale nonces, spent assertions, old sign-in rows, failed scans and letters done long ago."""
         await self.accounts_jobs.purge()
         await self.parties.purge()
         now = self.clock.wall()
@@ -117,6 +122,8 @@ class Hub(Services):
             await forget_nonces(unit, now)
             await forget_assertions(unit, now)
             await forget_done(unit, now)
+            await forget_old_commands(unit, now)
+            await forget_failures(unit, before=now - WINDOW)
 
 
 @asynccontextmanager
@@ -185,7 +192,9 @@ def _build(settings: Settings, secrets: Secrets, database: Database, doors: _Doo
     outbox = Outbox(database, clock, ids, doors.doorbell, owner)
     audit = AuditLog(clock, ids)
     parties = PartiesService(database, clock, ids, audit=audit, env=settings.env)
-    directory = DirectoryService(database, clock, status_ttl_s=settings.status_life_s)
+    upkeep = UpkeepService(database, clock, ids, audit=audit, hub_party_id=settings.party_id)
+    directory = DirectoryService(database, clock, status_ttl_s=settings.status_life_s, statuses_seen=upkeep)
+    search = StationSearch(database, clock, status_ttl_s=settings.status_life_s)
     ledger = Ledger(clock, ids)
     digests = Digests(secrets.derive("accounts"))
     accounts = Accounts(database, clock, ids, ledger=ledger, digests=digests)
@@ -193,8 +202,11 @@ def _build(settings: Settings, secrets: Secrets, database: Database, doors: _Doo
     clearing = _clearing(settings, database, clock, ids, ledger)
     seal = Seal(secrets.derive("evidence"))
     tools = NativeTools(doors.outbound, secrets.signer, parties, clock, ids, seal)
-    links = LinkRegistry(parties, tools, accounts, charging)
-    lower = _Lower(database, clock, ids, outbox, directory, parties)
+    live = RedisLive(settings.redis_url) if settings.redis_url else LocalLive()
+    sites = Sites(SitesContext(database, clock, ids, live, audit, upkeep))
+    hosted = HostedTools(accounts, charging, sites.commands, database)
+    links = LinkRegistry(parties, tools, hosted)
+    lower = _Lower(database, clock, ids, outbox, live, directory, search, parties)
     context = _roaming_context(settings, secrets, lower, links, clearing)
     sender = _sender(settings)
     return Hub(
@@ -210,17 +222,20 @@ def _build(settings: Settings, secrets: Secrets, database: Database, doors: _Doo
         parties=parties,
         staff=StaffService(database, clock, ids, audit=audit),
         directory=directory,
+        search=search,
         importer=StationImporter(database, clock, audit),
         ledger=ledger,
         accounts=accounts,
         sign_in=SignIn(database, clock, ids, accounts=accounts, digests=digests, sender=sender),
         roaming=Roaming(context),
         clearing=clearing,
+        upkeep=upkeep,
+        sites=sites,
         outbox=outbox,
         issuer=settings.public_url,
         nonces=Nonces(database, context.writer),
         local_doorbell=doors.local,
-        live=context.live,
+        live=live,
         ledger_jobs=LedgerJobs(database, clock, ledger),
         accounts_jobs=AccountsJobs(database, clock),
     )
@@ -232,7 +247,9 @@ class _Lower:
     clock: Clock
     ids: Ids
     outbox: Outbox
+    live: Live
     directory: DirectoryService
+    search: StationSearch
     parties: PartiesService
 
 
@@ -251,12 +268,14 @@ def _roaming_context(
         ids=lower.ids,
         links=links,
         outbox=lower.outbox,
-        live=RedisLive(settings.redis_url) if settings.redis_url else LocalLive(),
+        live=lower.live,
         directory=lower.directory,
+        search=lower.search,
         parties=lower.parties,
         pseudonyms=Pseudonyms(secrets.derive("pseudonyms")),
         record_accepted=clearing,
         own_base_url=settings.public_url,
+        hub_name=settings.party_name,
         scan_keys=secrets.scan_keys(),
         authorize_store=AuthorizeStore(url) if url else None,
         update_store=UpdateStore(url) if url else None,

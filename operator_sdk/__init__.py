@@ -1,7 +1,8 @@
 """Interpile's operator SDK: call the hub, answer its calls, agree with it to the byte and the fen.
 
-`HubClient` and `AsyncHubClient` call the hub; `OperatorApp` answers it; messages, prices and signatures
-are in `operator_sdk.contract`; `operator_sdk.testing` has a hub for tests.
+`HubClient` and `AsyncHubClient` call the hub; `OperatorApp` answers it; `SiteGateway` lets the agents of one's
+own sites in and `SqliteInbox` keeps what they send; messages, prices and signatures are in
+`operator_sdk.contract`; `operator_sdk.testing` has a hub for tests.
 
 The names are loaded when they are first used, so that who needs the contract alone (the hub, an edge
 agent on small hardware) does not load an HTTP client and a web framework with it.
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
         NotFound,
         ServerFailed,
         SignatureError,
+        SiteOffline,
+        SiteSilent,
         TimedOut,
         TooManyRequests,
         TransportError,
@@ -41,6 +44,7 @@ if TYPE_CHECKING:
     from operator_sdk.guard import Refuse
     from operator_sdk.keys import load_key, new_key, save_key
     from operator_sdk.operator import Call, OperatorApp
+    from operator_sdk.site_gateway import Inbox, SiteGateway, SqliteInbox
 
 __all__ = [
     "ApiError",
@@ -53,6 +57,7 @@ __all__ = [
     "ConnectionFailed",
     "Forbidden",
     "HubClient",
+    "Inbox",
     "InterpileError",
     "MalformedAnswer",
     "NotFound",
@@ -63,6 +68,10 @@ __all__ = [
     "ServerFailed",
     "SignatureError",
     "SigningKey",
+    "SiteGateway",
+    "SiteOffline",
+    "SiteSilent",
+    "SqliteInbox",
     "TimedOut",
     "TooManyRequests",
     "TransportError",
@@ -85,6 +94,7 @@ _HOMES = {
     "ConnectionFailed": "operator_sdk.errors",
     "Forbidden": "operator_sdk.errors",
     "HubClient": "operator_sdk.client",
+    "Inbox": "operator_sdk.site_gateway",
     "InterpileError": "operator_sdk.errors",
     "MalformedAnswer": "operator_sdk.errors",
     "NotFound": "operator_sdk.errors",
@@ -95,6 +105,10 @@ _HOMES = {
     "ServerFailed": "operator_sdk.errors",
     "SignatureError": "operator_sdk.errors",
     "SigningKey": "operator_sdk.contract.signing",
+    "SiteGateway": "operator_sdk.site_gateway",
+    "SiteOffline": "operator_sdk.errors",
+    "SiteSilent": "operator_sdk.errors",
+    "SqliteInbox": "operator_sdk.site_gateway",
     "TimedOut": "operator_sdk.errors",
     "TooManyRequests": "operator_sdk.errors",
     "TransportError": "operator_sdk.errors",

@@ -20,3 +20,8 @@ def fresh_nonce() -> str:
 def fresh_id(prefix: str) -> str:
     """An id for a message of one's own: prefix and 128 random bits."""
     return f"{prefix}-{secrets.token_hex(16)}"
+
+
+def fresh_challenge() -> bytes:
+    """256 random bits for the other end of a link to sign."""
+    return secrets.token_bytes(32)

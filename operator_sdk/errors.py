@@ -6,6 +6,9 @@
     │   └── ConnectionFailed      (also a ConnectionError)
     ├── MalformedAnswer           an answer came that is not what the contract says
     ├── SignatureError            an answer came whose signature does not hold
+    ├── SiteError                 a site of ours did not answer a command (SiteGateway)
+    │   ├── SiteOffline           it is not connected: certainly not sent
+    │   └── SiteSilent            no answer in time: it may have been done
     └── ApiError                  the hub answered with an error body: status, code, request_id
         ├── BadRequest            400 and any other 4xx without a class of its own
         ├── Unauthenticated       401
@@ -63,6 +66,22 @@ class SignatureError(InterpileError):
         super().__init__(f"{code} (request {request_id})" if request_id else code)
         self.code = code
         self.request_id = request_id
+
+
+class SiteError(InterpileError):
+    """A site of ours did not answer a command."""
+
+    def __init__(self, site_id: str) -> None:
+        super().__init__(f"the site {site_id}")
+        self.site_id = site_id
+
+
+class SiteOffline(SiteError):
+    """The site is not connected: the command was certainly not sent."""
+
+
+class SiteSilent(SiteError, TimeoutError):
+    """The site did not answer in time, or its connection broke: the command may have been carried out."""
 
 
 class ApiError(InterpileError):

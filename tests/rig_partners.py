@@ -220,7 +220,7 @@ class Platform:
         return SettlementReply(record_id=said.record_id, state="settled")
 
 
-class _Server(uvicorn.Server):
+class Server(uvicorn.Server):
     """Leaves the signals to pytest."""
 
     @contextlib.contextmanager
@@ -245,7 +245,7 @@ def listen() -> Listener:
 @asynccontextmanager
 async def serving(*apps: tuple[ASGIApp, Listener]) -> AsyncIterator[None]:
     """Serve apps in this loop while the block lasts."""
-    servers = [_Server(_config(app)) for app, _ in apps]
+    servers = [Server(_config(app)) for app, _ in apps]
     tasks = [
         asyncio.create_task(server.serve(sockets=[at.socket]))
         for server, (_, at) in zip(servers, apps, strict=True)

@@ -13,6 +13,7 @@ from hub.accounts.tables import (
     customer_by_ref,
     find_customer,
     is_hosted,
+    note_block,
     token_by_digest,
 )
 from hub.core.clock import Clock
@@ -24,6 +25,7 @@ from hub.ledger.model import Account, Entry
 from hub.ledger.service import Ledger
 from hub.parties.scope import HUB, PartyScope
 from operator_sdk.contract.codes import TokenKind
+from operator_sdk.contract.edge_link.proof import token_digest
 from operator_sdk.contract.ids import CUSTOMER
 from operator_sdk.contract.messages.admin import Customer, CustomerAdd, TopUp
 from operator_sdk.contract.messages.common import Token
@@ -39,6 +41,11 @@ def wallet_of(home_party_id: str, customer_id: str) -> Account:
 def debt_of(home_party_id: str, customer_id: str) -> Account:
     """What a customer owes the home beyond the wallet."""
     return Account(home_party_id, "customer_debt", customer_id)
+
+
+def site_digest(token: Token) -> str:
+    """A token as its home's own sites know it, in hex. A hosted token's letters are the same in either case."""
+    return token_digest(Token(kind=token.kind, ref=token.ref.strip().upper())).hex()
 
 
 def moved(account: Account, amount_fen: int) -> Entry:
@@ -132,6 +139,7 @@ class Accounts:
             if kept is None or kept.customer_id != customer_id:
                 raise NotFoundError
             kept.blocked = blocked
+            await note_block(unit, row.home_party_id, site_digest(token), blocked=blocked)
             return await self._view(unit, row)
 
     async def top_up(self, customer_id: str, top_up: TopUp) -> Customer:

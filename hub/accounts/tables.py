@@ -2,10 +2,11 @@
 
 from datetime import datetime
 
-from sqlalchemy import UniqueConstraint
+from sqlalchemy import UniqueConstraint, delete, update
 from sqlmodel import Field, SQLModel, col, select
 
 from hub.core.database import Unit
+from hub.core.tables import Counter, insert_new, table_of
 from hub.core.types import big, instant
 from hub.parties.scope import PartyScope
 from hub.parties.tables import PartyRow
@@ -38,6 +39,17 @@ class CustomerToken(SQLModel, table=True):
     customer_id: str = Field(max_length=40, foreign_key="customer.customer_id", index=True)
     blocked: bool = False
     expires_at: datetime | None = instant(nullable=True)
+
+
+class BlockedToken(SQLModel, table=True):
+    """A blocked token as its home's own sites know it: `token_digest` of the edge link's contract, in hex.
+
+    That digest has no key, so it is kept for as long as the token is blocked and no longer.
+    """
+
+    __tablename__ = "blocked_token"
+    home_party_id: str = Field(primary_key=True, max_length=9)
+    digest: str = Field(primary_key=True, max_length=32)
 
 
 class HostedAuthorization(SQLModel, table=True):
@@ -109,6 +121,41 @@ async def customer_by_phone(unit: Unit, home_party_id: str, phone_digest: str) -
 async def token_by_digest(unit: Unit, home_party_id: str, kind: str, token_digest: str) -> CustomerToken | None:
     """By the digest of a card, VIN or plate."""
     return await unit.session.get(CustomerToken, (home_party_id, kind, token_digest))
+
+
+async def note_block(unit: Unit, home_party_id: str, digest: str, *, blocked: bool) -> None:
+    """Put a token on its home's blacklist or take it off; the list's version moves with each change."""
+    row = table_of(BlockedToken)
+    if blocked:
+        changed = await insert_new(unit, BlockedToken, home_party_id=home_party_id, digest=digest)
+    else:
+        own = (row.c.home_party_id == home_party_id, row.c.digest == digest)
+        changed = bool((await unit.execute(delete(row).where(*own))).rowcount)
+    if changed:
+        counter = table_of(Counter)
+        name = blacklist_counter(home_party_id)
+        await insert_new(unit, Counter, name=name, value=0)
+        await unit.execute(update(counter).where(counter.c.name == name).values(value=counter.c.value + 1))
+
+
+def blacklist_counter(home_party_id: str) -> str:
+    """The counter that is a blacklist's version."""
+    return f"blacklist:{home_party_id}"
+
+
+async def blacklist_version(unit: Unit, home_party_id: str) -> int:
+    """The version of a home's blacklist; 0 while nothing was ever blocked."""
+    row = table_of(Counter).c
+    statement = select(row.value).where(row.name == blacklist_counter(home_party_id))
+    return (await unit.execute(statement)).scalar_one_or_none() or 0
+
+
+async def blacklist_digests(unit: Unit, home_party_id: str, *, most: int) -> list[str]:
+    """The blacklist of a home, in order."""
+    row = table_of(BlockedToken).c
+    own = row.home_party_id == home_party_id
+    statement = select(row.digest).where(own).order_by(row.digest).limit(most)
+    return list((await unit.execute(statement)).scalars())
 
 
 async def authorization_for_update(unit: Unit, authorization_id: str) -> HostedAuthorization | None:

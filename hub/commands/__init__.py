@@ -31,6 +31,7 @@ customer = Subcommand("customer", "people", "Hosted drivers: add, show, token, t
 station = Subcommand("station", "places", "Stations: import, remove")
 ledger = Subcommand("ledger", "books", "The ledger: verify")
 cycle = Subcommand("cycle", "books", "Clearing cycles: close, show, list, statement")
+order = Subcommand("order", "upkeep", "Work orders: list, show, assign, statistics")
 outbox = Subcommand("outbox", "books", "Messages that gave up: dead, replay")
 serve = Subcommand("serve", "processes", "Serve the hub")
 jobs = Subcommand("jobs", "processes", "Do what is due, until told to stop")

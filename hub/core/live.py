@@ -1,4 +1,6 @@
-"""Live fan-out: tells whoever follows a session that there is news. The news itself is in the database.
+"""Live fan-out: tells whoever follows a topic that there is news. The news itself is in the database.
+
+A topic is a session's id, `site:{site_id}` or `command:{command_id}`.
 
 In the process when embedded; through Redis in production. Losing a notice loses nothing: followers look for
 themselves every few seconds.
@@ -21,11 +23,11 @@ log = logging.getLogger("interpile.live")
 class Live(Protocol):
     """The port of live fan-out."""
 
-    def publish(self, session_id: str) -> None:
-        """Say that a session has news; never blocks, never fails."""
+    def publish(self, topic: str) -> None:
+        """Say that a topic has news; never blocks, never fails."""
 
-    def follow(self, session_id: str) -> contextlib.AbstractAsyncContextManager[asyncio.Event]:
-        """An event that is set at every notice for this session, while the block lasts."""
+    def follow(self, topic: str) -> contextlib.AbstractAsyncContextManager[asyncio.Event]:
+        """An event that is set at every notice for this topic, while the block lasts."""
 
     async def flush(self) -> None:
         """Send the notices that wait, for processes that do not stay to carry them."""
@@ -40,22 +42,22 @@ class LocalLive:
     def __init__(self) -> None:
         self._followers: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
 
-    def publish(self, session_id: str) -> None:
+    def publish(self, topic: str) -> None:
         """Wake the followers of this process."""
-        for event in self._followers.get(session_id, ()):
+        for event in self._followers.get(topic, ()):
             event.set()
 
     @asynccontextmanager
-    async def follow(self, session_id: str) -> AsyncIterator[asyncio.Event]:
-        """Follow a session."""
+    async def follow(self, topic: str) -> AsyncIterator[asyncio.Event]:
+        """Follow a topic."""
         event = asyncio.Event()
-        self._followers[session_id].add(event)
+        self._followers[topic].add(event)
         try:
             yield event
         finally:
-            self._followers[session_id].discard(event)
-            if not self._followers[session_id]:
-                del self._followers[session_id]
+            self._followers[topic].discard(event)
+            if not self._followers[topic]:
+                del self._followers[topic]
 
     async def flush(self) -> None:
         """Nothing waits."""
@@ -76,11 +78,11 @@ class RedisLive(LocalLive):
         self._redis = Redis.from_url(url, socket_timeout=5, socket_connect_timeout=2)
         self._outgoing: asyncio.Queue[str] = asyncio.Queue(maxsize=10_000)
 
-    def publish(self, session_id: str) -> None:
+    def publish(self, topic: str) -> None:
         """Wake followers here and, through Redis, elsewhere."""
-        super().publish(session_id)
+        super().publish(topic)
         with contextlib.suppress(asyncio.QueueFull):
-            self._outgoing.put_nowait(session_id)
+            self._outgoing.put_nowait(topic)
 
     async def run(self) -> None:
         """Carry notices both ways, reconnecting by itself."""
@@ -103,11 +105,11 @@ class RedisLive(LocalLive):
             waiting.add(self._outgoing.get_nowait())
         return waiting
 
-    async def _publish(self, session_ids: set[str]) -> bool:
+    async def _publish(self, topics: set[str]) -> bool:
         try:
             pipe = self._redis.pipeline(transaction=False)
-            for session_id in session_ids:
-                pipe.publish(CHANNEL, session_id)
+            for topic in topics:
+                pipe.publish(CHANNEL, topic)
             await pipe.execute()
         except (RedisError, OSError):
             log.warning("live fan-out: redis out of reach")

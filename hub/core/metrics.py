@@ -16,6 +16,10 @@ LATENCY = Histogram(
 OLDEST_LATE = Gauge("interpile_outbox_oldest_late_seconds", "Age of the oldest letter tried in vain")
 OLDEST_DUE = Gauge("interpile_outbox_oldest_due_seconds", "Age of the oldest lane that is due")
 
+EDGE_SITES = Gauge("interpile_edge_sites_connected", "Sites connected to this process")
+EDGE_ITEMS = Counter("interpile_edge_items_total", "Items of sites' spools taken", ["stream", "outcome"])
+EDGE_REFUSED = Counter("interpile_edge_links_closed_total", "Edge links the hub closed", ["code"])
+
 
 @contextmanager
 def observed(operation_id: str) -> Iterator[None]:

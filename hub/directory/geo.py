@@ -17,7 +17,8 @@ _DEGREES = re.compile(r"[+-]?[0-9]{1,3}(\.[0-9]{1,15})?")
 _E6 = 1_000_000
 _RADIUS_M = 6_378_245.0
 _ECCENTRICITY_SQUARED = 0.00669342162296594323
-_CELL_BITS = 16
+CELL_BITS = 16
+"""Bits of a cell's row, and of its column."""
 
 
 def parse_e6(text: str, most_e6: int) -> int:
@@ -69,10 +70,20 @@ def _east_m(x: float, y: float) -> float:
 
 def cell_of(latitude_e6: int, longitude_e6: int) -> int:
     """A 32-bit cell (about 300 m by 600 m); cells that share leading bits are near each other."""
-    top = (1 << _CELL_BITS) - 1
-    row = min(top, ((latitude_e6 + LATITUDE_MOST_E6) << _CELL_BITS) // (2 * LATITUDE_MOST_E6))
-    column = min(top, ((longitude_e6 + LONGITUDE_MOST_E6) << _CELL_BITS) // (2 * LONGITUDE_MOST_E6))
+    return cell_at(*row_and_column(latitude_e6, longitude_e6), CELL_BITS)
+
+
+def row_and_column(latitude_e6: int, longitude_e6: int) -> tuple[int, int]:
+    """The row (from the south) and column (from the west) of a place's cell."""
+    top = (1 << CELL_BITS) - 1
+    row = min(top, ((latitude_e6 + LATITUDE_MOST_E6) << CELL_BITS) // (2 * LATITUDE_MOST_E6))
+    column = min(top, ((longitude_e6 + LONGITUDE_MOST_E6) << CELL_BITS) // (2 * LONGITUDE_MOST_E6))
+    return row, column
+
+
+def cell_at(row: int, column: int, bits: int) -> int:
+    """The leading `2 * bits` bits of a cell: a square of a coarser grid."""
     cell = 0
-    for bit in reversed(range(_CELL_BITS)):
+    for bit in reversed(range(bits)):
         cell = cell << 2 | (column >> bit & 1) << 1 | row >> bit & 1
     return cell

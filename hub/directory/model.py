@@ -1,5 +1,6 @@
 """Rules of the directory: what a station looks like, what a new description changes, when a tariff begins."""
 
+import unicodedata
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -95,6 +96,11 @@ def check_text(*texts: str) -> None:
     """Raise DirectoryProblem for control characters: no name has them, and not every engine keeps NUL."""
     if not all(text.isprintable() for text in texts):
         raise DirectoryProblem("text has control characters")
+
+
+def search_text(*texts: str) -> str:
+    """Texts as a search compares them: a letter is the same in either case, and in full or half width."""
+    return unicodedata.normalize("NFKC", "\n".join(texts)).casefold()
 
 
 def change_of(stored: StoredStation | None, put: StationPut, *, whole: bool) -> Change:

@@ -26,6 +26,7 @@ from hub.directory.model import (
     removal_of,
     state_now,
 )
+from hub.directory.ports import StatusesSeen
 from hub.directory.store_connectors import ConnectorStore
 from operator_sdk.contract.codes import Role
 from operator_sdk.contract.ids import connector_ref
@@ -56,8 +57,16 @@ _PERIODS = msgspec.json.Decoder(list[TariffPeriod])
 class DirectoryService:
     """The directory. Methods that take a unit run within it; the others are steps of their own."""
 
-    def __init__(self, database: Database, clock: Clock, *, status_ttl_s: int = STATUS_TTL_S) -> None:
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        *,
+        status_ttl_s: int = STATUS_TTL_S,
+        statuses_seen: StatusesSeen | None = None,
+    ) -> None:
         self._database, self._clock, self._status_ttl_s = database, clock, status_ttl_s
+        self._statuses_seen = statuses_seen
         url = database.driver_url
         self._store = ConnectorStore(url, clock) if url else None
         self._lately: Memory[tuple[str, str], ConnectorInfo] = Memory(LATELY)
@@ -228,9 +237,12 @@ class DirectoryService:
             for connector_id in unknown:
                 del newest[connector_id]
             written = await tables.write_statuses(unit, party_id, newest)
+            if written and self._statuses_seen is not None:
+                news = {connector_id: newest[connector_id] for connector_id in written}
+                await self._statuses_seen.statuses_seen(unit, party_id, news)
         for connector_id in newest:
             self._lately.forget((party_id, connector_id))
-        return StatusPushed(written=written, unknown=unknown)
+        return StatusPushed(written=len(written), unknown=unknown)
 
     async def connector(self, unit: Unit, party_id: str, connector_id: str) -> ConnectorInfo | None:
         """A connector with its place, its state now and the tariff in force now, if there is one."""
@@ -275,7 +287,7 @@ class DirectoryService:
         row = await self._store.find(party_id, connector_id)
         if row is None:
             return None
-        return self._info(party_id, connector_id, row, _tariff_of(row) if row["version"] else None)
+        return self._info(party_id, connector_id, row, tariff_of(row) if row["version"] else None)
 
     async def close(self) -> None:
         """Close the connection of the set-based look-up."""
@@ -338,10 +350,11 @@ def _station(key: tuple[str, str], stored: StoredStation) -> Station:
 
 
 def _tariff(row: tables.TariffVersionRow | None) -> Tariff | None:
-    return None if row is None else _tariff_of(row.model_dump())
+    return None if row is None else tariff_of(row.model_dump())
 
 
-def _tariff_of(row: Mapping[str, Any]) -> Tariff:
+def tariff_of(row: Mapping[str, Any]) -> Tariff:
+    """A tariff from a row of its version."""
     return Tariff(
         party_id=row["host_party_id"],
         tariff_id=row["tariff_id"],

@@ -16,7 +16,14 @@ from hub.core.database import Unit
 from hub.core.tables import insert_for, table_of
 from hub.core.types import big, instant, text
 from hub.directory.geo import cell_of
-from hub.directory.model import Change, ConnectorFacts, PileFacts, StationFacts, StoredStation
+from hub.directory.model import (
+    Change,
+    ConnectorFacts,
+    PileFacts,
+    StationFacts,
+    StoredStation,
+    search_text,
+)
 from hub.parties.tables import PartyRow
 
 AT_ONCE = 1000
@@ -24,7 +31,10 @@ AT_ONCE = 1000
 
 
 class StationRow(SQLModel, table=True):
-    """A station; a removed one stays as a tombstone. `updated_at` moves with its piles and connectors."""
+    """A station; a removed one stays as a tombstone. `updated_at` moves with its piles and connectors.
+
+    `search_text` is made of its name and address.
+    """
 
     __tablename__ = "station"
     host_party_id: str = Field(primary_key=True, max_length=9, foreign_key="party.party_id")
@@ -37,6 +47,7 @@ class StationRow(SQLModel, table=True):
     tariff_id: str = Field(max_length=64)
     removed: bool = False
     updated_at: datetime = instant()
+    search_text: str = text()
 
     __table_args__ = (Index("station_updated", "updated_at", "host_party_id", "station_id"),)
 
@@ -209,6 +220,7 @@ async def write_changes(unit: Unit, party_id: str, changes: Mapping[str, Change]
         place = {"host_party_id": party_id, "station_id": station_id}
         station = change.station._asdict() | place | {"updated_at": now}
         station["cell"] = cell_of(change.station.latitude_e6, change.station.longitude_e6)
+        station["search_text"] = search_text(change.station.name, change.station.address)
         rows[StationRow].append(station)
         rows[PileRow] += [{"pile_id": key, **place, **pile._asdict()} for key, pile in change.piles.items()]
         rows[ConnectorRow] += [
@@ -229,10 +241,10 @@ def _upsert(unit: Unit, model: type[SQLModel]) -> Any:
     )
 
 
-async def write_statuses(unit: Unit, party_id: str, statuses: Mapping[str, tuple[str, datetime]]) -> int:
-    """Write (state, at) by connector where it is newer than what is stored; says how many were."""
+async def write_statuses(unit: Unit, party_id: str, statuses: Mapping[str, tuple[str, datetime]]) -> set[str]:
+    """Write (state, at) by connector where it is newer than what is stored; says which were."""
     if not statuses:
-        return 0
+        return set()
     statement = insert_for(unit, ConnectorStatusRow).values(
         [
             {"host_party_id": party_id, "connector_id": key, "state": state, "at": at}
@@ -244,8 +256,8 @@ async def write_statuses(unit: Unit, party_id: str, statuses: Mapping[str, tuple
         index_elements=["host_party_id", "connector_id"],
         set_={"state": fresh.state, "at": fresh.at},
         where=table_of(ConnectorStatusRow).c.at < fresh.at,
-    )
-    return int((await (await unit.session.connection()).execute(statement)).rowcount)
+    ).returning(table_of(ConnectorStatusRow).c.connector_id)
+    return set((await unit.execute(statement)).scalars())
 
 
 async def page_of_stations(

@@ -17,7 +17,13 @@ from hub.parties import tables_staff as parties_staff
 from hub.parties.triggers import TRIGGERS as PARTIES
 from hub.roaming import tables as roaming
 from hub.roaming import tables_records as roaming_records
+from hub.roaming import tables_scans as roaming_scans
 from hub.roaming.triggers import TRIGGERS as ROAMING
+from hub.sites import tables as sites
+from hub.upkeep import tables as upkeep
+from hub.upkeep import tables_alarms as upkeep_alarms
+from hub.upkeep import tables_faults as upkeep_faults
+from hub.upkeep.triggers import TRIGGERS as UPKEEP
 
 ROWS = (
     core,
@@ -27,9 +33,14 @@ ROWS = (
     ledger,
     accounts,
     accounts_signin,
+    sites,
     roaming,
     roaming_records,
+    roaming_scans,
     clearing,
+    upkeep,
+    upkeep_faults,
+    upkeep_alarms,
 )
 """The modules that define rows; importing them fills METADATA."""
 
@@ -40,6 +51,6 @@ def triggers(dialect: str) -> list[str]:
     """The trigger statements of all rooms, in the order of their floors."""
     return [
         statement
-        for room in (PARTIES, DIRECTORY, LEDGER, ROAMING, CLEARING)
+        for room in (PARTIES, DIRECTORY, LEDGER, ROAMING, CLEARING, UPKEEP)
         for statement in room.get(dialect, [])
     ]

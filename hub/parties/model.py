@@ -21,6 +21,7 @@ class Protocol(StrEnum):
 
     NATIVE = "native"
     HOSTED = "hosted"
+    APP = "app"
     HUB = "hub"
 
 
@@ -50,15 +51,26 @@ def check_party(add: PartyAdd, *, relaxed: bool) -> str | None:
     if not add.name.isprintable():
         raise PartyProblem("the name has control characters")
     if Role.HUB in add.roles or len(set(add.roles)) < len(add.roles):
-        raise PartyProblem("roles are home, host or both")
+        raise PartyProblem("roles are home, host or both, or app alone")
+    _check_app(add)
     _check_prefixes(add)
-    if add.protocol == Protocol.HOSTED:
+    if add.protocol != Protocol.NATIVE:
         if add.base_url is not None:
-            raise PartyProblem("a hosted party has no base URL")
+            raise PartyProblem("only a native party has a base URL")
         return None
     if add.base_url is None:
         raise PartyProblem("a native party needs a base URL")
     return check_base_url(add.base_url, relaxed=relaxed)
+
+
+def _check_app(add: PartyAdd) -> None:
+    """An app only reads the public directory: it has no other role, is never called, and owes nothing."""
+    if Role.APP not in add.roles and add.protocol != Protocol.APP:
+        return
+    if add.roles != [Role.APP] or add.protocol != Protocol.APP:
+        raise PartyProblem("role app and protocol app go together, alone")
+    if add.deposit_fen or add.exposure_limit_fen:
+        raise PartyProblem("an app owes nothing")
 
 
 def _check_prefixes(add: PartyAdd) -> None:
@@ -121,7 +133,7 @@ def _is_address(host: str) -> bool:
 FUNCTIONS = frozenset(
     {
         "parties", "parties_read", "keys", "staff", "stations", "customers", "wallets", "ledger",
-        "clearing", "outbox",
+        "clearing", "outbox", "upkeep_read", "upkeep_dispatch", "upkeep_work",
     }
 )  # fmt: skip
 """What staff may do, one by one: the `role` of every staff operation is among them."""
@@ -130,6 +142,8 @@ BUNDLES: dict[str, frozenset[str]] = {
     "admin": FUNCTIONS,
     "accountant": frozenset({"parties_read", "wallets", "ledger", "clearing"}),
     "support": frozenset({"parties_read", "stations", "customers", "outbox"}),
+    "maintenance": frozenset({"upkeep_read", "upkeep_work"}),
+    "dispatcher": frozenset({"upkeep_read", "upkeep_dispatch"}),
     "onlooker": frozenset({"parties_read"}),
 }
 """Roles that stand for several functions; everything else is granted by its own name."""

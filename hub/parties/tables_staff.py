@@ -8,6 +8,7 @@ from sqlmodel import Field, SQLModel, col
 from hub.core.database import Unit
 from hub.core.tables import insert_for
 from hub.core.types import instant
+from hub.parties.model import functions_of
 from hub.parties.tables import StaffRow, StaffSessionRow
 
 
@@ -46,3 +47,9 @@ async def same_person(unit: Unit, one: str, other: str) -> bool:
     rows = [await unit.session.get(StaffRow, login) for login in (one, other)]
     makers = {row.created_by for row in rows if row is not None}
     return one == other or not makers.isdisjoint({one, other})
+
+
+async def functions_of_login(unit: Unit, login: str) -> frozenset[str]:
+    """What a person may do, one by one; nothing where there is no such login."""
+    row = await unit.session.get(StaffRow, login)
+    return frozenset() if row is None else functions_of(row.roles.split(","))

@@ -10,6 +10,7 @@ from hub.core.ids import Ids
 from hub.core.live import Live
 from hub.core.outbox import Outbox
 from hub.core.pseudonyms import Pseudonyms
+from hub.directory.search import StationSearch
 from hub.directory.service import DirectoryService
 from hub.parties.link import Links
 from hub.parties.service import PartiesService
@@ -42,10 +43,12 @@ class RoamingContext:
     outbox: Outbox
     live: Live
     directory: DirectoryService
+    search: StationSearch
     parties: PartiesService
     pseudonyms: Pseudonyms
     record_accepted: RecordAccepted
     own_base_url: str
+    hub_name: str
     scan_keys: dict[str, bytes]
     authorize_store: AuthorizeStore | None
     update_store: UpdateStore | None

@@ -8,14 +8,17 @@ import base64
 import hashlib
 import hmac
 import re
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from urllib.parse import parse_qs, urlsplit
 
-from hub.core.errors import HubError
+from hub.core.errors import HubError, TooManyError
 from hub.parties.tables import find_agreement
 from hub.roaming.context import RoamingContext
 from hub.roaming.model import DEFAULT_HOLD_FEN
+from hub.roaming.model_scans import still_counted, wait_s
 from hub.roaming.tables import ScanRow
+from hub.roaming.tables_scans import failures_of, keep_failures
 from operator_sdk.contract.ids import SCAN, connector_ref, split_connector
 from operator_sdk.contract.messages.directory import ConnectorInfo, Tariff
 from operator_sdk.contract.messages.roaming import Scan
@@ -23,6 +26,8 @@ from operator_sdk.contract.public_codes import Code
 
 SCAN_LIFE = timedelta(minutes=2)
 MAC_BYTES = 9
+WRONG_CODES = frozenset({Code.CODE_FORGED, Code.CODE_UNKNOWN})
+"""What counts as a failed scan: a code that was made up, not one that merely cannot be used now."""
 _CONNECTOR = re.compile(r"[A-Za-z0-9]{1,26}\.[0-9A-Z]{9}\Z")
 _HLHT = re.compile(r"hlht://([^/\s]+)\.([0-9A-Za-z]{9})(?:/.*)?\Z", re.IGNORECASE | re.DOTALL)
 
@@ -83,10 +88,30 @@ class Scans:
 
         Raises:
             HubError: code_forged, code_unknown, no_agreement, tariff_unknown.
+            TooManyError: this driver was wrong too often within a minute.
         """
-        connector = read_code(code, self._c.own_base_url, self._c.scan_keys)
-        host_party_id, connector_id = split_connector(connector)
+        driver_ref = self._c.pseudonyms.driver_ref(home_party_id, subject)
+        try:
+            return await self._resolve(home_party_id, driver_ref, code)
+        except HubError as problem:
+            if problem.code in WRONG_CODES:
+                await self._count_failure(home_party_id, driver_ref)
+            raise
+
+    async def _count_failure(self, home_party_id: str, driver_ref: str) -> None:
+        """Count one; of many at once only as many are answered as a minute allows."""
+        now = self._c.clock.wall()
         async with self._c.database.unit() as unit:
+            failures = await failures_of(unit, home_party_id, driver_ref, now=now, lock=True)
+            _refuse_too_many(failures, now)
+            await keep_failures(unit, home_party_id, driver_ref, [*still_counted(failures, now), now])
+
+    async def _resolve(self, home_party_id: str, driver_ref: str, code: str) -> Scan:
+        now = self._c.clock.wall()
+        async with self._c.database.unit() as unit:
+            _refuse_too_many(await failures_of(unit, home_party_id, driver_ref, now=now), now)
+            connector = read_code(code, self._c.own_base_url, self._c.scan_keys)
+            host_party_id, connector_id = split_connector(connector)
             info = await self._c.directory.connector(unit, host_party_id, connector_id)
             if info is None:
                 raise HubError(Code.CODE_UNKNOWN)
@@ -101,13 +126,13 @@ class Scans:
             row = ScanRow(
                 scan_id=self._c.ids.new(SCAN),
                 home_party_id=home_party_id,
-                driver_ref=self._c.pseudonyms.driver_ref(home_party_id, subject),
+                driver_ref=driver_ref,
                 host_party_id=host_party_id,
                 connector_id=connector_id,
                 tariff_id=info.tariff.tariff_id,
                 tariff_version=info.tariff.version,
                 hold_fen=hold_fen,
-                expires_at=self._c.clock.wall() + SCAN_LIFE,
+                expires_at=now + SCAN_LIFE,
             )
             unit.session.add(row)
         return _message(row, info, info.tariff)
@@ -116,6 +141,12 @@ class Scans:
         """The signed URL of a connector, under the newest key."""
         key_id = max(self._c.scan_keys)
         return signed_url(self._c.own_base_url, key_id, self._c.scan_keys[key_id], connector)
+
+
+def _refuse_too_many(failures: Sequence[datetime], now: datetime) -> None:
+    wait = wait_s(failures, now)
+    if wait is not None:
+        raise TooManyError(wait)
 
 
 def _message(row: ScanRow, info: ConnectorInfo, tariff: Tariff) -> Scan:

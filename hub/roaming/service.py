@@ -5,6 +5,7 @@ from hub.roaming.charges import Charges
 from hub.roaming.context import RoamingContext
 from hub.roaming.following import Following
 from hub.roaming.jobs import RoamingJobs
+from hub.roaming.labels import Labels
 from hub.roaming.reading import Reading
 from hub.roaming.records import Records
 from hub.roaming.scans import Scans
@@ -23,6 +24,7 @@ class Roaming:
         self.following = Following(context, charges, self.stopping)
         self.records = Records(context)
         self.scans = Scans(context)
+        self.labels = Labels(context, self.scans)
         self.reading = Reading(context)
         self.jobs = RoamingJobs(context, charges, self.stopping, self.records)
         self.jobs.register()

@@ -24,6 +24,7 @@ from operator_sdk.client.exchange import (
     token_exchange,
 )
 from operator_sdk.client.methods_async import AsyncMethods
+from operator_sdk.client.methods_upkeep_async import AsyncUpkeepMethods
 from operator_sdk.client.patience import Patience, is_passing
 from operator_sdk.client.request import Call, Prepared, QueryValue, hub_operation
 from operator_sdk.clock import Clock, unix_s
@@ -35,14 +36,14 @@ Reply = TypeVar("Reply")
 EVENT_SILENCE_S = 60
 
 
-class AsyncHubClient(AsyncMethods):
+class AsyncHubClient(AsyncMethods, AsyncUpkeepMethods):
     """Calls the hub within one event loop; close it, or use it as a context manager.
 
         async with AsyncHubClient("https://hub.example", OperatorCredentials("MA5AAAAA1", key)) as hub:
             await hub.push_record(record)
 
     `issuer` is the hub's own public URL where it is reached by another (through a tunnel, say): signatures
-    and sign-in name that one. `transport` takes the place of the network.
+    and sign-in name that one. `transport` takes the place of the network; `connections` bounds the calls under way.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class AsyncHubClient(AsyncMethods):
         timeout_s: float = 10,
         patience: Patience | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
+        connections: int = 8,
     ) -> None:
         base_url = base_url.rstrip("/")
         self._core = Core(
@@ -68,7 +70,7 @@ class AsyncHubClient(AsyncMethods):
         self._key_lock = asyncio.Lock()
         self._http = httpx.AsyncClient(
             timeout=httpx.Timeout(timeout_s),
-            limits=httpx.Limits(max_connections=8, max_keepalive_connections=4),
+            limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections // 2),
             transport=transport,
             trust_env=False,
         )

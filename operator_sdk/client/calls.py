@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from operator_sdk.client.request import Call, QueryValue, hub_operation
-from operator_sdk.contract.messages import access, clearing, directory, records, roaming
+from operator_sdk.contract.messages import access, clearing, directory, places, records, roaming
 from operator_sdk.contract.messages.common import Message
 
 Reply = TypeVar("Reply")
@@ -65,6 +65,35 @@ def get_station(party_id: str, station_id: str) -> Call[directory.Station]:
 def get_connector(connector: str) -> Call[directory.ConnectorInfo]:
     """One connector with its state and tariff."""
     return _call("get_connector", directory.ConnectorInfo, path={"connector": connector})
+
+
+def search_stations(query: places.StationQuery) -> Call[places.StationHits]:
+    """Stations near a place or by name."""
+    asked: dict[str, QueryValue] = {
+        "latitude_e6": query.latitude_e6,
+        "longitude_e6": query.longitude_e6,
+        "text": query.text or None,
+        "limit": query.limit,
+        "after": query.after,
+    }
+    return _call("search_stations", places.StationHits, query=asked)
+
+
+def get_station_detail(party_id: str, station_id: str) -> Call[places.StationDetail]:
+    """One station with its connectors' states and its tariff."""
+    path = {"party_id": party_id, "station_id": station_id}
+    return _call("get_station_detail", places.StationDetail, path=path)
+
+
+def get_connector_code(connector: str) -> Call[places.ConnectorCode]:
+    """The codes for a connector's label."""
+    return _call("get_connector_code", places.ConnectorCode, path={"connector": connector})
+
+
+def list_connector_codes(party_id: str, station_id: str) -> Call[places.ConnectorCodes]:
+    """The codes for the labels of a station."""
+    path = {"party_id": party_id, "station_id": station_id}
+    return _call("list_connector_codes", places.ConnectorCodes, path=path)
 
 
 def authorize(message: roaming.AuthorizeRequest) -> Call[roaming.Authorization]:

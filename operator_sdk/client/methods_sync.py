@@ -1,26 +1,14 @@
 """The thin typed methods of the sync client."""
 
-from abc import ABC, abstractmethod
 from datetime import datetime
-from typing import TypeVar
 
 from operator_sdk.client import calls
-from operator_sdk.client.request import Call
-from operator_sdk.contract.messages import access, clearing, directory, records, roaming
-
-Reply = TypeVar("Reply")
+from operator_sdk.client.runner import SyncRunner
+from operator_sdk.contract.messages import access, clearing, directory, places, records, roaming
 
 
-class SyncMethods(ABC):
+class SyncMethods(SyncRunner):
     """One method per call of `operator_sdk.client.calls`, with the same names and arguments."""
-
-    @abstractmethod
-    def run(self, call: Call[Reply]) -> Reply:
-        """Make a call.
-
-        Raises:
-            InterpileError: as drawn in `operator_sdk.errors`.
-        """
 
     def put_tariff(self, tariff_id: str, version: int, message: directory.TariffPut) -> directory.Tariff:
         """Publish a version of a tariff."""
@@ -47,6 +35,22 @@ class SyncMethods(ABC):
     def get_connector(self, connector: str) -> directory.ConnectorInfo:
         """One connector with its state and tariff."""
         return self.run(calls.get_connector(connector))
+
+    def search_stations(self, query: places.StationQuery) -> places.StationHits:
+        """Stations near a place or by name."""
+        return self.run(calls.search_stations(query))
+
+    def get_station_detail(self, party_id: str, station_id: str) -> places.StationDetail:
+        """One station with its connectors' states and its tariff."""
+        return self.run(calls.get_station_detail(party_id, station_id))
+
+    def get_connector_code(self, connector: str) -> places.ConnectorCode:
+        """The codes for the label of a connector of mine."""
+        return self.run(calls.get_connector_code(connector))
+
+    def list_connector_codes(self, party_id: str, station_id: str) -> places.ConnectorCodes:
+        """The codes for the labels of a station of mine."""
+        return self.run(calls.list_connector_codes(party_id, station_id))
 
     def authorize(self, message: roaming.AuthorizeRequest) -> roaming.Authorization:
         """A token was shown at a connector of mine."""

@@ -25,6 +25,7 @@ from operator_sdk.client.exchange import (
     token_exchange,
 )
 from operator_sdk.client.methods_sync import SyncMethods
+from operator_sdk.client.methods_upkeep_sync import SyncUpkeepMethods
 from operator_sdk.client.patience import Patience, is_passing
 from operator_sdk.client.request import Call, Prepared, QueryValue, hub_operation
 from operator_sdk.clock import Clock, unix_s
@@ -36,7 +37,7 @@ Reply = TypeVar("Reply")
 EVENT_SILENCE_S = 60
 
 
-class HubClient(SyncMethods):
+class HubClient(SyncMethods, SyncUpkeepMethods):
     """Calls the hub. Thread-safe; close it, or use it as a context manager.
 
         with HubClient("https://hub.example", OperatorCredentials("MA5AAAAA1", key)) as hub:

@@ -12,6 +12,7 @@ class Role(StrEnum):
     HOME = "home"
     HOST = "host"
     HUB = "hub"
+    APP = "app"
 
 
 class StartMode(StrEnum):
@@ -166,3 +167,54 @@ class Verdict(StrEnum):
     SUSPEND = "suspend"
     REJECT = "reject"
     NOT_APPLICABLE = "not_applicable"
+
+
+class FaultKind(StrEnum):
+    """What a driver says is wrong."""
+
+    WONT_START = "wont_start"
+    WONT_STOP = "wont_stop"
+    DAMAGED = "damaged"
+    DISPLAY = "display"
+    CABLE_STUCK = "cable_stuck"
+    PRICE_WRONG = "price_wrong"
+    BLOCKED_BY_CAR = "blocked_by_car"
+    OTHER = "other"
+
+
+class FaultState(StrEnum):
+    """A driver's fault report: until its order is confirmed or cancelled it is open."""
+
+    OPEN = "open"
+    RESOLVED = "resolved"
+    REJECTED = "rejected"
+
+
+class OrderState(StrEnum):
+    """A work order; cancelled is its only state that nothing follows."""
+
+    OPEN = "open"
+    ASSIGNED = "assigned"
+    ACCEPTED = "accepted"
+    IN_PROGRESS = "in_progress"
+    DONE = "done"
+    CONFIRMED = "confirmed"
+    REOPENED = "reopened"
+    CANCELLED = "cancelled"
+
+
+class OrderPriority(StrEnum):
+    """How soon a work order is to be done, least first."""
+
+    LOW = "low"
+    NORMAL = "normal"
+    HIGH = "high"
+    URGENT = "urgent"
+
+
+class AlarmState(StrEnum):
+    """An alarm; cleared ones stay cleared, the same fault later is another alarm."""
+
+    RAISED = "raised"
+    ACKNOWLEDGED = "acknowledged"
+    CLEARED = "cleared"

@@ -2,6 +2,7 @@
 
 SESSION, AUTHORIZATION, RECORD, OBLIGATION, CYCLE = "ses", "aut", "rec", "obl", "cyc"
 CUSTOMER, SCAN, LETTER, AGREEMENT, POSTING, HOLD = "cus", "sca", "let", "agr", "pos", "hld"
+FAULT, ORDER, ALARM = "flt", "wo", "alm"
 
 
 def uuid7_text(unix_ms: int, random_bits: int) -> str:

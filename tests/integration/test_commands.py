@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 
 from hub import commands
+from hub.commands.shell import with_hub
+from hub.wiring import Hub
+from operator_sdk.contract.messages.upkeep import WorkOrderCreate, WorkOrderDetail
 
 A, B = "MA5AAAAA1", "MA5BBBBB2"
 
@@ -68,7 +71,7 @@ def test_every_registered_command_is_there_with_its_help() -> None:
 
 def test_every_command_explains_itself(interpile: Terminal) -> None:
     names = [name for name, value in vars(commands).items() if isinstance(value, commands.Subcommand)]
-    assert len(names) == 13
+    assert len(names) >= 14
     for name in names:
         assert interpile(f"{name} --help") == 0
         assert f"interpile {name}" in interpile.out
@@ -144,6 +147,47 @@ def test_stations_load_from_a_file_and_bad_rows_are_shown(interpile: Terminal, t
     assert interpile(f"station import {B} {file} --profile st-evcdp --datum wgs-84") == 1
     file.write_text("station_id,latitude,longitude,fast,slow,count\n2,22.5,114.0,1,1,3\n")
     assert interpile(f"station import {A} {file} --profile st-evcdp --datum wgs-84") == 1
+
+
+def test_work_orders_are_listed_shown_assigned_and_counted(interpile: Terminal, tmp_path: Path) -> None:
+    add_parties(interpile)
+    file = tmp_path / "stations.csv"
+    file.write_text("station_id,latitude,longitude,fast,slow,count\n1,22.5,114.0,1,1,2\n")
+    assert interpile(f"station import {A} {file} --profile st-evcdp --datum gcj-02") == 0
+    for login, role in (("wes", "maintenance"), ("dan", "dispatcher")):
+        interpile.json(f"staff add {login} --role {role}", given="a long enough password\n")
+    order_id = with_hub(_open_order).order_id
+
+    for words, found in (
+        ("", 1),
+        ("--state open", 1),
+        ("--state done", 0),
+        ("--overdue", 0),
+        ("--near 22.5,114.0", 1),
+        (f"--host {B}", 0),
+        ("--text screen", 1),
+    ):
+        assert len(interpile.json(f"order list {words}")) == found, words
+    assert interpile.json("order list --near 22.5,114.01")[0]["distance_m"] == 1_027
+    assert interpile("order list --near somewhere") == 2
+    assert interpile("order list --priority never") == 2
+
+    assert interpile.json(f"order assign {order_id} wes --priority high --note hurry")["assignee"] == "wes"
+    assert interpile(f"order assign {order_id} dan") == 1
+    assert "not a maintenance worker" in interpile.err
+    shown = interpile.json(f"order show {order_id}")
+    assert (shown["state"], shown["priority"], shown["history"][1]["note"]) == ("assigned", "high", "hurry")
+    for words in (f"order show {order_id}", "order list", "order statistics"):
+        assert interpile(words) == 0
+        assert "assigned" in interpile.out, words
+    counted = interpile.json("order statistics")
+    assert (counted["total"], counted["states"]) == (1, [{"name": "assigned", "count": 1}])
+    assert interpile("order show wo_none") == 1
+
+
+async def _open_order(hub: Hub) -> WorkOrderDetail:
+    create = WorkOrderCreate(request_ref="c-1", connector=f"ST1F1.{A}", title="Broken screen")
+    return await hub.upkeep.orders.create(create, actor="dan")
 
 
 def test_a_hosted_drivers_wallet(interpile: Terminal) -> None:

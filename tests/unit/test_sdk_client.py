@@ -99,14 +99,15 @@ def test_both_clients_have_the_same_methods() -> None:
 
 
 def test_every_typed_method_is_an_operation_with_its_own_messages() -> None:
-    from operator_sdk.client import calls
+    from operator_sdk.client import calls, calls_upkeep
 
     functions = {
         name: function
-        for name, function in inspect.getmembers(calls, inspect.isfunction)
-        if function.__module__ == calls.__name__ and not name.startswith("_")
+        for module in (calls, calls_upkeep)
+        for name, function in inspect.getmembers(module, inspect.isfunction)
+        if function.__module__ == module.__name__ and not name.startswith("_")
     }
-    assert len(functions) > 20
+    assert len(functions) > 40
     for name, function in functions.items():
         signature = inspect.signature(function)
         assert signature.return_annotation.__args__ == (HUB[name].reply,)

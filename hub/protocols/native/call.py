@@ -3,8 +3,9 @@
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
+import msgspec
 from starlette.responses import Response
 
 from hub.accounts.service import Accounts
@@ -22,6 +23,7 @@ from hub.core.tables import Evidence
 from hub.core.tokens import Principal, Tokens
 from hub.directory.importer import StationImporter
 from hub.directory.model import is_plausible
+from hub.directory.search import StationSearch
 from hub.directory.service import DirectoryService
 from hub.ledger.service import Ledger
 from hub.parties.link import Links
@@ -29,9 +31,13 @@ from hub.parties.scope import PartyScope, of_driver, of_party
 from hub.parties.service import PartiesService
 from hub.parties.staff import StaffService
 from hub.roaming.service import Roaming
+from hub.sites.service import Sites
+from hub.upkeep.service import UpkeepService
 from operator_sdk.contract.messages.common import Message
 from operator_sdk.contract.operations import Operation
 from operator_sdk.contract.public_codes import Code
+
+Query = TypeVar("Query", bound=Message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +55,15 @@ class Services:
     parties: PartiesService
     staff: StaffService
     directory: DirectoryService
+    search: StationSearch
     importer: StationImporter
     ledger: Ledger
     accounts: Accounts
     sign_in: SignIn
     roaming: Roaming
     clearing: ClearingService
+    upkeep: UpkeepService
+    sites: Sites
     outbox: Outbox
     issuer: str
 
@@ -92,6 +101,18 @@ class Call:
         if self.principal.kind == "operator":
             return of_party(self.party_id)
         return PartyScope(everything=self.principal.kind == "staff")
+
+    def asked(self, kind: type[Query]) -> Query:
+        """What the query says, as the contract describes it; empty values are left out.
+
+        Raises:
+            HubError: malformed.
+        """
+        given = {name: value for name, value in self.query.items() if value}
+        try:
+            return msgspec.convert(given, type=kind, strict=False)
+        except msgspec.ValidationError as problem:
+            raise HubError(Code.MALFORMED, problem=str(problem)) from problem
 
     @property
     def limit(self) -> int:

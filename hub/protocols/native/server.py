@@ -27,6 +27,7 @@ from hub.core.requests import current_request_id, set_request_id
 from hub.core.tables import Evidence
 from hub.core.tokens import PUBLIC, Principal
 from hub.protocols.native.call import Call, Handler, Services
+from operator_sdk.contract.codes import Role
 from operator_sdk.contract.messages.common import ErrorBody, Message
 from operator_sdk.contract.operations import HUB, Operation, Scope
 from operator_sdk.contract.public_codes import PUBLIC_CODES, Code
@@ -150,13 +151,15 @@ class NativeServer:
         return principal
 
     async def _check_role(self, operation: Operation, principal: Principal) -> None:
-        if operation.role is None:
-            return
-        roles = principal.roles
+        roles, needed = principal.roles, operation.role
         if principal.kind == "operator":
             assert principal.party_id is not None
             roles = await self._s.parties.roles_of(principal.party_id)
-        if operation.role not in roles:
+            if Role.APP in roles and not operation.apps:
+                raise HubError(Code.FORBIDDEN)
+        elif principal.kind == "staff" and operation.staff_role is not None:
+            needed = operation.staff_role
+        if needed is not None and needed not in roles:
             raise HubError(Code.FORBIDDEN)
 
     async def _verify(self, request: Request, principal: Principal, body: bytes) -> Evidence:

@@ -3,6 +3,9 @@
 from operator_sdk.contract.messages import access, admin, clearing, directory, records, roaming
 from operator_sdk.contract.messages.common import Empty
 from operator_sdk.contract.operations.model import Operation, Scope, op
+from operator_sdk.contract.operations.places import PLACES
+from operator_sdk.contract.operations.sites import SITES
+from operator_sdk.contract.operations.upkeep import UPKEEP
 from operator_sdk.contract.public_codes import Code
 
 _WRITE = (Code.ID_REUSED, Code.IN_PROGRESS)
@@ -93,6 +96,7 @@ _DIRECTORY = (
         _READERS,
         "Stations on the hub",
         paged=True,
+        apps=True,
     ),
     op(
         "get_station",
@@ -101,6 +105,7 @@ _DIRECTORY = (
         directory.Station,
         _READERS,
         "One station",
+        apps=True,
     ),
     op(
         "get_connector",
@@ -109,6 +114,7 @@ _DIRECTORY = (
         directory.ConnectorInfo,
         _READERS,
         "One connector with its state and tariff",
+        apps=True,
     ),
 )
 
@@ -330,5 +336,6 @@ _ADMIN = (
 )  # fmt: skip
 
 HUB: dict[str, Operation] = {
-    entry.id: entry for entry in (*_ACCESS, *_DIRECTORY, *_ROAMING, *_CLEARING, *_ADMIN)
+    entry.id: entry
+    for entry in (*_ACCESS, *_DIRECTORY, *PLACES, *_ROAMING, *UPKEEP, *_CLEARING, *_ADMIN, *SITES)
 }

@@ -19,7 +19,12 @@ class Scope(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One call. `role` narrows the scope: a party's role (home, host) or the staff function needed."""
+    """One call.
+
+    `role` narrows the scope: a party's role (home, host) or the staff function needed; `staff_role` is the
+    function where operators may call too. `query` describes what a GET takes behind its path; lists are `paged`.
+    Only what is marked `apps` is open to a party that is nothing but an app.
+    """
 
     id: str
     method: str
@@ -30,10 +35,13 @@ class Operation:
     summary: str
     signed: bool = False
     role: str | None = None
+    staff_role: str | None = None
     errors: tuple[Code, ...] = ()
     form: bool = False
     stream: bool = False
     paged: bool = False
+    query: type[Message] | None = None
+    apps: bool = False
     success: int = 200
     max_body: int = 262_144
 

@@ -1,0 +1,153 @@
+"""A charge as the agent keeps it: what was measured, what it costs, and the bill at its end. Pure.
+
+Readings are kept where the bill needs them (the first, those around each tariff edge, the last), so that
+`contract.pricing` makes the same bill from them as from all readings there ever were.
+"""
+
+from datetime import datetime, timedelta
+
+import msgspec
+from msgspec import Struct
+
+from operator_sdk.contract.codes import SessionState, StopReason, TargetKind
+from operator_sdk.contract.messages.common import Target
+from operator_sdk.contract.messages.directory import Tariff
+from operator_sdk.contract.messages.records import ChargeRecord
+from operator_sdk.contract.messages.roaming import SessionUpdate
+from operator_sdk.contract.pricing import Reading, edges_between, price, total_fen
+
+MS = timedelta(milliseconds=1)
+MICROSECOND = timedelta(microseconds=1)
+WMS_PER_WH = 3_600_000
+OVER = frozenset({SessionState.ENDED, SessionState.START_FAILED})
+
+
+class Charge(Struct, frozen=True, kw_only=True):
+    """One session. `deadline`, `resend_at` and `rose_at` are wall time, every other instant business time.
+
+    `card`: the digest of the card that began it, if one did. `still_since`: the pile says that energy has
+    stopped, so a reading asked for after that is the last. `rose_at`: when the meter last rose.
+    """
+
+    session_id: str
+    authorization_id: str
+    connector_id: str
+    host_ref: str
+    tariff: Tariff
+    limit_fen: int | None
+    target: Target
+    deadline: datetime
+    energy_resolution_wh: int = 10
+    card: bytes | None = None
+    state: SessionState = SessionState.STARTING
+    is_start_sent: bool = False
+    is_start_taken: bool = False
+    is_plugged: bool = False
+    resend_at: datetime | None = None
+    rose_at: datetime | None = None
+    still_since: datetime | None = None
+    readings: tuple[Reading, ...] = ()
+    last: Reading | None = None
+    last_number: int = 0
+    next_update_at: datetime | None = None
+    updated_at: datetime | None = None
+    stop_reason: StopReason | None = None
+    power_w: int = 0
+    soc_percent: int | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it has not come to its end."""
+        return self.state not in OVER
+
+    @property
+    def energy_wh(self) -> int:
+        """Energy since the start."""
+        return self.last.meter_wh - self.readings[0].meter_wh if self.last and self.readings else 0
+
+    @property
+    def amount_fen(self) -> int:
+        """Its price so far."""
+        return total_fen(price(self.tariff, (*self.readings, self.last))) if self.last and self.readings else 0
+
+
+def observed(charge: Charge, at: datetime, meter_wh: int) -> Charge:
+    """Take a reading in: energy never goes down, and no two readings have one instant."""
+    before = charge.last
+    assert before is not None
+    now = Reading(max(at, before.at + MS), max(meter_wh, before.meter_wh))
+    if not edges_between(charge.tariff, before.at, now.at + MICROSECOND):
+        return replaced(charge, last=now)
+    around = (now,) if charge.readings[-1] == before else (before, now)
+    return replaced(charge, last=now, readings=charge.readings + around)
+
+
+def next_update(charge: Charge, at: datetime) -> tuple[Charge, SessionUpdate]:
+    """Number the charge as it stands; its time never goes back."""
+    known = [instant for instant in (at, charge.updated_at, charge.last and charge.last.at) if instant]
+    charge = replaced(charge, last_number=charge.last_number + 1, updated_at=max(known))
+    return charge, SessionUpdate(
+        number=charge.last_number,
+        at=max(known),
+        state=charge.state,
+        meter_wh=charge.last.meter_wh if charge.last else 0,
+        energy_wh=charge.energy_wh,
+        amount_fen=charge.amount_fen,
+        power_w=charge.power_w,
+        soc_percent=charge.soc_percent,
+        stop_reason=charge.stop_reason,
+        host_ref=charge.host_ref,
+    )
+
+
+def ended(charge: Charge) -> Charge:
+    """The charge at its end, its last reading kept: later than the first, as every bill wants it."""
+    first, last = charge.readings[0], charge.last
+    assert last is not None
+    if last.at <= first.at:
+        last = Reading(first.at + MS, last.meter_wh)
+    readings = charge.readings if charge.readings[-1] == last else (*charge.readings, last)
+    return replaced(charge, state=SessionState.ENDED, readings=readings, last=last, power_w=0)
+
+
+def bill(charge: Charge) -> ChargeRecord:
+    """The bill of an ended charge."""
+    first, last = charge.readings[0], charge.readings[-1]
+    lines = price(charge.tariff, charge.readings)
+    return ChargeRecord(
+        record_ref=charge.host_ref,
+        session_id=charge.session_id,
+        connector_id=charge.connector_id,
+        started_at=first.at,
+        ended_at=last.at,
+        meter_start_wh=first.meter_wh,
+        meter_end_wh=last.meter_wh,
+        energy_wh=last.meter_wh - first.meter_wh,
+        lines=lines,
+        electricity_fen=sum(line.electricity_fen for line in lines),
+        service_fen=sum(line.service_fen for line in lines),
+        amount_fen=total_fen(lines),
+        tariff_id=charge.tariff.tariff_id,
+        tariff_version=charge.tariff.version,
+        stop_reason=charge.stop_reason or StopReason.UNKNOWN,
+        energy_resolution_wh=charge.energy_resolution_wh,
+    )
+
+
+def breach(charge: Charge, ahead_ms: int) -> StopReason | None:
+    """Which target or limit might be passed within that much business time, at the power that flows now."""
+    last, target = charge.last, charge.target
+    assert last is not None
+    ahead_wh = -(-charge.power_w * ahead_ms // WMS_PER_WH)
+    if target.kind is TargetKind.ENERGY and charge.energy_wh + ahead_wh > target.value:
+        return StopReason.TARGET_ENERGY
+    if target.kind is not TargetKind.AMOUNT and charge.limit_fen is None:
+        return None
+    ahead = Reading(last.at + ahead_ms * MS, last.meter_wh + ahead_wh + charge.energy_resolution_wh)
+    amount = total_fen(price(charge.tariff, (*charge.readings, last, ahead)))
+    if target.kind is TargetKind.AMOUNT and amount > target.value:
+        return StopReason.TARGET_AMOUNT
+    return StopReason.LIMIT_REACHED if charge.limit_fen is not None and amount > charge.limit_fen else None
+
+
+replaced = msgspec.structs.replace

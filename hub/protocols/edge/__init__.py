@@ -1,0 +1,1 @@
+"""The edge link's gateway: WebSockets to the agents of hosted operators' sites."""

@@ -1,0 +1,47 @@
+"""Handlers: where to charge, and what is printed there."""
+
+from hub.core.errors import NotFoundError
+from hub.protocols.native.call import Call, Handler
+from operator_sdk.contract.ids import split_connector
+from operator_sdk.contract.messages.common import Empty
+from operator_sdk.contract.messages.places import (
+    ConnectorCode,
+    ConnectorCodes,
+    StationDetail,
+    StationHits,
+    StationQuery,
+)
+
+
+async def search_stations(call: Call, _: Empty) -> StationHits:
+    """Stations near a place or by name."""
+    return await call.services.search.search(call.asked(StationQuery))
+
+
+async def get_station_detail(call: Call, _: Empty) -> StationDetail:
+    """One station with its connectors' states and its tariff."""
+    return await call.services.search.detail(call.path["party_id"], call.path["station_id"])
+
+
+async def get_connector_code(call: Call, _: Empty) -> ConnectorCode:
+    """The codes of a connector of the caller's."""
+    party_id, connector_id = split_connector(call.path["connector"])
+    _check_own(call, party_id)
+    return await call.services.roaming.labels.connector(party_id, connector_id)
+
+
+async def list_connector_codes(call: Call, _: Empty) -> ConnectorCodes:
+    """The codes of a station of the caller's."""
+    _check_own(call, call.path["party_id"])
+    return await call.services.roaming.labels.station(call.path["party_id"], call.path["station_id"])
+
+
+def _check_own(call: Call, party_id: str) -> None:
+    if call.principal.kind == "operator" and call.party_id != party_id:
+        raise NotFoundError
+
+
+HANDLERS: dict[str, Handler] = {
+    handler.__name__: handler  # the operation's id is the handler's name
+    for handler in (search_stations, get_station_detail, get_connector_code, list_connector_codes)
+}

@@ -1,0 +1,64 @@
+"""Rules of sites: when one counts as connected, how long a command is good for."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+LEASE = timedelta(seconds=30)
+"""A connection that its process has not renewed for this long is gone."""
+
+ANSWER_WITHIN = timedelta(seconds=5)
+"""How long a site may take to answer a command, and how long a command that must not be late is good for."""
+
+SECOND_CONNECTION, BILL_REFUSED, ITEM_REFUSED = "second_connection", "bill_refused", "item_refused"
+"""Faults that the hub sees by itself in a site's link."""
+
+
+class SiteState(StrEnum):
+    """A site may connect while it is live: its key approved, and not revoked."""
+
+    PROPOSED = "proposed"
+    LIVE = "live"
+    REVOKED = "revoked"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A hosted operator's site: its name, the operator, the station it stands at."""
+
+    site_id: str
+    host_party_id: str
+    station_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class LinkHealth:
+    """What a site last said of itself; instants of business time, counts since its spool was made."""
+
+    at: datetime
+    can_frames: int
+    meter_frames: int
+    spool_waiting: int
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedItem:
+    """An item of a spool that cannot be taken: where it stood, what it was, why, and as it came."""
+
+    number: int
+    kind: str
+    problem: str
+    raw: bytes
+
+
+def state_of(*, public_key: str | None, revoked: bool) -> SiteState:
+    """The state that a site's row says."""
+    if revoked:
+        return SiteState.REVOKED
+    return SiteState.LIVE if public_key is not None else SiteState.PROPOSED
+
+
+def is_connected(token: str | None, seen_at: datetime | None, now: datetime) -> bool:
+    """Whether some process holds the site's connection now (wall time)."""
+    return token is not None and seen_at is not None and now - seen_at < LEASE

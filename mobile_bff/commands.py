@@ -1,0 +1,147 @@
+"""`interpile qr`: draws what is printed on piles. The hub signs the codes; its key never leaves it."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mobile_bff.qr import Label, find_font, pdf, png, svg
+from operator_sdk.client import HubClient, OperatorCredentials
+from operator_sdk.contract.ids import split_connector
+from operator_sdk.contract.messages.places import ConnectorCode
+from operator_sdk.errors import ApiError, InterpileError
+from operator_sdk.keys import load_key
+
+EPILOG = (
+    "Examples:  interpile qr S1 --out labels.pdf   (a label for each connector of station S1);  "
+    "interpile qr A1.MA5AAAAA1 --out a1.png;  interpile qr A1.MA5AAAAA1 --hlht --out a1.svg"
+)
+
+
+class Failed(Exception):
+    """The command cannot do what was asked; its text is the one line that is printed."""
+
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+@app.command(epilog=EPILOG, no_args_is_help=True)
+def draw(
+    names: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="CONNECTOR|STATION...",
+            help="Connectors of yours as CONNECTOR.PARTY (A1.MA5AAAAA1), or stations by their id (S1).",
+        ),
+    ],
+    *,
+    out: Annotated[
+        Path,
+        typer.Option(
+            help="What to write: .pdf is a sheet of labels (A4, cut marks), .png and .svg are one code a file;"
+            " of several codes each file has its connector in its name."
+        ),
+    ],
+    party_id: Annotated[
+        str, typer.Option(envvar="OPERATOR_PARTY_ID", help="Your 9-character organisation code.")
+    ],
+    key: Annotated[
+        Path, typer.Option(envvar="OPERATOR_KEY_FILE", help="Your Ed25519 private key, JWK or PEM.")
+    ],
+    hub: Annotated[str, typer.Option(envvar="OPERATOR_HUB_URL", help="Where the hub is reached.")] = (
+        "http://127.0.0.1:8000"
+    ),
+    hub_issuer: Annotated[
+        str, typer.Option(envvar="OPERATOR_HUB_ISSUER", help="The hub's own public URL, where it is another.")
+    ] = "",
+    hlht: Annotated[
+        bool,
+        typer.Option("--hlht", help="Draw the trade's code (hlht://), which any app reads and nobody signed."),
+    ] = False,
+    font: Annotated[
+        Path | None, typer.Option(help="A Chinese TrueType font for the labels, where none is found.")
+    ] = None,
+) -> None:
+    """Draw QR codes for charging connectors: a PDF sheet of labels, PNG or SVG."""
+    kind = out.suffix.lower()
+    if kind not in {".pdf", ".png", ".svg"}:
+        raise Failed(f"--out must end in .pdf, .png or .svg, and {out.name} does not")
+    credentials = _credentials(party_id, key)
+    with HubClient(hub, credentials, issuer=hub_issuer or None) as client:
+        codes = [code for name in names for code in _codes_of(client, party_id, name)]
+    if not codes:
+        raise Failed("no connectors there")
+    if kind == ".pdf":
+        chosen = font or find_font()
+        if chosen is None:
+            print("interpile: no Chinese font here, so the viewer must have one; --font names one", file=sys.stderr)
+        _write(out, _sheet([_label(code, hlht=hlht) for code in codes], chosen))
+        print(f"{out}: {len(codes)} labels")
+        return
+    for code in codes:
+        file = out if len(codes) == 1 else out.with_stem(f"{out.stem}-{code.connector}")
+        text = _text(code, hlht=hlht)
+        _write(file, png(text) if kind == ".png" else svg(text))
+        print(f"{file}: {text}")
+
+
+def _credentials(party_id: str, key: Path) -> OperatorCredentials:
+    try:
+        return OperatorCredentials(party_id, load_key(key))
+    except (OSError, ValueError) as problem:
+        raise Failed(f"cannot read the key: {problem}") from problem
+
+
+def _codes_of(client: HubClient, party_id: str, name: str) -> list[ConnectorCode]:
+    owner, connector_id = split_connector(name)
+    try:
+        if owner == party_id and connector_id:
+            return [client.get_connector_code(name)]
+        return client.list_connector_codes(party_id, name).items
+    except ApiError as problem:
+        if problem.status != 404:
+            raise
+        raise Failed(f"{party_id} has no connector or station {name}") from problem
+
+
+def _label(code: ConnectorCode, *, hlht: bool) -> Label:
+    return Label(
+        code=_text(code, hlht=hlht),
+        connector=code.connector,
+        station_name=code.station_name,
+        hub_name=code.hub_name,
+        kind=code.kind,
+        rated_power_w=code.rated_power_w,
+    )
+
+
+def _text(code: ConnectorCode, *, hlht: bool) -> str:
+    return code.hlht if hlht else code.url
+
+
+def _sheet(labels: list[Label], font: Path | None) -> bytes:
+    try:
+        return pdf(labels, font)
+    except (OSError, ValueError) as problem:
+        raise Failed(str(problem)) from problem
+
+
+def _write(file: Path, content: bytes) -> None:
+    try:
+        file.write_bytes(content)
+    except OSError as problem:
+        raise Failed(f"cannot write {file}: {problem.strerror}") from problem
+
+
+def qr(argv: Sequence[str]) -> int:
+    """Draw QR codes and labels for connectors (PNG, SVG, PDF)."""
+    try:
+        typer.main.get_command(app).main(args=list(argv), prog_name="interpile qr")
+    except SystemExit as done:
+        return done.code if isinstance(done.code, int) else int(done.code is not None)
+    except (Failed, InterpileError) as problem:
+        print("interpile:", " ".join(str(problem).split()), file=sys.stderr)
+        return 1
+    return 0

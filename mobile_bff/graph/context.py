@@ -1,0 +1,93 @@
+"""What a resolver may reach: who asks, in which language, and what answers. One for each operation and event."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import strawberry
+from starlette.websockets import WebSocket
+from strawberry.dataloader import DataLoader
+
+from mobile_bff.drivers import Driver, Drivers
+from mobile_bff.hub_backend import DriverBackend, HubBackend
+from mobile_bff.refused import Refused
+from mobile_bff.words import Locale
+from operator_sdk.contract.messages.roaming import Session
+from operator_sdk.contract.public_codes import Code
+
+if TYPE_CHECKING:
+    from mobile_bff.feeds import Feeds
+    from mobile_bff.graph.directory import Directory
+    from mobile_bff.graph.places import ConnectorPlace
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What all callers share."""
+
+    backend: HubBackend
+    drivers: Drivers
+    directory: "Directory"
+    feeds: "Feeds"
+
+
+class Context:
+    """One caller's. Its loaders remember what they loaded, so every operation and every event has new ones."""
+
+    def __init__(
+        self,
+        services: Services,
+        *,
+        locale: Locale,
+        token: str | None,
+        request_id: str,
+        websocket: WebSocket | None = None,
+    ) -> None:
+        self.services, self.locale, self.token, self.request_id = services, locale, token, request_id
+        self.websocket = websocket
+        self.driver: Driver | None = None
+        self.connection_params: dict[str, Any] = {}
+        self.renew()
+
+    def renew(self) -> None:
+        """Forget what was loaded."""
+        self.places: DataLoader[str, ConnectorPlace | None] = DataLoader(load_fn=self._places)
+        self.sessions: DataLoader[str, Session] = DataLoader(load_fn=self._sessions)
+
+    def fresh(self) -> "Context":
+        """The same caller, for another operation of the same socket."""
+        other = Context(
+            self.services,
+            locale=self.locale,
+            token=self.token,
+            request_id=self.request_id,
+            websocket=self.websocket,
+        )
+        other.driver = self.driver
+        return other
+
+    def as_driver(self) -> DriverBackend:
+        """The calls of this driver.
+
+        Raises:
+            Refused: unauthenticated, there is no token.
+        """
+        return self.services.backend.as_driver(self.token)
+
+    async def _places(self, connectors: list[str]) -> "list[ConnectorPlace | None | BaseException]":
+        return await asyncio.gather(*map(self._place, connectors), return_exceptions=True)
+
+    async def _place(self, connector: str) -> "ConnectorPlace | None":
+        try:
+            return await self.services.directory.place(connector, self.token)
+        except Refused as problem:
+            if problem.code == Code.NOT_FOUND:
+                return None
+            raise
+
+    async def _sessions(self, session_ids: list[str]) -> list[Session | BaseException]:
+        driver = self.as_driver()
+        return await asyncio.gather(*map(driver.session, session_ids), return_exceptions=True)
+
+
+Info = strawberry.Info[Context, None]

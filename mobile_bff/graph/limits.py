@@ -1,0 +1,152 @@
+"""How deep, wide and long a document may be, measured before anything else looks at it.
+
+Fragments count wherever they are spread, and each is measured once: a document of a few lines can spread to
+more fields than there are atoms, and must not take that long to refuse.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from graphql import (
+    DocumentNode,
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    GraphQLError,
+    InlineFragmentNode,
+    IntValueNode,
+    OperationDefinitionNode,
+    SelectionNode,
+    SelectionSetNode,
+)
+
+from mobile_bff.graph.paging import FIRST_MOST, FIRST_USUAL
+from mobile_bff.words import TOO_DEEP, TOO_MANY_ALIASES, TOO_WIDE
+
+TOKENS_MOST = 1_000
+DEPTH_MOST = 8
+ALIASES_MOST = 30
+SELECTIONS_MOST = 64
+"""In one pair of braces."""
+
+COST_MOST = 10_000
+"""A field costs 1 for each time it may appear; a call to the hub costs more."""
+
+PAGED = frozenset({"stations", "chargingSessions", "chargeRecords", "faults"})
+LENGTHS = {"lines": 10, "connectors": 50, "periods": 10}
+"""Usual lengths of lists that are not paged."""
+
+CALLS = {"place": 5, "session": 20}
+ROOT_COST = 20
+_META = frozenset({"__schema", "__type"})
+"""Introspection has its own switch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """What a selection comes to."""
+
+    depth: int = 0
+    cost: int = 0
+    aliases: int = 0
+    selections: int = 0
+
+    def beside(self, other: "Size") -> "Size":
+        """Both together."""
+        return Size(
+            max(self.depth, other.depth),
+            self.cost + other.cost,
+            self.aliases + other.aliases,
+            max(self.selections, other.selections),
+        )
+
+
+def too_large(document: DocumentNode) -> list[GraphQLError]:
+    """What is wrong with a document's size: at most one error, whose extensions have its code."""
+    gauge = _Gauge({one.name.value: one for one in document.definitions if isinstance(one, FragmentDefinitionNode)})
+    operations = [one for one in document.definitions if isinstance(one, OperationDefinitionNode)]
+    # Fragments that nobody spreads are read by the rules of validation all the same.
+    gauge.measure_all()
+    size = gauge.largest
+    for operation in operations:
+        size = size.beside(gauge.of_set(operation.selection_set, at_root=True))
+    for code, number, most in (
+        (TOO_DEEP, size.depth, DEPTH_MOST),
+        (TOO_MANY_ALIASES, size.aliases, ALIASES_MOST),
+        (TOO_WIDE, size.selections, SELECTIONS_MOST),
+        (TOO_WIDE, size.cost, COST_MOST),
+    ):
+        if number > most:
+            return [GraphQLError(code, extensions={"code": code, "most": most})]
+    return []
+
+
+@dataclass(slots=True)
+class _Gauge:
+    fragments: dict[str, FragmentDefinitionNode]
+    known: dict[str, Size] = field(default_factory=dict)
+    under_way: set[str] = field(default_factory=set)
+
+    @property
+    def largest(self) -> Size:
+        """The widest braces of all fragments."""
+        return Size(selections=max((size.selections for size in self.known.values()), default=0))
+
+    def measure_all(self) -> None:
+        for name in self.fragments:
+            self.of_fragment(name)
+
+    def of_set(self, chosen: SelectionSetNode | None, *, at_root: bool = False) -> Size:
+        if chosen is None:
+            return Size()
+        total = Size(selections=len(chosen.selections))
+        for part in self._parts(chosen.selections, at_root=at_root):
+            total = total.beside(part)
+        return total
+
+    def _parts(self, selections: Iterable[SelectionNode], *, at_root: bool) -> Iterable[Size]:
+        for one in selections:
+            match one:
+                case FieldNode():
+                    yield self.of_field(one, at_root=at_root)
+                case InlineFragmentNode():
+                    yield self.of_set(one.selection_set, at_root=at_root)
+                case FragmentSpreadNode():
+                    yield self.of_fragment(one.name.value)
+
+    def of_field(self, node: FieldNode, *, at_root: bool) -> Size:
+        name = node.name.value
+        if name in _META:
+            return Size()
+        below = self.of_set(node.selection_set)
+        own = ROOT_COST if at_root else CALLS.get(name, 1)
+        return Size(
+            depth=below.depth + 1,
+            cost=own + below.cost * _times(node),
+            aliases=below.aliases + (node.alias is not None),
+            selections=below.selections,
+        )
+
+    def of_fragment(self, name: str) -> Size:
+        """A fragment's size; of one that spreads itself, validation says so."""
+        if name in self.known:
+            return self.known[name]
+        if name not in self.fragments or name in self.under_way:
+            return Size()
+        self.under_way.add(name)
+        self.known[name] = self.of_set(self.fragments[name].selection_set)
+        self.under_way.discard(name)
+        return self.known[name]
+
+
+def _times(node: FieldNode) -> int:
+    """How often what is below a field may appear. A variable may be anything that is allowed."""
+    name = node.name.value
+    if name not in PAGED:
+        return LENGTHS.get(name, 1)
+    given = next((one.value for one in node.arguments or () if one.name.value == "first"), None)
+    if given is None:
+        return FIRST_USUAL
+    if isinstance(given, IntValueNode):
+        return min(max(int(given.value[:3]), 1), FIRST_MOST)
+    return FIRST_MOST

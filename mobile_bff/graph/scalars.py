@@ -1,0 +1,86 @@
+"""Scalars: money and energy beyond 32 bits, instants, and enums beside the text they came from."""
+
+import re
+from datetime import UTC, datetime
+from enum import Enum
+from typing import Any, NewType, TypeVar
+
+import strawberry
+from graphql import GraphQLError
+from strawberry.types.scalar import ScalarDefinition
+
+from operator_sdk.contract import codes
+
+Fen = NewType("Fen", int)
+Wh = NewType("Wh", int)
+
+MOST = 1_000_000_000_000
+"""The contract's bound of money and energy, exact in every JSON reader."""
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)\Z", re.ASCII)
+
+
+def _whole(name: str, least: int) -> Any:
+    def parse(value: object) -> int:
+        # JSON's true is no number, and 1.0 no whole one: neither was meant as money.
+        if type(value) is not int or not least <= value <= MOST:
+            raise GraphQLError(f"{name} must be a whole number from {least} to {MOST}")
+        return value
+
+    return parse
+
+
+def instant_text(at: datetime) -> str:
+    """RFC 3339, UTC, milliseconds."""
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _instant(value: object) -> datetime:
+    if not isinstance(value, str) or not _INSTANT.match(value):
+        raise GraphQLError("DateTime must be an RFC 3339 instant with its zone")
+    try:
+        return datetime.fromisoformat(value)
+    except ValueError:
+        raise GraphQLError("DateTime must be an RFC 3339 instant with its zone") from None
+
+
+SCALARS: dict[object, ScalarDefinition] = {
+    Fen: strawberry.scalar(
+        name="Fen", description="Money: whole fen, a number beyond 32 bits.", parse_value=_whole("Fen", -MOST)
+    ),
+    Wh: strawberry.scalar(
+        name="Wh", description="Energy: whole watt hours, a number beyond 32 bits.", parse_value=_whole("Wh", 0)
+    ),
+    datetime: strawberry.scalar(
+        name="DateTime",
+        description="An instant: RFC 3339, UTC, milliseconds.",
+        serialize=instant_text,
+        parse_value=_instant,
+    ),
+}
+
+SessionState = strawberry.enum(codes.SessionState, description="A charge while it runs.")
+RecordState = strawberry.enum(codes.RecordState, description="A bill at the hub.")
+ConnectorState = strawberry.enum(codes.ConnectorState, description="What a plug is doing now.")
+StopReason = strawberry.enum(codes.StopReason, description="Why a charge ended.")
+StartMode = strawberry.enum(codes.StartMode, description="Who began the charge.")
+TargetKind = strawberry.enum(codes.TargetKind, description="Where a charge is meant to end.")
+FaultKind = strawberry.enum(codes.FaultKind, description="What is wrong with a connector.")
+FaultState = strawberry.enum(codes.FaultState, description="What came of a fault report.")
+OrderState = strawberry.enum(codes.OrderState, description="The work order a fault became a part of.")
+
+
+@strawberry.enum(description="Alternating or direct current.")
+class PileKind(Enum):
+    AC = "ac"
+    DC = "dc"
+
+
+Member = TypeVar("Member", bound=Enum)
+
+
+def known(kind: type[Member], text: str | None) -> Member | None:
+    """The member, or None for a value newer than this version: then its text stands beside."""
+    try:
+        return kind(text)
+    except ValueError:
+        return None

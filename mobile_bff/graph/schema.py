@@ -1,0 +1,42 @@
+"""The schema, with what guards it."""
+
+import strawberry
+from graphql import GraphQLError
+from strawberry.extensions import DisableIntrospection
+from strawberry.schema.config import StrawberryConfig
+from strawberry.types import ExecutionContext
+
+from mobile_bff.graph.context import Context
+from mobile_bff.graph.errors import UserError
+from mobile_bff.graph.guard import Documents, Guard, note_bugs
+from mobile_bff.graph.mutations import Mutation
+from mobile_bff.graph.queries import Query
+from mobile_bff.graph.scalars import SCALARS
+from mobile_bff.graph.subscriptions import Subscription
+
+
+class Schema(strawberry.Schema):
+    """Logs faults of ours and nothing else: what a driver did wrong is between him and us."""
+
+    def process_errors(
+        self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None
+    ) -> None:
+        """Log what is a bug."""
+        context = None if execution_context is None else execution_context.context
+        note_bugs(errors, context.request_id if isinstance(context, Context) else "")
+
+
+def make_schema(*, in_production: bool = False) -> Schema:
+    """The schema. In production it does not describe itself, nor suggest names."""
+    documents = Documents()
+    guards = [lambda: Guard(documents)]
+    return Schema(
+        query=Query,
+        mutation=Mutation,
+        subscription=Subscription,
+        types=[UserError],
+        extensions=[DisableIntrospection, *guards] if in_production else guards,
+        config=StrawberryConfig(
+            scalar_map=SCALARS, sort_schema=True, disable_field_suggestions=in_production
+        ),
+    )

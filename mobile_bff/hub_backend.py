@@ -1,0 +1,171 @@
+"""The hub behind a port: what the graph asks for, in whose name, and what comes of trouble."""
+
+import re
+
+from mobile_bff.drivers import Drivers
+from mobile_bff.refused import Refused, told
+from mobile_bff.settings import Settings, SettingsError
+from operator_sdk.client import AsyncHubClient, BearerToken, OperatorCredentials, Patience
+from operator_sdk.clock import Clock
+from operator_sdk.contract.messages import access, directory, places, records, roaming, upkeep
+from operator_sdk.contract.public_codes import Code
+from operator_sdk.keys import load_key
+
+# A driver waits before a screen: one more try, soon. A start asks home and host, in turn.
+PATIENCE = Patience(attempts=2, first_ms=100, wait_ms_max=1_000)
+TIMEOUT_S = 15
+_ID = re.compile(r"[A-Za-z0-9._:-]{1,80}\Z")
+
+
+def plain_id(text: str) -> str:
+    """An id that can stand in a path; nothing has another.
+
+    Raises:
+        Refused: not_found.
+    """
+    if not _ID.match(text):
+        raise Refused(Code.NOT_FOUND)
+    return text
+
+
+def open_client(settings: Settings, clock: Clock) -> AsyncHubClient:
+    """The client that all calls go through.
+
+    Raises:
+        SettingsError: the key file cannot be read.
+    """
+    credentials = None
+    if settings.party_id is not None and settings.key_file is not None:
+        try:
+            credentials = OperatorCredentials(settings.party_id, load_key(settings.key_file))
+        except (OSError, ValueError) as problem:
+            raise SettingsError(f"BFF_KEY_FILE: {problem}") from problem
+    return AsyncHubClient(
+        settings.hub_url,
+        credentials,
+        clock=clock,
+        issuer=settings.issuer,
+        timeout_s=TIMEOUT_S,
+        patience=PATIENCE,
+        connections=settings.connections,
+    )
+
+
+class HubBackend:
+    """Calls the hub: the directory in the app's own name, all else in the driver's."""
+
+    def __init__(self, client: AsyncHubClient, drivers: Drivers, *, has_own_name: bool) -> None:
+        self._client, self._drivers, self._has_own_name = client, drivers, has_own_name
+
+    def as_driver(self, token: str | None) -> "DriverBackend":
+        """The calls of one driver.
+
+        Raises:
+            Refused: unauthenticated, there is no token.
+        """
+        return DriverBackend(self._driver_client(token))
+
+    async def may_read_directory(self, token: str | None) -> None:
+        """Whether the directory, which may come from memory, is for this caller.
+
+        Raises:
+            Refused: the app has no name of its own, and the caller no valid token.
+        """
+        if not self._has_own_name:
+            await self._drivers.of(token)
+
+    def _reader(self, token: str | None) -> AsyncHubClient:
+        return self._client if self._has_own_name else self._driver_client(token)
+
+    def _driver_client(self, token: str | None) -> AsyncHubClient:
+        if not token:
+            raise Refused(Code.UNAUTHENTICATED)
+        if not token.isascii() or not token.isprintable():
+            raise Refused(Code.TOKEN_INVALID)
+        return self._client.acting_as(BearerToken(token))
+
+    # The directory.
+
+    async def search(self, query: places.StationQuery, token: str | None) -> places.StationHits:
+        """Stations near a place or by name."""
+        with told():
+            return await self._reader(token).search_stations(query)
+
+    async def station(self, party_id: str, station_id: str, token: str | None) -> places.StationDetail:
+        """One station with its connectors."""
+        with told():
+            return await self._reader(token).get_station_detail(plain_id(party_id), plain_id(station_id))
+
+    async def connector(self, connector: str, token: str | None) -> directory.ConnectorInfo:
+        """One connector and where it stands."""
+        with told():
+            return await self._reader(token).get_connector(plain_id(connector))
+
+    # Signing in.
+
+    async def send_code(self, request: access.CodeRequest) -> access.CodeSent:
+        """A one-time code for a hosted driver."""
+        with told():
+            return await self._client.send_code(request)
+
+    async def sign_in(self, request: access.DriverTokenRequest) -> access.DriverTokens:
+        """By code, by the home's assertion, or with a refresh token."""
+        with told():
+            return await self._client.issue_driver_token(request)
+
+
+class DriverBackend:
+    """What a driver asks for; the hub knows him by his own token. Every call raises `Refused`."""
+
+    def __init__(self, client: AsyncHubClient) -> None:
+        self.client = client
+
+    async def account(self) -> roaming.DriverAccount:
+        """Balance and holds."""
+        with told():
+            return await self.client.get_driver_account()
+
+    async def session(self, session_id: str) -> roaming.Session:
+        """One session."""
+        with told():
+            return await self.client.get_session(plain_id(session_id))
+
+    async def sessions(self, *, limit: int, after: str | None) -> roaming.SessionPage:
+        """The driver's sessions."""
+        with told():
+            return await self.client.list_sessions(limit=limit, after=after)
+
+    async def record(self, record_id: str) -> records.Record:
+        """One bill."""
+        with told():
+            return await self.client.get_record(plain_id(record_id))
+
+    async def records(self, *, limit: int, after: str | None) -> records.RecordPage:
+        """The driver's bills."""
+        with told():
+            return await self.client.list_records(limit=limit, after=after)
+
+    async def faults(self, *, limit: int, after: str | None) -> upkeep.FaultPage:
+        """What the driver reported."""
+        with told():
+            return await self.client.list_my_faults(limit=limit, after=after)
+
+    async def scan(self, code: str) -> roaming.Scan:
+        """What is this code?"""
+        with told():
+            return await self.client.scan(roaming.ScanRequest(code=code))
+
+    async def start(self, request: roaming.StartChargingRequest) -> roaming.Session:
+        """Start what was scanned."""
+        with told():
+            return await self.client.start_charging(request)
+
+    async def stop(self, session_id: str, request: roaming.StopRequest) -> roaming.StopReply:
+        """Stop a charge."""
+        with told():
+            return await self.client.stop_charging(plain_id(session_id), request)
+
+    async def report_fault(self, report: upkeep.FaultReport) -> upkeep.Fault:
+        """Something is wrong with a connector."""
+        with told():
+            return await self.client.report_fault(report)
