@@ -82,11 +82,13 @@ test: setup ## the whole test suite; PYTEST_ARGS="-k netting" narrows it
 
 contracts: setup ## export OpenAPI, GraphQL, JSON Schema and the rest into schema/
 	@$(BIN)/python -m hub.export_contracts schema
+	@$(BIN)/python -m edge_agent.export_contracts schema
 	@$(BIN)/python -m mobile_bff.export_schema schema
 
 contracts-check: setup ## fail when schema/ differs from what the code would export
 	@scratch=$$(mktemp -d); trap 'rm -rf "$$scratch"' EXIT; \
 	$(BIN)/python -m hub.export_contracts "$$scratch/schema"; \
+	$(BIN)/python -m edge_agent.export_contracts "$$scratch/schema"; \
 	$(BIN)/python -m mobile_bff.export_schema "$$scratch/schema"; \
 	diff --recursive --unified=1 schema "$$scratch/schema" || { \
 		echo "contracts-check: schema/ is out of date; run 'make contracts' and commit the result" >&2; exit 1; }

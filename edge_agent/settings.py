@@ -22,7 +22,7 @@ from msgspec import Meta, Struct
 
 from edge_agent.key_file import KeyFileWrong, load_key
 from operator_sdk.contract.edge_link.frames import SiteId
-from operator_sdk.contract.messages.common import ConnectorId, PartyId, Watt
+from operator_sdk.contract.messages.common import ConnectorId, PartyId
 
 Seconds = Annotated[int, Meta(ge=1, le=86_400)]
 Milliseconds = Annotated[int, Meta(ge=10, le=60_000)]
@@ -102,7 +102,7 @@ class PileTable(_Table, frozen=True, kw_only=True):
 
     connector_id: ConnectorId
     kind: Annotated[str, Meta(pattern="^(ac|dc)$")]
-    rated_power_w: Annotated[Watt, Meta(ge=1)]
+    rated_power_w: Annotated[int, Meta(ge=1, le=2_000_000)]
     can: CanTable
     meter: MeterTable
     safety: dict[str, Any] = {}

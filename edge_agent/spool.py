@@ -1,9 +1,9 @@
 """The spool: two streams of items that wait for the gateway, numbered from 1 under one spool id.
 
 An item is written with the step that made it (`Store.write`), numbered when it is first offered, and forgotten
-when the gateway says that it is durable there. Bills are never dropped; when the live stream outgrows its quota,
-what was never offered is thinned: health first, then old states, then every other update of a charge that goes on,
-and so on, never the first update of a session nor those with which something changed.
+when the gateway says that it is durable there. Bills are never dropped. When the live stream outgrows its
+quota, what was never offered is thinned: health first, then old states, then every other update of charges that
+go on, and so on; never the first update of a session, nor those with which something changed.
 """
 
 import sqlite3
@@ -64,7 +64,8 @@ class Spool:
         found = self._numbered(stream, first)
         if not found and self._number_more(stream):
             found = self._numbered(stream, first)
-        batch, size = [], 0
+        batch: list[bytes] = []
+        size = 0
         for at, (number, body) in enumerate(found):
             assert number == first + at, f"{stream} has no item {first + at}"
             size += len(body)
@@ -83,7 +84,8 @@ class Spool:
     def _number_more(self, stream: Stream) -> bool:
         """Number as many as may be under way at once."""
         rows = self._store.db.execute(
-            "select seq from spool where stream = ? and number is null and is_delivered = 0 order by seq limit ?",
+            "select seq from spool where stream = ? and number is null and is_delivered = 0"
+            " order by seq limit ?",
             (stream, BATCH_ITEMS_MOST * IN_FLIGHT_MOST),
         ).fetchall()
         if not rows:

@@ -1,7 +1,7 @@
 """What the agent must not forget, in one SQLite file: charges, results of commands, tariffs, and the spool.
 
 A step of a charge and the messages it makes are one transaction (`write`), durable when it returns: WAL,
-synchronous FULL for everything, because a site makes few commits. `edge_agent.spool` reads what waits to be sent.
+synchronous FULL for everything, because a site makes few commits. `edge_agent.spool` reads what waits.
 
     StoreProblem
     ├── StoreFull    the disk is full, or cannot be written

@@ -5,8 +5,8 @@
     ...
     answer = await uplink.ask(ask_id, ask, within_s=10)
 
-Waits are wall time. A connection that fails is tried again after a time that doubles up to a minute, less a random
-part of it.
+Waits are wall time. A connection that fails is tried again after a time that doubles up to a minute, less a
+random part of it.
 """
 
 import asyncio
@@ -153,7 +153,7 @@ class Uplink:
             ) as socket:
                 return await self._talk(socket)
         except (OSError, TimeoutError, InvalidURI, InvalidHandshake, ssl.SSLError) as problem:
-            return f"cannot connect: {problem or type(problem).__name__}"
+            return f"cannot connect: {str(problem) or type(problem).__name__}"
         except WebSocketException as problem:
             return str(problem)
         except StoreFull as problem:
@@ -183,17 +183,17 @@ class Uplink:
             ),
             nonce=secrets.token_bytes(32),
         )
-        async with asyncio.TaskGroup() as both:
-            sending = both.create_task(self._send(socket, end))
-            try:
-                return await self._receive(socket, end)
-            except LinkProblem as problem:
-                end.bye(problem.code, problem.detail)
-                return f"the gateway broke the rules: {problem}"
-            finally:
-                sending.cancel()
-                with contextlib.suppress(WebSocketException):
-                    await self._flush(socket, end)
+        sending = asyncio.create_task(self._send(socket, end))
+        try:
+            return await self._receive(socket, end)
+        except LinkProblem as problem:
+            end.bye(problem.code, problem.detail)
+            return f"the gateway broke the rules: {problem}"
+        finally:
+            sending.cancel()
+            await asyncio.wait({sending})
+            with contextlib.suppress(WebSocketException):
+                await self._flush(socket, end)
 
     async def _receive(self, socket: ClientConnection, end: AgentEnd) -> str:
         async for message in socket:
@@ -213,7 +213,7 @@ class Uplink:
         mismatch = self._spool.mismatch(opened.acknowledged)
         if mismatch is None:
             for stream, number in opened.acknowledged.items():
-                self._spool.acknowledged(stream, number)
+                self._acknowledged(stream, number)
             return True
         log.error("%s: the gateway says %s; numbering anew", mismatch, opened.acknowledged)
         self._spool.begin_again(secrets.token_hex(16), opened.acknowledged)
@@ -227,11 +227,16 @@ class Uplink:
             case Opened():
                 self._ears.opened()
             case Acknowledged():
-                self._spool.acknowledged(event.stream, event.number)
+                self._acknowledged(event.stream, event.number)
             case Commanded():
                 self._commanded(end, event)
             case Answered():
                 self._answered(event)
+
+    def _acknowledged(self, stream: Stream, number: int) -> None:
+        # On a full disk it cannot be noted; the next acknowledgement or welcome says it again.
+        with contextlib.suppress(StoreFull):
+            self._spool.acknowledged(stream, number)
 
     def _commanded(self, end: AgentEnd, asked: Commanded) -> None:
         if asked.command_id in self._doing:
@@ -278,10 +283,16 @@ class Uplink:
     def _offer(self, end: AgentEnd) -> bool:
         for stream in DRAIN:
             first = end.next_number(stream)
-            if first is not None and (batch := self._spool.batch(stream, first)):
+            if first is not None and (batch := self._batch(stream, first)):
                 end.offer(stream, first, batch)
                 return True
         return False
+
+    def _batch(self, stream: Stream, first: int) -> list[bytes]:
+        try:
+            return self._spool.batch(stream, first)
+        except StoreFull:
+            return []
 
     @staticmethod
     async def _flush(socket: ClientConnection, end: AgentEnd) -> None:

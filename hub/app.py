@@ -5,13 +5,14 @@ import contextlib
 import logging
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import msgspec
 import uvicorn
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -23,7 +24,8 @@ from hub.core.logs import configure_logs
 from hub.core.metrics import OLDEST_DUE, OLDEST_LATE
 from hub.core.outbox import oldest_due, oldest_late
 from hub.core.requests import current_request_id, set_request_id
-from hub.protocols.edge.connection import EdgeTools
+from hub.http import Beside
+from hub.protocols.edge.connection import EdgeLimits, EdgeTools
 from hub.protocols.edge.gateway import Gateway
 from hub.protocols.edge.intake import IntakeTools
 from hub.protocols.native.handlers import HANDLERS
@@ -41,19 +43,27 @@ GRACEFUL_S = 5
 STARTUP_FAILURE = 3
 
 
-def create_app(settings: Settings | None = None, *, embedded: bool | None = None) -> Starlette:
-    """The application. Embedded (no broker configured) also runs the jobs in this process."""
+def create_app(
+    settings: Settings | None = None, *, embedded: bool | None = None, guests: Sequence[Starlette] = ()
+) -> Starlette:
+    """The application. Embedded (no broker configured) also runs the jobs in this process.
+
+    `guests` are applications of others that share the process: `hub.http`.
+    """
     settings = settings or Settings.from_env()
     run_jobs = settings.broker_url is None if embedded is None else embedded
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        async with open_hub(settings) as hub:
+        async with contextlib.AsyncExitStack() as stack:
+            hub = await stack.enter_async_context(open_hub(settings))
+            for guest in guests:
+                await stack.enter_async_context(guest.router.lifespan_context(guest))
             app.state.hub = hub
             limits = Limits(hub.clock, settings.rate_per_s, settings.concurrent_most)
             server = NativeServer(hub, HANDLERS, limits, hub.nonces)
             app.router.routes.extend(server.routes())
-            gateway = app.state.gateway = _gateway(hub)
+            gateway = app.state.gateway = make_gateway(hub)
             app.router.routes.append(gateway.route())
             if run_jobs and hub.database.dialect == "sqlite":
                 await hub.outbox.forget_leases()
@@ -68,6 +78,7 @@ def create_app(settings: Settings | None = None, *, embedded: bool | None = None
 
     return Starlette(
         lifespan=lifespan,
+        middleware=[Middleware(Beside, guests=guests)],
         routes=[
             Route("/healthz", healthz),
             Route("/readyz", readyz),
@@ -77,9 +88,10 @@ def create_app(settings: Settings | None = None, *, embedded: bool | None = None
     )
 
 
-def _gateway(hub: Hub) -> Gateway:
+def make_gateway(hub: Hub, limits: EdgeLimits | None = None) -> Gateway:
+    """The gateway of hosted operators' sites; one a process."""
     tools = EdgeTools(hub.sites, IntakeTools(hub.roaming, hub.directory, hub.clock), hub.ids, hub.live)
-    return Gateway(tools, hub.settings.party_id, hub.secrets.signer, hub.clock)
+    return Gateway(tools, hub.settings.party_id, hub.secrets.signer, hub.clock, limits)
 
 
 async def healthz(_: Request) -> Response:
@@ -140,7 +152,7 @@ async def on_bug(_: Request, problem: Exception) -> Response:
     return response
 
 
-def serve(settings: Settings, host: str, port: int) -> None:
+def serve(settings: Settings, host: str, port: int, *, guests: Sequence[Starlette] = ()) -> None:
     """Serve until told to stop.
 
     Raises:
@@ -148,7 +160,7 @@ def serve(settings: Settings, host: str, port: int) -> None:
     """
     configure_logs()
     asyncio.run(try_to_open(settings))
-    app = create_app(settings)
+    app = create_app(settings, guests=guests)
     config = uvicorn.Config(
         app,
         host=host,
@@ -158,10 +170,12 @@ def serve(settings: Settings, host: str, port: int) -> None:
         server_header=False,
         timeout_graceful_shutdown=GRACEFUL_S,
         ws="websockets-sansio",
-        ws_max_size=FRAME_BYTES_MOST,
+        ws_per_message_deflate=False,  # its buffers cost a phone's socket more than all else of it
+        ws_max_size=2 * FRAME_BYTES_MOST,  # what is a little too large is told so
     )
     server = _Server(config, app)
-    server.run()
+    with contextlib.suppress(KeyboardInterrupt):  # the end of it, as asked
+        server.run()
     if not server.started:
         sys.exit(STARTUP_FAILURE)
 

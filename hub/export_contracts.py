@@ -109,7 +109,7 @@ def _parameters(operation: Operation) -> list[dict[str, Any]]:
     if operation.query is not None:
         _, found = msgspec.json.schema_components([operation.query])
         described = found[operation.query.__name__]["properties"]
-        parameters += [_query(name, _given(schema)) for name, schema in described.items()]
+        parameters += [_query(name, _given(schema, found)) for name, schema in described.items()]
     if operation.id == "get_statement":
         parameters.append(_query("format", {"enum": ["json", "csv", "html"]}))
     if operation.signed:
@@ -120,12 +120,12 @@ def _parameters(operation: Operation) -> list[dict[str, Any]]:
     return parameters
 
 
-def _given(schema: dict[str, Any]) -> dict[str, Any]:
-    """A field as a query has it: left out where it would be null."""
+def _given(schema: dict[str, Any], found: dict[str, Any]) -> dict[str, Any]:
+    """A field as a query has it: left out where it would be null, and described on the spot."""
     if schema.get("default", ...) is None:
-        (kind,) = (one for one in schema["anyOf"] if one != {"type": "null"})
-        return dict(kind)
-    return schema
+        (schema,) = (one for one in schema["anyOf"] if one != {"type": "null"})
+    named = schema.get("$ref", "").rpartition("/")[2]
+    return dict(found[named] if named else schema)
 
 
 def _query(name: str, schema: dict[str, Any]) -> dict[str, Any]:

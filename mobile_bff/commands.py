@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from mobile_bff.qr import Label, find_font, pdf, png, svg
+from mobile_bff.settings import Settings, SettingsError
 from operator_sdk.client import HubClient, OperatorCredentials
 from operator_sdk.contract.ids import split_connector
 from operator_sdk.contract.messages.places import ConnectorCode
@@ -20,11 +21,19 @@ EPILOG = (
 )
 
 
+SERVE_EPILOG = (
+    "The environment says the rest: BFF_HUB_URL, BFF_HUB_ISSUER (the hub's public URL, where it is another), "
+    "BFF_PARTY_ID and BFF_KEY_FILE (the app's own name at the hub), BFF_ORIGINS (others' pages that may call), "
+    "BFF_SOCKETS_PER_DRIVER, BFF_HUB_CONNECTIONS, INTERPILE_ENV."
+)
+
+
 class Failed(Exception):
     """The command cannot do what was asked; its text is the one line that is printed."""
 
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
+bff_app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
 @app.command(epilog=EPILOG, no_args_is_help=True)
@@ -76,7 +85,10 @@ def draw(
     if kind == ".pdf":
         chosen = font or find_font()
         if chosen is None:
-            print("interpile: no Chinese font here, so the viewer must have one; --font names one", file=sys.stderr)
+            print(
+                "interpile: no Chinese font here, so the viewer must have one; --font names one",
+                file=sys.stderr,
+            )
         _write(out, _sheet([_label(code, hlht=hlht) for code in codes], chosen))
         print(f"{out}: {len(codes)} labels")
         return
@@ -135,13 +147,33 @@ def _write(file: Path, content: bytes) -> None:
         raise Failed(f"cannot write {file}: {problem.strerror}") from problem
 
 
+@bff_app.command(epilog=SERVE_EPILOG)
+def serve(
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="The port to listen on.")] = 8090,
+) -> None:
+    """Serve the drivers' phones alone: GraphQL at /graphql, the page at /app/."""
+    from mobile_bff.app import serve as serve_forever
+
+    serve_forever(Settings.from_env(), host, port)
+
+
+def bff(argv: Sequence[str]) -> int:
+    """Serve the drivers' phones: GraphQL and the page."""
+    return _run(bff_app, "interpile bff", argv)
+
+
 def qr(argv: Sequence[str]) -> int:
     """Draw QR codes and labels for connectors (PNG, SVG, PDF)."""
+    return _run(app, "interpile qr", argv)
+
+
+def _run(chosen: typer.Typer, name: str, argv: Sequence[str]) -> int:
     try:
-        typer.main.get_command(app).main(args=list(argv), prog_name="interpile qr")
+        typer.main.get_command(chosen).main(args=list(argv), prog_name=name)
     except SystemExit as done:
         return done.code if isinstance(done.code, int) else int(done.code is not None)
-    except (Failed, InterpileError) as problem:
+    except (Failed, InterpileError, SettingsError) as problem:
         print("interpile:", " ".join(str(problem).split()), file=sys.stderr)
         return 1
     return 0

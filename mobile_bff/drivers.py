@@ -1,4 +1,4 @@
-"""Who a driver's token speaks for. The hub decides on every call; here it is read for limits and for its end."""
+"""Who a driver's token speaks for. The hub decides on every call; here it is read for limits and its end."""
 
 import hashlib
 from collections import OrderedDict

@@ -26,29 +26,23 @@ class _Feed:
     def __init__(self, hub: AsyncHubClient, session_id: str, after: int, token_ends_at: int) -> None:
         self.token_ends_at = token_ends_at
         self.followers = 0
+        self.ended = False
         self._oldest_after = after
         self._kept: deque[SessionProgress] = deque()
         self._news = asyncio.Event()
-        self._problem: Refused | None = None
         self._task = asyncio.create_task(self._run(hub, session_id, after))
 
     def has_all_above(self, number: int) -> bool:
         """Whether nothing above that number was missed or forgotten."""
         return number >= self._oldest_after
 
-    @property
-    def finished(self) -> bool:
-        """Nothing more will come."""
-        return self._task.done()
-
     async def _run(self, hub: AsyncHubClient, session_id: str, after: int) -> None:
         try:
             with told():
                 async for update in hub.session_events(session_id, after=after or None):
                     self._keep(update)
-        except Refused as problem:
-            self._problem = problem
         finally:
+            self.ended = True
             self._ring()
 
     def _keep(self, update: SessionProgress) -> None:
@@ -68,20 +62,92 @@ class _Feed:
             Refused: the hub's refusal; unavailable, when this reader was so slow that updates were forgotten.
         """
         while True:
-            news, ended = self._news, self.finished
+            news, ended = self._news, self.ended
             if not self.has_all_above(number):
                 raise Refused(Code.UNAVAILABLE)
             for update in [one for one in self._kept if one.number > number]:
                 number = update.number
                 yield update
-            if news is self._news:
-                if ended:
-                    break
-                await news.wait()
-        if self._problem is not None:
-            raise self._problem
+            if news is not self._news:
+                continue
+            if ended:
+                break
+            await news.wait()
+        await asyncio.shield(self._task)
 
     async def close(self) -> None:
         """Hang up."""
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
+
+
+class Feeds:
+    """Who follows what."""
+
+    def __init__(self, backend: HubBackend, drivers: Drivers) -> None:
+        self._backend, self._drivers = backend, drivers
+        self._newest: dict[Key, _Feed] = {}
+        self._open: defaultdict[tuple[str, str], int] = defaultdict(int)
+
+    @property
+    def open_feeds(self) -> int:
+        """Streams that are open to the hub."""
+        return sum(self._open.values())
+
+    async def follow(
+        self, driver: Driver, token: str, session_id: str, after: int
+    ) -> AsyncGenerator[SessionProgress, None]:
+        """A session's updates above a number, in order, until it has ended or the token does.
+
+        Raises:
+            Refused: not_found, token_invalid when the token ends, too_many_requests, unavailable.
+        """
+        key = driver.name, plain_id(session_id)
+        feed = self._join(key, driver, token, after)
+        try:
+            updates = feed.above(after)
+            while True:
+                try:
+                    async with asyncio.timeout(self._token_life_s(driver)):
+                        update = await anext(updates)
+                except StopAsyncIteration:
+                    return
+                except TimeoutError:
+                    raise Refused(Code.TOKEN_INVALID) from None
+                yield update
+        finally:
+            await self._leave(key, feed)
+
+    def _token_life_s(self, driver: Driver) -> int:
+        left_s = self._drivers.seconds_left(driver)
+        if not left_s:
+            raise Refused(Code.TOKEN_INVALID)
+        return left_s
+
+    def _join(self, key: Key, driver: Driver, token: str, after: int) -> _Feed:
+        """The newest feed if it has all that is wanted, and a token that lasts as long; else another one."""
+        feed = self._newest.get(key)
+        if (
+            feed is None
+            or feed.ended
+            or not feed.has_all_above(after)
+            or feed.token_ends_at < driver.expires_at
+        ):
+            if self._open[driver.name] >= FEEDS_MOST_DRIVER:
+                raise Refused(Code.TOO_MANY_REQUESTS)
+            client = self._backend.as_driver(token).client
+            feed = self._newest[key] = _Feed(client, key[1], after, driver.expires_at)
+            self._open[driver.name] += 1
+        feed.followers += 1
+        return feed
+
+    async def _leave(self, key: Key, feed: _Feed) -> None:
+        feed.followers -= 1
+        if feed.followers:
+            return
+        if self._newest.get(key) is feed:
+            del self._newest[key]
+        self._open[key[0]] -= 1
+        if not self._open[key[0]]:
+            del self._open[key[0]]
+        await feed.close()

@@ -29,9 +29,7 @@ def told() -> Iterator[None]:
     try:
         yield
     except ApiError as problem:
-        raise Refused(
-            _code(problem), field=_field(problem), retry_after_s=problem.retry_after_s
-        ) from problem
+        raise Refused(_code(problem), field=_field(problem), retry_after_s=problem.retry_after_s) from problem
     except InterpileError as problem:
         raise Refused(Code.UNAVAILABLE, retry_after_s=RETRY_S) from problem
 

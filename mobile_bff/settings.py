@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from operator_sdk.clock import ENVIRONMENTS
 
 
-class SettingsError(Exception):
+class SettingsError(ValueError):
     """A setting that cannot be used."""
 
 
@@ -37,8 +37,10 @@ class Settings:
         return self.env == "production"
 
     @classmethod
-    def from_env(cls, environ: Mapping[str, str] | None = None, *, own_url: str | None = None) -> "Settings":
-        """Read the environment. `own_url` is the hub's, where this process serves it as well.
+    def from_env(
+        cls, environ: Mapping[str, str] | None = None, *, own_url: str | None = None, issuer: str | None = None
+    ) -> "Settings":
+        """Read the environment. Where this process serves the hub as well, it says where, and by which name.
 
         Raises:
             SettingsError: no hub, half a credential, or a malformed value.
@@ -50,7 +52,7 @@ class Settings:
         hub_url = given.get("BFF_HUB_URL") or own_url
         if not hub_url:
             raise SettingsError("BFF_HUB_URL must say where the hub is")
-        issuer = given.get("BFF_HUB_ISSUER") or given.get("INTERPILE_PUBLIC_URL") or hub_url
+        issuer = given.get("BFF_HUB_ISSUER") or given.get("INTERPILE_PUBLIC_URL") or issuer or hub_url
         party_id, key_file = given.get("BFF_PARTY_ID"), given.get("BFF_KEY_FILE")
         if bool(party_id) != bool(key_file):
             raise SettingsError("BFF_PARTY_ID and BFF_KEY_FILE belong together")

@@ -4,16 +4,30 @@ Each is really served: the SDK's `SiteGateway` with its SQLite inbox, and the hu
 """
 
 import asyncio
+from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
 import uvicorn
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from sqlmodel import select
 from starlette.applications import Starlette
 
+from hub.app import make_gateway
+from hub.core.database import OutOfReach
+from hub.parties.link import LinkError
+from hub.protocols.edge.connection import EdgeLimits
+from hub.protocols.edge.gateway import Gateway
+from hub.settings import Settings
+from hub.sites.connections import Connected, Connections, Taken
+from hub.sites.context import SitesContext
+from hub.upkeep.tables_alarms import AlarmRow
+from hub.wiring import Hub, open_hub
 from operator_sdk import SiteGateway, SiteOffline, SiteSilent, SqliteInbox, new_key
+from operator_sdk.contract.codes import Role
 from operator_sdk.contract.edge_link.frames import (
     Answer,
     Ask,
@@ -26,13 +40,26 @@ from operator_sdk.contract.edge_link.frames import (
     Stream,
     TariffsCommand,
 )
+from operator_sdk.contract.edge_link.gateway_end import Arrived
 from operator_sdk.contract.edge_link.proof import token_digest
+from operator_sdk.contract.messages.admin import CustomerAdd, PartyAdd
 from operator_sdk.contract.messages.common import Token
-from operator_sdk.contract.messages.directory import Tariff
+from operator_sdk.contract.messages.directory import (
+    Connector,
+    Pile,
+    StationPut,
+    Tariff,
+    TariffPeriod,
+    TariffPut,
+)
+from operator_sdk.contract.messages.sites import SiteAdd, SiteKeyPropose
+from operator_sdk.contract.signing import public_to_b64url
 from operator_sdk.site_gateway import GatewayLimits, Inbox, SiteAlarm, SiteConnection
-from tests.rig_partners import Server, listen
+from tests import databases
+from tests.rig_partners import Server, listen, serving
 
 HOST = "MA5AAAAA1"
+PRICES = [TariffPeriod(start_minute=0, end_minute=1440, electricity_micro=1, service_micro=1)]
 
 
 class NotConnected(Exception):
@@ -210,4 +237,132 @@ async def open_sdk(folder: Path, *, limits: Mapping[str, Any] | None = None) -> 
         await inbox.aclose()
 
 
-OPENERS: dict[str, Opener] = {"sdk": open_sdk}
+class KeptConnections(Connections):
+    """The hub's own, which also keeps what became durable as it came, and fails on demand."""
+
+    def __init__(self, context: SitesContext) -> None:
+        super().__init__(context)
+        self.failures = 0
+        self.kept: defaultdict[str, defaultdict[Stream, list[Item | BadItem]]] = defaultdict(
+            lambda: defaultdict(list)
+        )
+
+    async def store(self, connected: Connected, arrived: Arrived, taken: Taken) -> int:
+        if self.failures > 0:
+            self.failures -= 1
+            raise OutOfReach("no database")
+        last = await super().store(connected, arrived, taken)
+        self.kept[connected.place.site_id][arrived.stream] += arrived.items
+        return last
+
+
+class HubGateway:
+    """The hub's gateway, with a hosted operator whose sites it serves."""
+
+    def __init__(self, hub: Hub, gateway: Gateway, kept: KeptConnections, url: str) -> None:
+        self.url, self.gateway_id = f"{url.replace('http', 'ws')}/v1/edge", hub.settings.party_id
+        self._hub, self._gateway, self._kept = hub, gateway, kept
+        self._tariff_id = "base"
+        self._connectors: dict[str, Sequence[str]] = {}
+
+    @property
+    def gateway_key(self) -> Ed25519PublicKey:
+        return self._hub.secrets.signer.private.public_key()
+
+    async def set_up(self) -> None:
+        """A hosted operator with a tariff and a customer."""
+        add = PartyAdd(party_id=HOST, name="Host", roles=[Role.HOME, Role.HOST], protocol="hosted")
+        await self._hub.parties.add_party(add, actor="test")
+        await self._put_tariff("base", 1, self._hub.clock.business(), PRICES)
+        customer = CustomerAdd(home_party_id=HOST, customer_ref="c-1", phone="13900002222", name="C")
+        self._customer = (await self._hub.accounts.add_customer(customer)).customer_id
+
+    async def _put_tariff(
+        self, tariff_id: str, version: int, valid_from: datetime, periods: list[TariffPeriod]
+    ) -> None:
+        put = TariffPut(valid_from=valid_from, periods=periods)
+        await self._hub.directory.put_tariff(HOST, tariff_id, version, put)
+
+    async def add_site(self, site_id: str, public_key: Ed25519PublicKey, connectors: Sequence[str]) -> None:
+        key = public_to_b64url(public_key)
+        registry = self._hub.sites.registry
+        if site_id in self._connectors:
+            await registry.propose_key(site_id, SiteKeyPropose(public_key=key), actor="test", alone=True)
+            return
+        self._connectors[site_id] = connectors
+        await self._put_stations()
+        add = SiteAdd(site_id=site_id, host_party_id=HOST, station_id=site_id, public_key=key)
+        await registry.add(add, actor="test", alone=True)
+
+    async def _put_stations(self) -> None:
+        for site_id, connectors in self._connectors.items():
+            plugs = [Connector(connector_id=one) for one in connectors]
+            pile = Pile(pile_id=f"P{connectors[0]}", kind="dc", rated_power_w=60_000, connectors=plugs)
+            put = StationPut(
+                name=site_id, latitude_e6=0, longitude_e6=0, tariff_id=self._tariff_id, piles=[pile]
+            )
+            await self._hub.directory.put_station(HOST, site_id, put)
+
+    async def add_tariff(self, tariff: Tariff) -> None:
+        first = self._tariff_id != tariff.tariff_id
+        begins = tariff.valid_from if first else self._hub.clock.business()
+        await self._put_tariff(tariff.tariff_id, tariff.version, begins, tariff.periods)
+        self._tariff_id = tariff.tariff_id
+        await self._put_stations()
+        self._gateway.refresh()
+
+    async def block(self, token: Token) -> None:
+        await self._hub.accounts.add_token(self._customer, token)
+        await self._hub.accounts.block_token(self._customer, token)
+        self._gateway.refresh()
+
+    async def stored(self, site_id: str) -> list[Item | BadItem]:
+        kept = self._kept.kept[site_id]
+        return [*kept[Stream.BILLS], *kept[Stream.LIVE]]
+
+    async def fail_to_store(self, times: int) -> None:
+        self._kept.failures = times
+
+    async def command(self, site_id: str, command: Command, *, command_id: str | None = None) -> Result:
+        within = timedelta(seconds=2)
+        try:
+            return await self._hub.sites.commands.run(site_id, command, command_id=command_id, within=within)
+        except LinkError as problem:
+            raise (NoAnswer if problem.sent else NotConnected) from problem
+
+    async def alarms(self) -> list[tuple[str, str]]:
+        async with self._hub.database.reading() as unit:
+            rows = (await unit.session.exec(select(AlarmRow))).all()
+        return [(row.site_id, row.code) for row in rows if row.site_id is not None]
+
+    async def asks(self) -> list[Ask]:
+        raise NotImplementedError("the hub answers what it is asked out of its own tables")
+
+
+@asynccontextmanager
+async def open_own(folder: Path, *, limits: Mapping[str, Any] | None = None) -> AsyncIterator[EdgeGateway]:
+    """The hub's own gateway over a database of its own, served by uvicorn in this loop."""
+    at = listen()
+    async with AsyncExitStack() as stack:
+        url = await stack.enter_async_context(databases.fresh_url("sqlite"))
+        settings = Settings(
+            env="test", database_url=url, public_url=at.url, secret_file=folder / "secrets.json"
+        )
+        hub = await stack.enter_async_context(open_hub(settings))
+        kept = KeptConnections(hub.sites.connections._c)
+        hub.sites.connections = kept
+        gateway = make_gateway(hub, EdgeLimits(**(limits or {})))
+        own = HubGateway(hub, gateway, kept, at.url)
+        await own.set_up()
+        app = Starlette(routes=[gateway.route()])
+        await stack.enter_async_context(serving((app, at)))
+        looking = asyncio.create_task(gateway.run())
+        try:
+            yield own
+            await gateway.close()
+        finally:
+            looking.cancel()
+            await asyncio.wait({looking})
+
+
+OPENERS: dict[str, Opener] = {"sdk": open_sdk, "hub": open_own}

@@ -263,5 +263,11 @@ async def serving(*apps: tuple[ASGIApp, Listener]) -> AsyncIterator[None]:
 
 def _config(app: ASGIApp) -> uvicorn.Config:
     return uvicorn.Config(
-        app, log_config=None, access_log=False, ws="none", lifespan="on", timeout_graceful_shutdown=2
+        app,
+        log_config=None,
+        access_log=False,
+        ws="websockets-sansio",
+        ws_max_size=2 << 20,
+        lifespan="auto",
+        timeout_graceful_shutdown=2,
     )

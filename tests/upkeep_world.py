@@ -97,7 +97,7 @@ class World:
             kind, more = OrderAssign, {"assignee": "wes"} | more
         elif step in {Step.CONFIRM, Step.CANCEL}:
             kind = OrderClose
-        fields = {"request_ref": self.ref(), "version": version or order.version} | more
+        fields: dict[str, Any] = {"request_ref": self.ref(), "version": version or order.version} | more
         return await self.upkeep.orders.change(
             step, order.order_id, kind(**fields), actor=actor, may_dispatch=ROLES.get(actor) != "maintenance"
         )
@@ -105,8 +105,8 @@ class World:
     async def steps(self, *steps: tuple[Step, str]) -> WorkOrderDetail:
         """Several, on the only order."""
         for step, actor in steps:
-            order = await self.step(step, actor)
-        return order
+            await self.step(step, actor)
+        return await self.order()
 
     async def status(self, state: ConnectorState, connector_id: str = "A1", at: datetime | None = None) -> int:
         """A host reports a state; how many were news."""

@@ -152,9 +152,8 @@ class _Kind:
 
     def __init__(self, values: type, layout: Layout) -> None:
         self.values, self.layout = values, layout
-        self.is_command = values in _COMMANDS
         fields = dict(_FIELDS[values][1])
-        if self.is_command:
+        if values in _COMMANDS:
             fields["sequence"] = "sequence"
         self.fields = [(field, _reader(layout.get_signal_by_name(name))) for field, name in fields.items()]
         used = sum(((1 << signal.length) - 1) << signal.start for signal in layout.signals)
@@ -203,7 +202,7 @@ def _decode(can_id: int, data: bytes) -> Report | Commanded:
     if kind := _BY_ID.get(can_id & ~0xFF):
         return _report(kind, _node(can_id & 0xFF), kind.read(data))
     kind = _BY_ID.get(can_id & ~0xFF00)
-    if kind is None or not kind.is_command:
+    if kind is None:
         raise _Unreadable(ProblemKind.UNKNOWN_ID, "")
     values = kind.read(data)
     return Commanded(_node(can_id >> 8 & 0xFF), values.pop("sequence"), kind.values(**values))

@@ -1,6 +1,7 @@
 """A simulated pile on a bus: it speaks as often as the DBC says and at once on a change, and takes commands."""
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -22,6 +23,7 @@ class PileOnBus:
         self.is_silent = False
         self.slow_ms = 0
         self._taps = 0
+        self._waiting: deque[Commanded] = deque()
         self._said: dict[type, Report] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._port = CanPort(
@@ -83,9 +85,12 @@ class PileOnBus:
             return
         message = decode(can_id, data)
         if isinstance(message, Commanded) and message.node == self.pile.node:
-            asyncio.get_running_loop().call_later(self.slow_ms / 1000, self._obey, message)
+            self._waiting.append(message)
+            asyncio.get_running_loop().call_later(self.slow_ms / 1000, self._obey_next)
 
-    def _obey(self, message: Commanded) -> None:
+    def _obey_next(self) -> None:
+        """However slow, in the order in which they came."""
+        message = self._waiting.popleft()
         pile = self.until_now()
         pile.take(message.sequence, message.command)
         self._say(pile.status())

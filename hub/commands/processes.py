@@ -18,11 +18,17 @@ serve_app, jobs_app, migrate_app, contracts_app = _single(), _single(), _single(
 def serve(
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="The port to listen on.")] = 8080,
+    hub_only: Annotated[
+        bool, typer.Option("--hub-only", help="Leave out the applications that other packages register.")
+    ] = False,
 ) -> None:
-    """Serve the hub; when embedded, do what is due in the same process."""
+    """Serve the hub and the applications beside it; when embedded, do what is due in the same process."""
     from hub.app import serve as serve_forever
+    from hub.http import guests
 
-    serve_forever(Settings.from_env(), host, port)
+    settings = Settings.from_env()
+    beside = [] if hub_only else guests(host, port, issuer=settings.public_url)
+    serve_forever(settings, host, port, guests=beside)
 
 
 @jobs_app.command()

@@ -59,17 +59,9 @@ def list_orders(
         longitude_e6=longitude_e6,
     )
 
-    async def work(hub: Any) -> WorkOrderPage:
-        from hub.parties.scope import HUB
-
-        page: WorkOrderPage = await hub.upkeep.orders.many(
-            HUB, query, actor=actor(), after=None, updated_since=None, limit=SHOWN_MOST
-        )
-        return page
-
-    page = with_hub(work)
+    orders = with_hub(lambda hub: _first(hub, query)).items
     if as_json:
-        show_json(page.items)
+        show_json(orders)
         return
     show_table(
         ("order", "state", "priority", "due", "title", "station", "worker", "metres"),
@@ -84,9 +76,18 @@ def list_orders(
                 one.assignee,
                 one.distance_m,
             )
-            for one in page.items
+            for one in orders
         ),
     )
+
+
+async def _first(hub: Any, query: WorkOrderQuery) -> WorkOrderPage:
+    from hub.parties.scope import HUB
+
+    page: WorkOrderPage = await hub.upkeep.orders.many(
+        HUB, query, actor=actor(), after=None, updated_since=None, limit=SHOWN_MOST
+    )
+    return page
 
 
 def _place(near: str | None) -> tuple[int | None, int | None]:

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from sqlmodel import select
+from sqlmodel import col, select
 
 from hub.core.database import Unit
 from hub.directory.tables import ConnectorRow, StationRow
@@ -24,12 +24,13 @@ async def hold_place(unit: Unit, party_id: str, connector_id: str) -> HeldPlace 
         .where(
             ConnectorRow.host_party_id == party_id,
             ConnectorRow.connector_id == connector_id,
-            ~ConnectorRow.removed,  # type: ignore[operator]  # a column here, not a bool
+            col(ConnectorRow.removed).is_(False),
         )
         .with_for_update(key_share=True)
     )
     plug = (await unit.session.exec(held)).first()
-    station = plug and await unit.session.get(StationRow, (party_id, plug.station_id))
-    if station is None:
+    if plug is None:
         return None
+    station = await unit.session.get(StationRow, (party_id, plug.station_id))
+    assert station is not None
     return HeldPlace(station.station_id, station.name, station.latitude_e6, station.longitude_e6)

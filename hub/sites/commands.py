@@ -1,7 +1,7 @@
 """Commands to sites: any process writes one down, the process that holds the site's connection sends it.
 
-The row is the command: it outlives either process, and its first result stays. What must not be late expires, and
-is never sent after that; what must arrive waits for the site.
+The row is the command: it outlives either process, and its first result stays. What must not be late expires,
+and is never sent after that; what must arrive waits for the site.
 """
 
 import asyncio
@@ -57,9 +57,15 @@ class Commands:
         return row.site_id if row is not None else None
 
     async def run(
-        self, site_id: str, command: Command, *, command_id: str | None = None, keep: bool = False
+        self,
+        site_id: str,
+        command: Command,
+        *,
+        command_id: str | None = None,
+        within: timedelta = ANSWER_WITHIN,
+        keep: bool = False,
     ) -> Result:
-        """Have a site do something and return what became of it; the same id gets the first result.
+        """Have a site do something `within` a time; what became of it. The same id gets the first result.
 
         `keep`: it waits for a site that is offline, though nobody waits for its result then.
 
@@ -68,7 +74,7 @@ class Commands:
         """
         command_id = command_id or self._c.ids.new("cmd")
         async with self._c.live.follow(command_topic(command_id)) as news:
-            online = await self._write(site_id, command_id, command, keep=keep)
+            online = await self._write(site_id, command_id, command, None if keep else within)
             if not online:
                 if (result := await self._answer(command_id)) is not None:
                     return result
@@ -76,14 +82,14 @@ class Commands:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(FLUSH_WITHIN_S):
                     await self._c.live.flush()
-            return await self._wait(command_id, news, keep=keep)
+            return await self._wait(command_id, news, within, keep=keep)
 
-    async def _write(self, site_id: str, command_id: str, command: Command, *, keep: bool) -> bool:
-        """Write the command down unless it is there, or nobody could send it in time; whether the site is online."""
+    async def _write(self, site_id: str, command_id: str, command: Command, life: timedelta | None) -> bool:
+        """Write the command down, unless it is there or nobody could send it in time; is the site online?"""
         now = self._c.clock.wall()
         async with self._c.database.unit() as unit:
             online = await is_online(unit, site_id, now)
-            if online or keep:
+            if online or life is None:
                 await insert_new(
                     unit,
                     SiteCommandRow,
@@ -92,14 +98,14 @@ class Commands:
                     kind=str(command.__struct_config__.tag),
                     command=encode(command),
                     created_at=now,
-                    expires_at=None if keep else now + ANSWER_WITHIN,
+                    expires_at=None if life is None else now + life,
                 )
                 unit.after_commit(lambda: self._c.live.publish(site_topic(site_id)))
         return online
 
-    async def _wait(self, command_id: str, news: asyncio.Event, *, keep: bool) -> Result:
+    async def _wait(self, command_id: str, news: asyncio.Event, within: timedelta, *, keep: bool) -> Result:
         loop = asyncio.get_running_loop()
-        until = loop.time() + ANSWER_WITHIN // timedelta(seconds=1)
+        until = loop.time() + within.total_seconds()
         while True:
             news.clear()
             if (result := await self._answer(command_id)) is not None:

@@ -13,9 +13,8 @@ from hub.directory.service import tariff_of
 from hub.directory.tables import find_version, stored_stations
 from hub.sites.context import SitesContext, site_topic
 from hub.sites.model import (
+    BAD_ITEM,
     BILL_REFUSED,
-    ITEM_REFUSED,
-    SECOND_CONNECTION,
     LinkHealth,
     Place,
     RefusedItem,
@@ -25,22 +24,23 @@ from hub.sites.ports import SeenFault
 from hub.sites.tables import (
     SiteBadItemRow,
     advance_stream,
+    end_link,
     link_row,
     numbers_of,
     put_link,
     renew_links,
-    set_link,
     site_row,
     tokens_of,
     versions_from,
 )
 from operator_sdk.contract.edge_link.frames import Stream
+from operator_sdk.contract.edge_link.gateway_end import Arrived
 from operator_sdk.contract.messages.directory import Tariff
 from operator_sdk.contract.signing import public_from_b64url
 
 TARIFFS_MOST = 200
 BLACKLIST_MOST = 20_000
-BAD_ITEM = "bad"
+BAD_ITEM_ID = "bad"
 
 
 class Superseded(Exception):
@@ -75,7 +75,7 @@ class Connected:
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """What a site should know now: its connectors, the tariffs in force and to come, the blacklist's version."""
+    """What a site should know now: its connectors, tariffs in force and to come, the blacklist's version."""
 
     connectors: frozenset[str]
     tariffs: Sequence[Tariff]
@@ -149,16 +149,16 @@ class Connections:
     async def close(self, connected: Connected) -> None:
         """This connection is no more."""
         async with self._c.database.unit() as unit:
-            await set_link(unit, connected.place.site_id, connected.token, token=None)
+            await end_link(unit, connected.place.site_id, connected.token)
 
-    async def store(self, connected: Connected, stream: Stream, number: int, taken: Taken) -> None:
-        """Everything up to `number` was taken: note it, with all that goes with it, in one unit.
+    async def store(self, connected: Connected, arrived: Arrived, taken: Taken) -> int:
+        """A batch was taken: note it, with all that goes with it, in one unit; the number of its last item.
 
         Raises:
             Superseded: this connection does not count any more; nothing was stored.
             SiteClosed: nor any other.
         """
-        site_id = connected.place.site_id
+        site_id, last = connected.place.site_id, arrived.first + len(arrived.items) - 1
         async with self._c.database.unit() as unit:
             row = await link_row(unit, site_id, lock=True)
             check_token(row.token if row is not None else None, connected)
@@ -167,10 +167,10 @@ class Connections:
                 await insert_new(
                     unit,
                     SiteBadItemRow,
-                    bad_item_id=self._c.ids.new(BAD_ITEM),
+                    bad_item_id=self._c.ids.new(BAD_ITEM_ID),
                     site_id=site_id,
                     spool_id=connected.spool_id,
-                    stream=stream.value,
+                    stream=arrived.stream.value,
                     number=bad.number,
                     kind=bad.kind,
                     problem=bad.problem[:200],
@@ -181,21 +181,25 @@ class Connections:
                 row.health_at, row.spool_waiting = health.at, health.spool_waiting
                 row.can_frames, row.meter_frames = health.can_frames, health.meter_frames
                 row.agent_version = health.version or row.agent_version
-            for fault in (*taken.faults, *self._of_refused(connected.place, stream, taken.refused)):
+            for fault in (*taken.faults, *self._of_refused(connected.place, taken.refused)):
                 await self._c.fault_seen.fault_seen(unit, fault)
-            await advance_stream(unit, site_id, connected.spool_id, stream.value, number)
+            await advance_stream(unit, site_id, connected.spool_id, arrived.stream.value, last)
+        return last
 
-    def _of_refused(self, place: Place, stream: Stream, refused: Sequence[RefusedItem]) -> Sequence[SeenFault]:
-        if not refused:
-            return ()
-        code = BILL_REFUSED if stream is Stream.BILLS else ITEM_REFUSED
-        return (self._fault(place, code, f"{stream} {refused[0].number}: {refused[0].problem}"),)
+    def _of_refused(self, place: Place, refused: Sequence[RefusedItem]) -> Sequence[SeenFault]:
+        """One fault for each kind of trouble, however many items."""
+        first: dict[str, RefusedItem] = {}
+        for item in refused:
+            first.setdefault(BILL_REFUSED if item.kind == "bill" else BAD_ITEM, item)
+        return [
+            self._fault(place, code, f"{item.kind} {item.number}: {item.problem}")
+            for code, item in first.items()
+        ]
 
-    async def second_connection_seen(self, connected: Connected) -> None:
-        """The site is connected elsewhere while this connection still stands: two machines have its key."""
+    async def alarm(self, place: Place, code: str) -> None:
+        """Something about the link itself that a person should look at."""
         async with self._c.database.unit() as unit:
-            fault = self._fault(connected.place, SECOND_CONNECTION, "")
-            await self._c.fault_seen.fault_seen(unit, fault)
+            await self._c.fault_seen.fault_seen(unit, self._fault(place, code, ""))
 
     def _fault(self, place: Place, code: str, text: str) -> SeenFault:
         return SeenFault(

@@ -10,8 +10,9 @@ LEASE = timedelta(seconds=30)
 ANSWER_WITHIN = timedelta(seconds=5)
 """How long a site may take to answer a command, and how long a command that must not be late is good for."""
 
-SECOND_CONNECTION, BILL_REFUSED, ITEM_REFUSED = "second_connection", "bill_refused", "item_refused"
-"""Faults that the hub sees by itself in a site's link."""
+SUPERSEDED, PROOF_WRONG = "superseded", "proof_wrong"
+BAD_ITEM, BILL_REFUSED = "bad_item", "bill_refused"
+"""Faults that the hub sees in a site's link: two machines with one key, a wrong key, items not taken."""
 
 
 class SiteState(StrEnum):

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Index, UniqueConstraint, delete, func, or_, tuple_, update
+from sqlalchemy import select as select_columns
 from sqlalchemy import text as sql_text
 from sqlmodel import Field, SQLModel, col, select
 
@@ -171,8 +172,11 @@ async def page_of_sites(
 async def bad_items_by_site(unit: Unit, site_ids: Collection[str]) -> dict[str, int]:
     """How many items of each of these sites were refused."""
     item = table_of(SiteBadItemRow).c
-    statement = select(item.site_id, func.count()).where(item.site_id.in_(site_ids)).group_by(item.site_id)
-    return {row[0]: row[1] for row in await unit.execute(statement)}
+    statement = (
+        select_columns(item.site_id, func.count()).where(item.site_id.in_(site_ids)).group_by(item.site_id)
+    )
+    rows: Any = await unit.execute(statement)
+    return {row[0]: row[1] for row in rows}
 
 
 async def page_of_bad_items(
@@ -221,11 +225,11 @@ async def put_link(unit: Unit, site_id: str, **values: Any) -> None:
     await unit.execute(statement.on_conflict_do_update(index_elements=["site_id"], set_=values))
 
 
-async def set_link(unit: Unit, site_id: str, token: str, **values: Any) -> bool:
-    """Set columns of a connection if it still counts; says whether it does."""
+async def end_link(unit: Unit, site_id: str, token: str) -> None:
+    """This connection is no more; another one of the site stays."""
     link = table_of(SiteLinkRow)
     own = (link.c.site_id == site_id, link.c.token == token)
-    return bool((await unit.execute(update(link).where(*own).values(**values))).rowcount)
+    await unit.execute(update(link).where(*own).values(token=None))
 
 
 async def renew_links(unit: Unit, tokens: Collection[str], seen_at: datetime) -> None:
@@ -237,15 +241,17 @@ async def renew_links(unit: Unit, tokens: Collection[str], seen_at: datetime) ->
 async def tokens_of(unit: Unit, site_ids: Collection[str]) -> dict[str, str | None]:
     """The connections that count, by site."""
     link = table_of(SiteLinkRow).c
-    statement = select(link.site_id, link.token).where(link.site_id.in_(site_ids))
-    return {row[0]: row[1] for row in await unit.execute(statement)}
+    statement = select_columns(link.site_id, link.token).where(link.site_id.in_(site_ids))
+    rows: Any = await unit.execute(statement)
+    return {row[0]: row[1] for row in rows}
 
 
 async def numbers_of(unit: Unit, site_id: str, spool_id: str) -> dict[str, int]:
     """What is durable of a spool, by stream."""
     row = table_of(SiteStreamRow).c
-    statement = select(row.stream, row.number).where(row.site_id == site_id, row.spool_id == spool_id)
-    return {found[0]: found[1] for found in await unit.execute(statement)}
+    statement = select_columns(row.stream, row.number).where(row.site_id == site_id, row.spool_id == spool_id)
+    rows: Any = await unit.execute(statement)
+    return {row[0]: row[1] for row in rows}
 
 
 async def advance_stream(unit: Unit, site_id: str, spool_id: str, stream: str, number: int) -> None:

@@ -63,8 +63,8 @@ class Faults:
         now = self._clock.business()
         if await find_recent_count(viewer, unit, now - WITHIN) >= FAULTS_MOST:
             raise TooManyError(WITHIN // timedelta(seconds=1))
-        place = await self._place(unit, viewer, report)
-        job = Job(title=f"{report.kind} at {place.connector_id}", kind=report.kind, who=BY_DRIVER)
+        connector_id, place = await self._place(unit, viewer, report)
+        job = Job(title=f"{report.kind} at {connector_id}", kind=report.kind, who=BY_DRIVER)
         order = await self._book.join_or_open(unit, place, job)
         order.fault_count += 1
         row = FaultRow(
@@ -73,7 +73,7 @@ class Faults:
             home_party_id=viewer.party_id,
             driver_ref=viewer.driver_ref,
             host_party_id=place.host_party_id,
-            connector_id=place.connector_id,
+            connector_id=connector_id,
             station_name=place.station_name,
             session_id=report.session_id,
             kind=report.kind,
@@ -88,7 +88,7 @@ class Faults:
         unit.session.add(row)
         return row
 
-    async def _place(self, unit: Unit, viewer: PartyScope, report: FaultReport) -> Place:
+    async def _place(self, unit: Unit, viewer: PartyScope, report: FaultReport) -> tuple[str, Place]:
         party_id, connector_id = split_connector(report.connector)
         if report.session_id is not None:
             session = await get_session(viewer, unit, report.session_id)
@@ -99,7 +99,7 @@ class Faults:
         place = await self._book.place_of(unit, party_id, connector_id)
         if place is None:
             raise HubError(Code.CONNECTOR_UNKNOWN)
-        return place
+        return connector_id, place
 
     async def one(self, viewer: PartyScope, fault_id: str) -> Fault:
         """One report. Raises NotFoundError when the viewer does not see it."""

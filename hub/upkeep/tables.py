@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Index, and_, func, or_, true, tuple_
+from sqlalchemy import ColumnElement, Index, and_, func, or_, true
 from sqlalchemy import select as select_columns
 from sqlmodel import Field, SQLModel, col, select
 
@@ -13,6 +13,7 @@ from hub.core.database import Unit
 from hub.core.types import instant, text
 from hub.parties.scope import PartyScope
 from hub.upkeep.model import LIVING, UNFINISHED
+from hub.upkeep.tables_paging import page_of
 
 
 class WorkOrderRow(SQLModel, table=True):
@@ -132,13 +133,10 @@ async def list_orders(
     limit: int,
 ) -> list[WorkOrderRow]:
     """Orders by (updated_at, order_id), after a keyset position."""
-    place = (col(WorkOrderRow.updated_at), col(WorkOrderRow.order_id))
     statement = select(WorkOrderRow).where(_seen_by(viewer), _narrow(narrowed))
-    if updated_since is not None:
-        statement = statement.where(place[0] >= updated_since)
-    if after is not None:
-        statement = statement.where(tuple_(*place) > tuple_(*after, types=[part.type for part in place]))
-    return list((await unit.session.exec(statement.order_by(*place).limit(limit))).all())
+    return await page_of(
+        unit, statement, WorkOrderRow, "order_id", after=after, updated_since=updated_since, limit=limit
+    )
 
 
 async def list_places(viewer: PartyScope, unit: Unit, narrowed: Narrowed) -> list[tuple[str, int, int]]:
@@ -146,7 +144,8 @@ async def list_places(viewer: PartyScope, unit: Unit, narrowed: Narrowed) -> lis
     statement = select_columns(
         col(WorkOrderRow.order_id), col(WorkOrderRow.latitude_e6), col(WorkOrderRow.longitude_e6)
     ).where(_seen_by(viewer), _narrow(narrowed), col(WorkOrderRow.latitude_e6).is_not(None))
-    return [(row[0], row[1], row[2]) for row in await unit.execute(statement)]
+    rows = await unit.execute(statement)
+    return [(row.order_id, row.latitude_e6, row.longitude_e6) for row in rows]
 
 
 async def list_by_ids(viewer: PartyScope, unit: Unit, order_ids: Sequence[str]) -> dict[str, WorkOrderRow]:
@@ -161,12 +160,12 @@ async def list_counts(
     """How many orders have each value of a column, in order of value."""
     column: Any = getattr(WorkOrderRow, by)
     statement = (
-        select_columns(column, func.count())
+        select_columns(column.label("name"), func.count().label("orders"))
         .where(_seen_by(viewer), _narrow(Narrowed(host_party_id=host_party_id)))
         .group_by(column)
         .order_by(column)
     )
-    return [(row[0], row[1]) for row in await unit.execute(statement)]
+    return [(row.name, row.orders) for row in await unit.execute(statement)]
 
 
 async def find_overdue_count(

@@ -3,13 +3,14 @@
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import Index, case, tuple_
+from sqlalchemy import Index, case
 from sqlmodel import Field, SQLModel, col, select
 
 from hub.core.database import Unit
 from hub.core.tables import insert_for, table_of
 from hub.core.types import instant
 from hub.parties.scope import PartyScope
+from hub.upkeep.tables_paging import page_of
 
 
 class AlarmRow(SQLModel, table=True):
@@ -51,7 +52,7 @@ async def raise_alarm(unit: Unit, row: AlarmRow) -> bool:
             "updated_at": fresh.updated_at,
         },
     ).returning(alarm.alarm_id)
-    return (await unit.execute(statement)).scalar_one() == row.alarm_id
+    return bool((await unit.execute(statement)).scalar_one() == row.alarm_id)
 
 
 async def list_open_alarms(viewer: PartyScope, unit: Unit, open_keys: Collection[str]) -> list[AlarmRow]:
@@ -99,14 +100,11 @@ async def list_alarms(
 ) -> list[AlarmRow]:
     """Alarms by (updated_at, alarm_id), after a keyset position."""
     host = col(AlarmRow.host_party_id)
-    place = (col(AlarmRow.updated_at), col(AlarmRow.alarm_id))
     statement = select(AlarmRow).where(viewer.sees(host, host))
     if state is not None:
         statement = statement.where(AlarmRow.state == state)
     if host_party_id is not None:
         statement = statement.where(host == host_party_id)
-    if updated_since is not None:
-        statement = statement.where(place[0] >= updated_since)
-    if after is not None:
-        statement = statement.where(tuple_(*place) > tuple_(*after, types=[part.type for part in place]))
-    return list((await unit.session.exec(statement.order_by(*place).limit(limit))).all())
+    return await page_of(
+        unit, statement, AlarmRow, "alarm_id", after=after, updated_since=updated_since, limit=limit
+    )

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import Index, func, tuple_, update
+from sqlalchemy import Index, func, update
 from sqlalchemy import select as select_columns
 from sqlmodel import Field, SQLModel, col, select
 
@@ -10,6 +10,7 @@ from hub.core.database import Unit
 from hub.core.types import instant
 from hub.core.types import text as long_text
 from hub.parties.scope import PartyScope
+from hub.upkeep.tables_paging import page_of
 
 
 class FaultRow(SQLModel, table=True):
@@ -55,15 +56,12 @@ async def list_faults(
     limit: int,
 ) -> list[FaultRow]:
     """Faults by (updated_at, fault_id), after a keyset position."""
-    place = (col(FaultRow.updated_at), col(FaultRow.fault_id))
     statement = select(FaultRow).where(
         viewer.sees(FaultRow.home_party_id, FaultRow.host_party_id, FaultRow.driver_ref)
     )
-    if updated_since is not None:
-        statement = statement.where(place[0] >= updated_since)
-    if after is not None:
-        statement = statement.where(tuple_(*place) > tuple_(*after, types=[part.type for part in place]))
-    return list((await unit.session.exec(statement.order_by(*place).limit(limit))).all())
+    return await page_of(
+        unit, statement, FaultRow, "fault_id", after=after, updated_since=updated_since, limit=limit
+    )
 
 
 async def list_faults_of(viewer: PartyScope, unit: Unit, order_id: str) -> list[FaultRow]:

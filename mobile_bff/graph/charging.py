@@ -20,7 +20,9 @@ from mobile_bff.words import word_of
 from operator_sdk.contract.messages import common, records, roaming
 
 
-@strawberry.input(one_of=True, description="Where a charge is meant to end; leave the target out for a full battery.")
+@strawberry.input(
+    one_of=True, description="Where a charge is meant to end; leave the target out for a full battery."
+)
 class TargetInput:
     energy: strawberry.Maybe[Wh]
     amount: strawberry.Maybe[Fen]

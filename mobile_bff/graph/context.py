@@ -1,4 +1,4 @@
-"""What a resolver may reach: who asks, in which language, and what answers. One for each operation and event."""
+"""What a resolver may reach: who asks, in which language, and what answers. New for every operation."""
 
 import asyncio
 from dataclasses import dataclass
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mobile_bff.feeds import Feeds
     from mobile_bff.graph.directory import Directory
     from mobile_bff.graph.places import ConnectorPlace
+    from mobile_bff.graph.sockets import Sockets
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,7 @@ class Services:
     drivers: Drivers
     directory: "Directory"
     feeds: "Feeds"
+    sockets: "Sockets"
 
 
 class Context:
@@ -74,7 +76,7 @@ class Context:
         """
         return self.services.backend.as_driver(self.token)
 
-    async def _places(self, connectors: list[str]) -> "list[ConnectorPlace | None | BaseException]":
+    async def _places(self, connectors: list[str]) -> "list[ConnectorPlace | BaseException | None]":
         return await asyncio.gather(*map(self._place, connectors), return_exceptions=True)
 
     async def _place(self, connector: str) -> "ConnectorPlace | None":

@@ -63,7 +63,9 @@ class Size:
 
 def too_large(document: DocumentNode) -> list[GraphQLError]:
     """What is wrong with a document's size: at most one error, whose extensions have its code."""
-    gauge = _Gauge({one.name.value: one for one in document.definitions if isinstance(one, FragmentDefinitionNode)})
+    gauge = _Gauge(
+        {one.name.value: one for one in document.definitions if isinstance(one, FragmentDefinitionNode)}
+    )
     operations = [one for one in document.definitions if isinstance(one, OperationDefinitionNode)]
     # Fragments that nobody spreads are read by the rules of validation all the same.
     gauge.measure_all()

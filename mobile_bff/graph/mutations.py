@@ -102,14 +102,12 @@ async def _signed_in(info: Info, request: DriverTokenRequest) -> SignedIn:
 
 def _target(given: TargetInput | None) -> Target:
     """The contract's target of the one field that is set."""
-    match given:
-        case None:
-            return Target()
-        case TargetInput(energy=strawberry.Some(value)):
-            return Target(kind=TargetKind.ENERGY, value=value)
-        case TargetInput(amount=strawberry.Some(value)):
-            return Target(kind=TargetKind.AMOUNT, value=value)
-        case TargetInput(seconds=strawberry.Some(value)):
-            return Target(kind=TargetKind.TIME, value=value)
-        case _:
-            raise Refused(Code.MALFORMED, field="target")
+    if given is None:
+        return Target()
+    if given.energy is not None:
+        return Target(kind=TargetKind.ENERGY, value=given.energy.value)
+    if given.amount is not None:
+        return Target(kind=TargetKind.AMOUNT, value=given.amount.value)
+    if given.seconds is not None:
+        return Target(kind=TargetKind.TIME, value=given.seconds.value)
+    raise Refused(Code.MALFORMED, field="target")

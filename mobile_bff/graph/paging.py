@@ -41,14 +41,16 @@ class Connection(Generic[Node]):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A page that was asked for: `limit` rows behind `after` at the hub, of which the first `skip` are known."""
+    """A page asked for: `limit` rows behind `after` at the hub, of which the first `skip` are known."""
 
     first: int
     skip: int
     after: str | None
     limit: int
 
-    def page(self, rows: Sequence[Row], next_after: str | None, read: Callable[[Row], Node]) -> Connection[Node]:
+    def page(
+        self, rows: Sequence[Row], next_after: str | None, read: Callable[[Row], Node]
+    ) -> Connection[Node]:
         """The connection over the rows that came."""
         shown = rows[self.skip : self.skip + self.first]
         edges = [

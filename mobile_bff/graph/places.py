@@ -96,7 +96,9 @@ class ConnectorPlace:
     rated_power_w: int
 
 
-@strawberry.type(description="What was scanned. `scanId` starts one charge within two minutes, at this price and hold.")
+@strawberry.type(
+    description="What was scanned. `scanId` starts one charge within two minutes, at this price and hold."
+)
 class ScannedConnector:
     scan_id: strawberry.ID
     connector: strawberry.ID

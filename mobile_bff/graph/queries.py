@@ -38,7 +38,7 @@ async def found(answer: Awaitable[Found]) -> Found | None:
 @strawberry.type
 class Query:
     @strawberry.field(
-        description="Stations near a place (rounded to about 50 m) or by name; page with the same place and name."
+        description="Stations near a place (rounded to about 50 m) or by name; keep both while paging."
     )
     async def stations(
         self,

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from functools import wraps
-from typing import Annotated, Any, ParamSpec, TypeAlias, TypeVar, cast
+from typing import Annotated, ParamSpec, TypeAlias, TypeVar, cast
 
 import strawberry
 
@@ -47,7 +47,7 @@ def answers(*special: type[UserError]) -> Callable[[Resolver[Given, Result]], Re
                 return await resolver(*args, **given)
             except Refused as problem:
                 info = cast("Info", given["info"])
-                return cast("Any", as_data(problem, info.context.locale, special))
+                return cast("Result", as_data(problem, info.context.locale, special))
 
         return answer
 

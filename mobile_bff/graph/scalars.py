@@ -9,7 +9,35 @@ import strawberry
 from graphql import GraphQLError
 from strawberry.types.scalar import ScalarDefinition
 
-from operator_sdk.contract import codes
+from operator_sdk.contract.codes import (
+    ConnectorState,
+    FaultKind,
+    FaultState,
+    OrderState,
+    RecordState,
+    SessionState,
+    StartMode,
+    StopReason,
+    TargetKind,
+)
+
+__all__ = [
+    "SCALARS",
+    "ConnectorState",
+    "FaultKind",
+    "FaultState",
+    "Fen",
+    "OrderState",
+    "PileKind",
+    "RecordState",
+    "SessionState",
+    "StartMode",
+    "StopReason",
+    "TargetKind",
+    "Wh",
+    "instant_text",
+    "known",
+]
 
 Fen = NewType("Fen", int)
 Wh = NewType("Wh", int)
@@ -58,15 +86,19 @@ SCALARS: dict[object, ScalarDefinition] = {
     ),
 }
 
-SessionState = strawberry.enum(codes.SessionState, description="A charge while it runs.")
-RecordState = strawberry.enum(codes.RecordState, description="A bill at the hub.")
-ConnectorState = strawberry.enum(codes.ConnectorState, description="What a plug is doing now.")
-StopReason = strawberry.enum(codes.StopReason, description="Why a charge ended.")
-StartMode = strawberry.enum(codes.StartMode, description="Who began the charge.")
-TargetKind = strawberry.enum(codes.TargetKind, description="Where a charge is meant to end.")
-FaultKind = strawberry.enum(codes.FaultKind, description="What is wrong with a connector.")
-FaultState = strawberry.enum(codes.FaultState, description="What came of a fault report.")
-OrderState = strawberry.enum(codes.OrderState, description="The work order a fault became a part of.")
+_DESCRIBED: dict[type[Enum], str] = {
+    SessionState: "A charge while it runs.",
+    RecordState: "A bill at the hub.",
+    ConnectorState: "What a plug is doing now.",
+    StopReason: "Why a charge ended.",
+    StartMode: "Who began the charge.",
+    TargetKind: "Where a charge is meant to end.",
+    FaultKind: "What is wrong with a connector.",
+    FaultState: "What came of a fault report.",
+    OrderState: "The work order a fault became a part of.",
+}
+for _kind, _text in _DESCRIBED.items():
+    strawberry.enum(_kind, description=_text)
 
 
 @strawberry.enum(description="Alternating or direct current.")

@@ -36,7 +36,5 @@ def make_schema(*, in_production: bool = False) -> Schema:
         subscription=Subscription,
         types=[UserError],
         extensions=[DisableIntrospection, *guards] if in_production else guards,
-        config=StrawberryConfig(
-            scalar_map=SCALARS, sort_schema=True, disable_field_suggestions=in_production
-        ),
+        config=StrawberryConfig(scalar_map=SCALARS, sort_schema=True, disable_field_suggestions=in_production),
     )

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from operator_sdk.contract.codes import (
     AuthorizationState,
     ConnectorState,
+    FaultKind,
     SessionState,
     TargetKind,
     TokenKind,
@@ -41,6 +42,7 @@ from operator_sdk.contract.messages.roaming import (
     StartRequest,
     StopRequest,
 )
+from operator_sdk.contract.messages.upkeep import Fault, FaultReport
 from operator_sdk.contract.pricing import Reading, price, total_fen
 
 START = datetime(2026, 11, 20, 1, 30, tzinfo=UTC)
@@ -194,5 +196,28 @@ GOLDEN: list[Message] = [
         booked_day="2026-11-20",
         state="open",
         record_id=RECORD,
+    ),
+    FaultReport(
+        request_ref="f-1",
+        connector=CONNECTOR,
+        kind=FaultKind.CABLE_STUCK,
+        text="枪拔不出来",
+        photos=["https://photos.example/1.jpg"],
+        session_id=SESSION,
+    ),
+    Fault(
+        fault_id="flt_019aa000-0000-7000-8000-000000000005",
+        request_ref="f-1",
+        connector=CONNECTOR,
+        station_name="示例充电站",
+        kind="cable_stuck",
+        text="枪拔不出来",
+        photos=["https://photos.example/1.jpg"],
+        session_id=SESSION,
+        state="resolved",
+        order_state="confirmed",
+        outcome="已更换枪锁",
+        reported_at=START,
+        updated_at=END,
     ),
 ]

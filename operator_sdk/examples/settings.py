@@ -24,7 +24,7 @@ class Settings:
     port: int
     database: Path
     data: Path | None
-    update_interval_s: int = 20
+    sites: Path | None = None
 
     @property
     def credentials(self) -> OperatorCredentials:
@@ -41,7 +41,7 @@ _ARGUMENTS = (
     ("--public-url", "OPERATOR_PUBLIC_URL", "", "this operator's base URL as the hub knows it"),
     ("--database", "OPERATOR_DATABASE", "", "the SQLite file"),
     ("--data", "OPERATOR_DATA_FILE", "", "JSON: the host's site, or the home's drivers"),
-    ("--update-interval", "OPERATOR_UPDATE_INTERVAL", "20", "business seconds between updates"),
+    ("--sites", "OPERATOR_SITES_FILE", "", "JSON: the host's site agents: site_id, public_key, connectors"),
 )
 
 
@@ -64,5 +64,5 @@ def read(program: str, argv: Sequence[str] | None = None) -> Settings:
         port=int(port),
         database=Path(given.database or f"{program}.db"),
         data=Path(given.data) if given.data else None,
-        update_interval_s=int(given.update_interval),
+        sites=Path(given.sites) if given.sites else None,
     )

@@ -20,7 +20,7 @@ def served(make: Callable[[str], ASGIApp]) -> Iterator[str]:
     listener = socket.create_server(("127.0.0.1", 0))
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     config = uvicorn.Config(
-        make(url), log_level="warning", timeout_graceful_shutdown=2, ws="none", loop="asyncio"
+        make(url), log_level="warning", timeout_graceful_shutdown=2, ws="auto", loop="asyncio"
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listener])), daemon=True)

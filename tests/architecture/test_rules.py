@@ -24,7 +24,7 @@ NOT_EXACT = re.compile(r"# not exact: \S")
 MAY_COMMIT = ("hub/core/database*", "hub/core/group_writer.py", *MIGRATIONS)
 PARTY_VISIBLE = tuple(
     f"hub/{room}/{name}"
-    for room in ("roaming", "clearing", "accounts")
+    for room in ("roaming", "clearing", "accounts", "upkeep")
     for name in ("tables.py", "tables_*.py")
 )
 

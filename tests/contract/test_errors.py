@@ -10,7 +10,7 @@ import pytest
 
 from operator_sdk.contract.operations import HUB
 from operator_sdk.contract.public_codes import PUBLIC_CODES
-from tests.contract import refusals_callers, refusals_input  # noqa: F401 - both fill ATTEMPTS
+from tests.contract import refusals_callers, refusals_input, refusals_upkeep  # noqa: F401 - all fill ATTEMPTS
 from tests.contract.refusals import ATTEMPTS, AUTHORIZE, CARD, SECRETS, START, Errors
 from tests.rig import A, B, open_rig
 from tests.rig_charges import begin_by_home, charge_of

@@ -21,6 +21,10 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from hub.export_contracts import contracts
+from hub.upkeep.tables import WorkOrderRow
+from hub.upkeep.tables_alarms import AlarmRow
+from operator_sdk.contract.codes import ConnectorState, FaultKind
+from operator_sdk.contract.messages.upkeep import FaultReport
 from operator_sdk.contract.operations import HUB, Operation, Scope
 from tests.rig import A, B, C, D, Rig, open_rig
 from tests.rig_charges import begin_by_driver, begin_by_home, begin_by_host, charge_of
@@ -69,6 +73,11 @@ async def _fill(rig: Rig) -> Target:
     cycle = await rig.hub.clearing.close_cycle(rig.hub.clock.business())
     granted = await begin_by_host(rig)
     hosted = await begin_by_driver(rig)
+    fault = await rig.driver().report_fault(
+        FaultReport(request_ref="f-1", connector=f"A1.{A}", kind=FaultKind.DAMAGED)
+    )
+    await rig.report(ConnectorState.FAULTED, "A2")
+    (order,), (alarm,) = await rig.rows(WorkOrderRow), await rig.rows(AlarmRow)
     record = await rig.record(billed.session_id)
     ids = {
         "party_id": A,
@@ -82,6 +91,9 @@ async def _fill(rig: Rig) -> Target:
         "customer_id": rig.customer.customer_id,
         "tariff_id": "t",
         "version": "1",
+        "fault_id": fault.fault_id,
+        "order_id": order.order_id,
+        "alarm_id": alarm.alarm_id,
     }
     return Target(rig, ids, await rig.staff_token("boss"))
 

@@ -186,7 +186,7 @@ def test_work_orders_are_listed_shown_assigned_and_counted(interpile: Terminal, 
 
 
 async def _open_order(hub: Hub) -> WorkOrderDetail:
-    create = WorkOrderCreate(request_ref="c-1", connector=f"ST1F1.{A}", title="Broken screen")
+    create = WorkOrderCreate(request_ref="c-1", connector=f"ST1F001.{A}", title="Broken screen")
     return await hub.upkeep.orders.create(create, actor="dan")
 
 

@@ -16,8 +16,12 @@ from edge_agent.drivers.meter_reading import MeterReading
 from edge_agent.sim.meter import MeterValues, SimulatedMeter
 from tests.meter_rig import METER, agent_line
 
-# pyserial names and starts its reader thread in the old way.
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:serial.rfc2217")
+pytestmark = [
+    # pyserial names and starts its reader thread in the old way,
+    pytest.mark.filterwarnings("ignore::DeprecationWarning:serial.rfc2217"),
+    # and when the server has hung up it leaves its socket for the garbage collector to close.
+    pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"),
+]
 
 TOTAL_WH = 580
 """The checksum of this answer is FF, which telnet doubles."""

@@ -271,7 +271,7 @@ async def test_the_list_is_narrowed_by_state_words_priority_lateness_host_and_mi
 async def test_near_me_lists_living_orders_by_distance(world: World) -> None:
     for connector in ("Z1", "B1", "A1", "A2"):
         await world.report(connector=f"{connector}.{A}")
-    here = {"latitude_e6": 22_541_000, "longitude_e6": 114_050_000}
+    here: dict[str, Any] = {"latitude_e6": 22_541_000, "longitude_e6": 114_050_000}
     near = await world.orders(**here)
     assert [order.station_id for order in near] == ["S1", "S1", "S2", "S3"]
     assert [order.distance_m for order in near[:2]] == [111, 111]

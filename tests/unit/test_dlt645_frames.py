@@ -11,8 +11,10 @@ from edge_agent.codecs.dlt645_messages import (
     AddressIs,
     Data,
     Message,
+    NextData,
     Read,
     ReadAddress,
+    ReadNext,
     Refusal,
     SetTime,
     answers,
@@ -163,3 +165,12 @@ def test_an_answer_belongs_to_its_question_only() -> None:
     assert answers(ReadAddress(), AddressIs(METER))
     assert answers(Read("AAAAAAAAAA42", answer.identifier), answer)
     assert not answers(Read("AAAAAAAAAA43", answer.identifier), answer)
+
+
+def test_a_following_piece_belongs_to_its_number() -> None:
+    question = ReadNext(METER, "0001FF00", 2)
+    assert answers(question, NextData(METER, "0001FF00", b"", 2))
+    assert answers(question, Refusal(METER, 0x12, 2))
+    assert not answers(question, NextData(METER, "0001FF00", b"", 1))
+    assert not answers(question, NextData(METER, "00010000", b"", 2))
+    assert not answers(question, Data(METER, "0001FF00", b""))

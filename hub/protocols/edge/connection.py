@@ -22,8 +22,8 @@ from operator_sdk.contract.edge_link import IN_FLIGHT_MOST
 from operator_sdk.contract.edge_link.frames import (
     Answer,
     Ask,
-    Authorized,
     AuthorizeAsk,
+    Authorized,
     BlacklistCommand,
     Command,
     Done,
@@ -40,8 +40,21 @@ from operator_sdk.contract.public_codes import Code
 
 log = logging.getLogger("interpile.edge")
 
-ASKS_MOST = 32
-"""Asks of one site that may be under way at once."""
+
+@dataclass(frozen=True, slots=True)
+class EdgeLimits:
+    """How long and how much the gateway puts up with; times in seconds of wall time.
+
+    `prove_s`: until the proof. `idle_s`: without a message; an agent says how it fares at least each minute.
+    `send_s`: while a site takes nothing of what is sent to it. `unproved_most`: connections of one address
+    without a proof. `asks_most`: under way at one time for one site.
+    """
+
+    prove_s: float = 10
+    idle_s: float = 180
+    send_s: float = 10
+    unproved_most: int = 32
+    asks_most: int = 32
 
 
 class Gone(Exception):
@@ -99,8 +112,11 @@ class _Pushed:
 class Connection:
     """Runs until an end is done; `news` is set when there may be something to send, `end` to end it."""
 
-    def __init__(self, tools: EdgeTools, socket: WebSocket, end: GatewayEnd, connected: Connected) -> None:
+    def __init__(
+        self, tools: EdgeTools, socket: WebSocket, end: GatewayEnd, connected: Connected, limits: EdgeLimits
+    ) -> None:
         self._t, self._socket, self._end, self.connected = tools, socket, end, connected
+        self._limits = limits
         self._intake = Intake(tools.intake, connected.place, tools.sites.connections.outlook)
         self._queues: Mapping[Stream, asyncio.Queue[Arrived]] = {
             stream: asyncio.Queue(IN_FLIGHT_MOST) for stream in Stream
@@ -147,13 +163,13 @@ class Connection:
 
     async def _read(self, tasks: asyncio.TaskGroup) -> None:
         while True:
-            event = self._end.receive(await receive(self._socket))
+            event = self._end.receive(await self._message())
             match event:
                 case Arrived():
                     self._enqueue(event)
                 case Resulted():
                     tasks.create_task(self._note_result(event))
-                case Asked() if self._asks >= ASKS_MOST:
+                case Asked() if self._asks >= self._limits.asks_most:
                     self._end.answer(event.ask_id, Refused(code=Code.TOO_MANY_REQUESTS))
                 case Asked():
                     self._asks += 1
@@ -161,6 +177,13 @@ class Connection:
                 case Left():
                     raise Gone
             self._outgoing.set()
+
+    async def _message(self) -> bytes:
+        try:
+            async with asyncio.timeout(self._limits.idle_s):
+                return await receive(self._socket)
+        except TimeoutError:
+            raise LinkProblem(LinkCode.SILENT, "no message") from None
 
     def _enqueue(self, arrived: Arrived) -> None:
         try:
@@ -173,8 +196,7 @@ class Connection:
         while True:
             arrived = await self._queues[stream].get()
             taken = await self._intake.take(arrived)
-            last = arrived.first + len(arrived.items) - 1
-            await self._t.sites.connections.store(self.connected, stream, last, taken)
+            last = await self._t.sites.connections.store(self.connected, arrived, taken)
             self._end.stored(stream, last)
             self._outgoing.set()
             for outcome, count in (
@@ -213,7 +235,11 @@ class Connection:
     async def _write(self) -> None:
         while True:
             self._outgoing.clear()
-            await send_all(self._socket, self._end)
+            try:
+                async with asyncio.timeout(self._limits.send_s):
+                    await send_all(self._socket, self._end)
+            except TimeoutError:
+                raise LinkProblem(LinkCode.SILENT, "takes nothing") from None
             await self._outgoing.wait()
 
     async def _command(self) -> None:

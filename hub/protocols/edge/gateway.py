@@ -15,9 +15,10 @@ from hub.core.errors import TooManyError
 from hub.core.limits import Limits
 from hub.core.metrics import EDGE_REFUSED, EDGE_SITES
 from hub.core.runner import keep_running
-from hub.protocols.edge.connection import Connection, EdgeTools, Gone, receive, send_all
+from hub.protocols.edge.connection import Connection, EdgeLimits, EdgeTools, Gone, receive, send_all
 from hub.protocols.edge.intake import plain
 from hub.sites.connections import Connected, SiteClosed
+from hub.sites.model import PROOF_WRONG, SUPERSEDED
 from operator_sdk.contract.edge_link import SUBPROTOCOL
 from operator_sdk.contract.edge_link.frames import LinkCode, LinkProblem
 from operator_sdk.contract.edge_link.gateway_end import GatewayEnd, Proving
@@ -26,11 +27,10 @@ from operator_sdk.contract.signing import SigningKey
 log = logging.getLogger("interpile.edge")
 
 PATH = "/v1/edge"
-PROVE_WITHIN_S = 10
 PROVE_BYTES_MOST = 16_384
 GOODBYE_WITHIN_S = 1
-HANDSHAKES_PER_S, UNPROVED_MOST = 10, 32
-"""Of one address."""
+HANDSHAKES_PER_S = 10
+"""Of one address, and twice as many at once."""
 
 LOOK_S = 1
 """How often a process looks by itself for commands of other processes, should a notice be lost."""
@@ -45,9 +45,12 @@ NORMAL, POLICY, TRY_AGAIN = 1000, 1008, 1013
 class Gateway:
     """Every connection of this process. `key` is the hub's signing key, `party_id` its name."""
 
-    def __init__(self, tools: EdgeTools, party_id: str, key: SigningKey, clock: Clock) -> None:
+    def __init__(
+        self, tools: EdgeTools, party_id: str, key: SigningKey, clock: Clock, limits: EdgeLimits | None = None
+    ) -> None:
         self._t, self._party_id, self._key = tools, party_id, key
-        self._limits = Limits(clock, HANDSHAKES_PER_S, UNPROVED_MOST)
+        self._limits = limits or EdgeLimits()
+        self._callers = Limits(clock, HANDSHAKES_PER_S, self._limits.unproved_most)
         self._open: set[Connection] = set()
         self._looks = 0
         self._closing, self._empty = False, asyncio.Event()
@@ -73,9 +76,16 @@ class Gateway:
         waiting = {row.site_id for row in await self._t.sites.commands.waiting(sites)}
         for one in self._open:
             site_id = one.connected.place.site_id
-            one.to_refresh |= refresh
-            if refresh or site_id in waiting or tokens.get(site_id) != one.connected.token:
+            if site_id in waiting or tokens.get(site_id) != one.connected.token:
                 one.news.set()
+        if refresh:
+            self.refresh()
+
+    def refresh(self) -> None:
+        """Look what every site should know now."""
+        for one in self._open:
+            one.to_refresh = True
+            one.news.set()
 
     async def close(self) -> None:
         """Say goodbye to every site; nobody new is let in."""
@@ -95,7 +105,7 @@ class Gateway:
             return
         end = self._new_end()
         try:
-            with self._limits.admit(address):
+            with self._callers.admit(address):
                 await socket.accept(subprotocol=SUBPROTOCOL)
                 connected = await self._prove(socket, end)
         except TooManyError:
@@ -116,10 +126,10 @@ class Gateway:
 
         Raises:
             Gone: the other end has left.
-            LinkProblem: it is nobody's site, is silent, or broke a rule; not_stored, the database is out of reach.
+            LinkProblem: it is nobody's site, is silent, or broke a rule; not_stored without a database.
         """
         try:
-            async with asyncio.timeout(PROVE_WITHIN_S):
+            async with asyncio.timeout(self._limits.prove_s):
                 await send_all(socket, end)
                 data = await receive(socket)
         except TimeoutError:
@@ -141,7 +151,12 @@ class Gateway:
         known = await connections.known(proving.site_id)
         if known is None:
             raise LinkProblem(LinkCode.SITE_UNKNOWN)
-        end.accept(known.key, await connections.durable(proving.site_id, proving.spool_id))
+        durable = await connections.durable(proving.site_id, proving.spool_id)
+        try:
+            end.accept(known.key, durable)
+        except LinkProblem:
+            await connections.alarm(known.place, PROOF_WRONG)
+            raise
         outlook = await connections.outlook(known.place)
         strange = sorted(set(proving.connectors) - outlook.connectors)
         if strange:
@@ -149,7 +164,7 @@ class Gateway:
         return await connections.open(known, proving.spool_id, plain(proving.agent_version))
 
     async def _run(self, socket: WebSocket, end: GatewayEnd, connected: Connected) -> None:
-        connection = Connection(self._t, socket, end, connected)
+        connection = Connection(self._t, socket, end, connected, self._limits)
         site_id = connected.place.site_id
         self._open.add(connection)
         EDGE_SITES.inc()
@@ -158,9 +173,9 @@ class Gateway:
             problem = await connection.run()
             log.info("site %s disconnected: %s", site_id, problem or "it left")
             if problem is not None:
-                await self._bye(socket, end, problem)
                 if problem.code is LinkCode.SUPERSEDED:
-                    await _if_in_reach(self._t.sites.connections.second_connection_seen(connected))
+                    await _if_in_reach(self._t.sites.connections.alarm(connected.place, SUPERSEDED))
+                await self._bye(socket, end, problem)
         finally:
             await _if_in_reach(self._t.sites.connections.close(connected))
             self._open.discard(connection)

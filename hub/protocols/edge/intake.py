@@ -1,13 +1,13 @@
 """What arrives from a site's spool, processed into the hub's own tables before anything is acknowledged.
 
-A refusal by rule is decided: the item is kept as refused and acknowledged. What is not decided (the database out
-of reach) raises, and nothing of the batch is acknowledged; coming again harms nothing.
+A refusal by rule is decided: the item is kept as refused and acknowledged. What is not decided (the database
+out of reach) raises, and nothing of the batch is acknowledged; coming again harms nothing.
 """
 
 import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from hub.core.clock import Clock
 from hub.core.errors import HubError, NotFoundError
@@ -56,6 +56,17 @@ class IntakeTools:
     clock: Clock
 
 
+@dataclass(slots=True)
+class _Batch:
+    """A batch, sorted by what is done with it."""
+
+    lanes: defaultdict[str, list[Numbered]] = field(default_factory=lambda: defaultdict(list))
+    statuses: list[tuple[int, StatusItem]] = field(default_factory=list)
+    faults: list[SeenFault] = field(default_factory=list)
+    health: LinkHealth | None = None
+    refused: list[RefusedItem] = field(default_factory=list)
+
+
 class Intake:
     """Takes the batches of one connection. `connectors` are those that stand at the site's station."""
 
@@ -81,30 +92,20 @@ class Intake:
             OutOfReach: the same, for the database does not answer.
         """
         await self.serves(*(_connector(item) for item in arrived.items))
-        refused: list[RefusedItem] = []
-        lanes: defaultdict[str, list[Numbered]] = defaultdict(list)
-        statuses: list[tuple[int, StatusItem]] = []
-        faults: list[SeenFault] = []
-        health: LinkHealth | None = None
+        batch = _Batch()
         for number, item in enumerate(arrived.items, arrived.first):
             match item:
-                case BadItem():
-                    refused.append(RefusedItem(number, "unknown", item.problem, item.raw))
                 case UpdateItem():
-                    lanes[item.session_id].append((number, item))
+                    batch.lanes[item.session_id].append((number, item))
                 case BillItem():
-                    lanes[item.record.session_id].append((number, item))
+                    batch.lanes[item.record.session_id].append((number, item))
                 case StatusItem():
-                    statuses.append((number, item))
-                case FaultItem() if self._fits(item):
-                    faults.append(self._fault(item))
-                case HealthItem() if is_plausible(item.at):
-                    health = _health(item)
-                case FaultItem() | HealthItem():
-                    refused.append(_refused(number, item, Code.RULE_VIOLATED))
-        refused += await self._lanes(list(lanes.items()))
-        refused += await self._statuses(statuses)
-        return Taken(faults, health, sorted(refused, key=lambda one: one.number))
+                    batch.statuses.append((number, item))
+                case _:
+                    self._of_site(number, item, batch)
+        refused = batch.refused + await self._lanes(list(batch.lanes.items()))
+        refused += await self._statuses(batch.statuses)
+        return Taken(batch.faults, batch.health, sorted(refused, key=lambda one: one.number))
 
     # Sessions: one after another within each, several beside each other.
 
@@ -180,9 +181,17 @@ class Intake:
 
     # The site itself.
 
-    def _fits(self, item: FaultItem) -> bool:
-        known = item.connector_id is None or item.connector_id in self.connectors
-        return known and is_plausible(item.at)
+    def _of_site(self, number: int, item: FaultItem | HealthItem | BadItem, batch: _Batch) -> None:
+        if isinstance(item, BadItem):
+            batch.refused.append(RefusedItem(number, "unknown", item.problem, item.raw))
+        elif not is_plausible(item.at):
+            batch.refused.append(_refused(number, item, Code.RULE_VIOLATED, problem="implausible time"))
+        elif isinstance(item, HealthItem):
+            batch.health = _health(item)
+        elif item.connector_id is None or item.connector_id in self.connectors:
+            batch.faults.append(self._fault(item))
+        else:
+            batch.refused.append(_refused(number, item, Code.CONNECTOR_UNKNOWN))
 
     def _fault(self, item: FaultItem) -> SeenFault:
         return SeenFault(

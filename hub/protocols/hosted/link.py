@@ -1,4 +1,4 @@
-"""PartyLink to a hosted operator: as a home the hub's own `accounts` answer, as a host the agents of its sites."""
+"""PartyLink to a hosted operator: as a home our own `accounts` answer, as a host the agents of its sites."""
 
 from collections.abc import Collection
 from dataclasses import dataclass

@@ -107,6 +107,11 @@ class AgentEnd:
         """Whether both ends are proved."""
         return self._streams is not None
 
+    @property
+    def is_under_way(self) -> bool:
+        """Whether a batch waits for its acknowledgement."""
+        return any(stream.in_flight for stream in (self._streams or {}).values())
+
     def receive(self, data: bytes) -> AgentEvent | None:
         """Take one message of the gateway.
 

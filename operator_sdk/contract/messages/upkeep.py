@@ -27,13 +27,13 @@ Title = Annotated[str, Meta(min_length=1, max_length=200)]
 PhotoLink = Annotated[
     str,
     Meta(
-        pattern=r"^https://[A-Za-z0-9][A-Za-z0-9.-]*(:[0-9]{1,5})?(/[!-~]*)?$",
+        pattern=r"^https://[A-Za-z0-9][A-Za-z0-9.-]*(:[0-9]{1,5})?(/[!-~]*)?$(?!\n)",
         max_length=300,
         description="kept as text, never fetched",
     ),
 ]
 Photos = Annotated[list[PhotoLink], Meta(max_length=5)]
-StaffLogin = Annotated[str, Meta(pattern=r"^[a-z0-9._-]{2,40}$")]
+StaffLogin = Annotated[str, Meta(pattern=r"^[a-z0-9._-]{2,40}$(?!\n)")]
 
 
 class FaultReport(Message, frozen=True, kw_only=True):

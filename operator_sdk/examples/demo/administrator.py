@@ -6,12 +6,19 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from operator_sdk.examples.demo.commands import installed
 from operator_sdk.examples.demo.processes import Processes
+from operator_sdk.examples.host.site import SiteStation, SiteTariff
 
 HUB, A, B, C = "MA5HUB000", "MA5AAAAA1", "MA5BBBBB2", "MA5CCCCC3"
+PHONES = "MA5PHONE4"
 NAMES = {HUB: "互桩 Interpile", A: "A 特来桩 Telaizhuang", B: "B 便捷行 Bianjie", C: "C 城配充 Chengpei"}
-STAFF, STAFF_PASSWORD = "demo-admin", "correct horse battery staple"
+PHONES_NAME = "手机端 Phone app"
+ADMIN, WORKER, DISPATCHER = "demo-admin", "demo-worker", "demo-dispatcher"
+STAFF_ROLES = {ADMIN: "admin", WORKER: "maintenance", DISPATCHER: "dispatcher"}
+STAFF_PASSWORDS = {login: f"correct horse battery staple {login}" for login in STAFF_ROLES}
 HOLD_FEN, COMMISSION_PPM, EXPOSURE_FEN = 5_000, 20_000, 1_000_000
 # Commands at a time: each is mostly the start of an interpreter, and the hub wants a core too.
 AT_ONCE = 3
@@ -40,19 +47,23 @@ class Administrator:
         await self.interpile("key", "init", self._secret_file)
 
     async def add_operators(self, a_url: str, b_url: str) -> None:
-        """A hosts, B is a home with a platform, C is a home that lives in the hub."""
+        """A hosts, B is a home with a platform, C lives in the hub and is both; the phones' service reads."""
         money = ("--deposit-fen", EXPOSURE_FEN, "--exposure-limit-fen", EXPOSURE_FEN)
         b_cards = ("--token-prefix", "B2")
         c_cards = ("--token-prefix", "C3")
         await _all(
             self._party(A, "host", "--base-url", a_url),
             self._party(B, "home", "--base-url", b_url, *b_cards, *money),
-            self._party(C, "home", "--protocol", "hosted", *c_cards, *money),
-            self.interpile("staff", "add", STAFF, "--role", "admin", given=f"{STAFF_PASSWORD}\n"),
+            self._party(C, "home", "--role", "host", "--protocol", "hosted", *c_cards, *money),
+            self.interpile("party", "add", PHONES, "--name", PHONES_NAME, "--role", "app"),
+            *(
+                self.interpile("staff", "add", login, "--role", role, given=f"{STAFF_PASSWORDS[login]}\n")
+                for login, role in STAFF_ROLES.items()
+            ),
         )
         await _all(
             *(self.interpile("key", "add", party, "--file", file) for party, file in self._key_files.items()),
-            *(self._agreement(home) for home in (B, C)),
+            *(self._agreement(home, host) for home, host in ((B, A), (C, A), (B, C))),
         )
 
     async def add_customer(self, ref: str, name: str, phone: str, *, card: str, balance_fen: int) -> str:
@@ -62,6 +73,17 @@ class Administrator:
         await self.interpile("customer", "token", "add", customer_id, "card", card)
         await self.interpile("customer", "top-up", customer_id, balance_fen, "--ref", f"bank-{ref}")
         return customer_id
+
+    async def add_hosted_site(self, site_id: str, key: str, station: SiteStation, tariff: SiteTariff) -> None:
+        """C publishes a tariff and a station, and the site there may connect."""
+        for kind, name, message in (
+            ("tariff", tariff.tariff_id, tariff), ("station", station.station_id, station)
+        ):  # fmt: skip
+            file = self._secret_file.with_name(f"{C}-{kind}.json")
+            file.write_bytes(msgspec.json.encode(message))
+            version = (tariff.version,) if kind == "tariff" else ()
+            await self.interpile(kind, "put", C, name, *version, file)
+        await self.interpile("site", "add", site_id, C, station.station_id, "--public-key", key)
 
     async def import_stations(self, file: Path) -> dict[str, Any]:
         """Load the stations of a file for A."""
@@ -87,9 +109,9 @@ class Administrator:
     def _party(self, party_id: str, role: str, *more: str | int) -> Coroutine[Any, Any, Any]:
         return self.interpile("party", "add", party_id, "--name", NAMES[party_id], "--role", role, *more)
 
-    def _agreement(self, home: str) -> Coroutine[Any, Any, Any]:
+    def _agreement(self, home: str, host: str) -> Coroutine[Any, Any, Any]:
         terms = ("--commission-ppm", COMMISSION_PPM, "--hold-fen", HOLD_FEN)
-        return self.interpile("agreement", "add", home, A, *terms)
+        return self.interpile("agreement", "add", home, host, *terms)
 
 
 async def _all(*work: Coroutine[Any, Any, Any]) -> None:

@@ -1,29 +1,27 @@
-"""What A has: a tariff whose edge lies just ahead, and a small generated city, or stations from the hub."""
+"""What A and C have: a tariff whose edge lies just ahead, a site with three piles, another with one."""
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
 from operator_sdk.contract.messages.directory import Connector, Pile, Station, TariffPeriod
+from operator_sdk.examples.demo.administrator import A, C
+from operator_sdk.examples.demo.sites import PilePlan, SitePlan
 from operator_sdk.examples.demo.trouble import Trouble
-from operator_sdk.examples.host.pile import Vehicle
 from operator_sdk.examples.host.site import Site, SiteStation, SiteTariff
 
 ZONE = timezone(timedelta(hours=8))
 TARIFF = "default"
-LEAD_WALL_S = 30
+LEAD_WALL_S = 40
 """The business clock starts this long before the edge: what it takes to set the network up."""
 NEAREST_WALL_S = 10
 EDGE_MINUTE = 600
 LATEST_EDGE_MINUTE = 710
-VEHICLE = Vehicle(capacity_wh=60_000, dc_power_w=60_000, soc_start_percent=35)
+
+DC_W, AC_W, AC_CARD_W = 60_000, 21_000, 7_000
+C_PLUG = "CQ1F001"
+C_SITE = SitePlan("cq1", C, (PilePlan(C_PLUG, "dc", DC_W),))
 
 _VALLEY, _FLAT, _PEAK, _SERVICE = 250_000, 650_000, 1_050_000, 400_000
-_STATIONS = (
-    ("NS1", "南山科技园站 Nanshan Tech Park", "深圳市南山区科苑路", 22_540_500, 113_951_200, 6, 2),
-    ("FT1", "福田中心站 Futian Centre", "深圳市福田区福华路", 22_536_800, 114_060_300, 4, 4),
-    ("LH1", "罗湖口岸站 Luohu Port", "深圳市罗湖区人民南路", 22_532_900, 114_119_700, 2, 2),
-    ("BA1", "宝安机场站 Bao'an Airport", "深圳市宝安区领航路", 22_632_400, 113_814_600, 4, 0),
-    ("LG1", "龙岗大运站 Longgang Universiade", "深圳市龙岗区龙翔大道", 22_689_100, 114_221_500, 2, 4),
-)
 
 
 def business_epoch(wall: datetime, speed: int) -> datetime:
@@ -65,52 +63,75 @@ def tariff(edge: datetime) -> SiteTariff:
     )
 
 
-def generated(edge: datetime) -> Site:
-    """A few stations around Shenzhen."""
-    stations = [
-        SiteStation(
-            station_id=station_id,
-            name=name,
-            address=address,
-            latitude_e6=latitude,
-            longitude_e6=longitude,
-            tariff_id=TARIFF,
-            piles=[
-                *(_pile(f"{station_id}F{n:03d}", "dc", 60_000) for n in range(1, fast + 1)),
-                *(_pile(f"{station_id}S{n:03d}", "ac", 7_000) for n in range(1, slow + 1)),
-            ],
-        )
-        for station_id, name, address, latitude, longitude, fast, slow in _STATIONS
-    ]
-    return Site(tariffs=[tariff(edge)], stations=stations, vehicle=VEHICLE)
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A's site, what A publishes of it, and its three plugs: a fast one and two slow ones."""
+
+    plan: SitePlan
+    site: Site
+    dc: str
+    ac: str
+    ac_card: str
 
 
-def imported(edge: datetime, stations: list[Station]) -> Site:
-    """Stations that the hub's staff have imported, taken over as they are."""
-    taken = [
-        SiteStation(
-            station_id=one.station_id,
-            name=one.name,
-            address=one.address,
-            latitude_e6=one.latitude_e6,
-            longitude_e6=one.longitude_e6,
-            tariff_id=one.tariff_id,
-            piles=one.piles,
-        )
-        for one in stations
-    ]
-    return Site(tariffs=[tariff(edge)], stations=taken, vehicle=VEHICLE)
+def own_place(edge: datetime) -> Place:
+    """A station with three piles."""
+    plugs = ("NS1F001", "dc", DC_W), ("NS1S001", "ac", AC_W), ("NS1S002", "ac", AC_CARD_W)
+    station = SiteStation(
+        station_id="NS1",
+        name="南山科技园站 Nanshan Tech Park",
+        address="深圳市南山区科苑路",
+        latitude_e6=22_540_500,
+        longitude_e6=113_951_200,
+        tariff_id=TARIFF,
+        piles=[_pile(*plug) for plug in plugs],
+    )
+    return _place(edge, station, *(name for name, _, _ in plugs))
 
 
-def fast_connectors(site: Site) -> list[str]:
-    """The connectors of the site's fast piles."""
-    return [
-        connector.connector_id
-        for station in site.stations
-        for pile in station.piles
-        if pile.kind == "dc"
-        for connector in pile.connectors
-    ]
+def imported_place(edge: datetime, stations: list[Station]) -> Place:
+    """A station that staff have imported, taken over as it is; three of its plugs have piles behind them.
+
+    Raises:
+        Trouble: none of them has a fast pile and two slow ones.
+    """
+    for one in sorted(stations, key=lambda station: (len(station.piles), station.station_id)):
+        fast, slow = (_connectors(one, kind) for kind in ("dc", "ac"))
+        if fast and len(slow) >= 2 and not one.removed:
+            station = SiteStation(
+                station_id=one.station_id,
+                name=one.name,
+                address=one.address,
+                latitude_e6=one.latitude_e6,
+                longitude_e6=one.longitude_e6,
+                tariff_id=one.tariff_id,
+                piles=one.piles,
+            )
+            return _place(edge, station, fast[0], slow[0], slow[1])
+    raise Trouble("STATIONS names a file in which no station has a fast pile and two slow ones")
+
+
+def _place(edge: datetime, station: SiteStation, dc: str, ac: str, ac_card: str) -> Place:
+    piles = PilePlan(dc, "dc", DC_W), PilePlan(ac, "ac", AC_W), PilePlan(ac_card, "ac", AC_CARD_W)
+    site = Site(tariffs=[tariff(edge)], stations=[station])
+    return Place(SitePlan("ns1", A, piles), site, dc, ac, ac_card)
+
+
+def _connectors(station: Station, kind: str) -> list[str]:
+    return [one.connector_id for pile in station.piles if pile.kind == kind for one in pile.connectors]
+
+
+def station_of_c() -> SiteStation:
+    """C's station with its one fast pile."""
+    return SiteStation(
+        station_id="CQ1",
+        name="城配充前海站 Qianhai Depot",
+        address="深圳市前海深港合作区",
+        latitude_e6=22_526_300,
+        longitude_e6=113_902_700,
+        tariff_id=TARIFF,
+        piles=[_pile(C_PLUG, "dc", DC_W)],
+    )
 
 
 def _pile(name: str, kind: str, power_w: int) -> Pile:

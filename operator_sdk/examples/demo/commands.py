@@ -11,11 +11,14 @@ HUB_PROCESSES: dict[str, tuple[str, ...]] = {
         "celery", "--app", "hub.worker", "worker", "--pool", "prefork", "--concurrency", "2",
         "--loglevel", "WARNING",
     ),
+    "bff": ("interpile", "bff", "--host", "{host}", "--port", "{port}"),
 }  # fmt: skip
 """By the name of the service; `migrate` ends by itself, and before the others begin."""
 
 EMBEDDED = ("hub",)
 PRODUCTION = ("hub", "jobs", "worker")
+PHONES = ("bff",)
+"""In the hub's process where it is embedded."""
 
 
 def command_of(name: str, *, host: str, port: int) -> list[str]:

@@ -13,16 +13,19 @@ from urllib.parse import urlsplit
 import httpx
 import msgspec
 
+from operator_sdk.client import AsyncHubClient, OperatorCredentials
 from operator_sdk.clock import Clock
+from operator_sdk.contract.ids import connector_ref
 from operator_sdk.contract.messages.admin import Readiness
 from operator_sdk.contract.signing import SigningKey
 from operator_sdk.examples.demo import city
-from operator_sdk.examples.demo.administrator import HUB, NAMES, A, B
+from operator_sdk.examples.demo.administrator import HUB, NAMES, PHONES, A, B
 from operator_sdk.examples.demo.commands import EMBEDDED, PRODUCTION, command_of, installed
 from operator_sdk.examples.demo.databases import Addresses
 from operator_sdk.examples.demo.options import Options
 from operator_sdk.examples.demo.patience import until
 from operator_sdk.examples.demo.processes import Processes
+from operator_sdk.examples.demo.sites import Gateway, SitePlan
 from operator_sdk.examples.demo.trouble import Trouble
 from operator_sdk.examples.home.store import Driver
 from operator_sdk.examples.host.site import Site
@@ -31,11 +34,10 @@ from operator_sdk.keys import new_key, save_key
 BROKER_URL = "amqp://guest:guest@127.0.0.1:5672//"
 REDIS_URL = "redis://127.0.0.1:6379/0"
 QUEUE = "interpile_demo"
-UPDATE_INTERVAL_S = 20
 STATUS_LIFE_S = 86_400
-"""Generous: a few seconds' cut are hours at these speeds, and the piles are not what is cut off."""
+"""Generous: a few seconds' cut are hours at these speeds, and phones should still see the plug."""
 READY_S = 30
-OUR_VARIABLES = ("INTERPILE_", "DATABASE_", "REDIS_URL", "BROKER_URL", "SPEED")
+OUR_VARIABLES = ("INTERPILE_", "BFF_", "DATABASE_", "REDIS_URL", "BROKER_URL", "SPEED")
 NOT_FOR_CHILDREN = (*OUR_VARIABLES, "OPERATOR_", "ONCE", "REPORT", "STATIONS")
 
 DRIVERS = [
@@ -44,6 +46,7 @@ DRIVERS = [
     Driver(driver_id="B-0003", name="韩梅 Han Mei", card="B2000003", balance_fen=15_000),
     Driver(driver_id="B-0004", name="王芳 Wang Fang", card="B2000004", balance_fen=9_000, blocked=True),
     Driver(driver_id="B-0005", name="赵强 Zhao Qiang", card="B2000005", balance_fen=8_000),
+    Driver(driver_id="B-0006", name="孙丽 Sun Li", card="B2000006", balance_fen=10_000),
 ]
 
 
@@ -54,8 +57,8 @@ class Ports:
     hub: int
     a: int
     b: int
-    to_hub: int
-    to_a: int
+    bff: int
+    to_site: int
     control: int
 
 
@@ -87,9 +90,32 @@ class Network:
         return _url(self.ports.a)
 
     @property
-    def a_url_for_hub(self) -> str:
-        """A as the hub reaches it: through the proxy."""
-        return _url(self.ports.to_a)
+    def phones_url(self) -> str:
+        """The phones' service, with the driver's page: a process of its own in production."""
+        return _url(self.ports.bff) if self.options.production else self.hub_url
+
+    @property
+    def graphql_url(self) -> str:
+        """Where phones ask."""
+        return f"{self.phones_url}/graphql"
+
+    @property
+    def gateway_of_a(self) -> Gateway:
+        """Where A's site reports: to A's platform, through the proxy."""
+        url = f"ws://127.0.0.1:{self.ports.to_site}/edge"
+        return Gateway(url, A, self.keys[A].public_b64url())
+
+    async def gateway_of_hub(self) -> Gateway:
+        """Where C's site reports: to the hub."""
+        async with httpx.AsyncClient(trust_env=False) as http:
+            keys = (await http.get(f"{self.hub_url}/.well-known/jwks.json")).json()["keys"]
+        return Gateway(f"ws://127.0.0.1:{self.ports.hub}/v1/edge", HUB, keys[0]["x"])
+
+    async def label(self, party_id: str, connector_id: str) -> str:
+        """What the label on a plug of this operator says, as the hub signed it."""
+        who = OperatorCredentials(party_id, self.keys[party_id])
+        async with AsyncHubClient(self.hub_url, who, clock=self.clock) as hub:
+            return (await hub.get_connector_code(connector_ref(party_id, connector_id))).url
 
     @property
     def b_url(self) -> str:
@@ -114,7 +140,7 @@ class Network:
     @property
     def key_files(self) -> dict[str, Path]:
         """The operators' keys."""
-        return {party: self.options.folder / f"{party}.key.json" for party in (A, B)}
+        return {party: self.options.folder / f"{party}.key.json" for party in (A, B, PHONES)}
 
     async def migrate(self) -> None:
         """Bring the database to the newest revision."""
@@ -127,15 +153,18 @@ class Network:
             await self.processes.start(name, installed(command))
         await self._until_answers(f"{self.hub_url}/readyz")
 
+    async def start_phones(self) -> None:
+        """The phones' service, where it is not in the hub's process."""
+        if self.options.production:
+            command = command_of("bff", host="127.0.0.1", port=self.ports.bff)
+            await self.processes.start("bff", installed(command))
+        await self._until_answers(f"{self.phones_url}/app/")
+
     async def start_proxy(self) -> None:
-        """The proxy between A and the hub, both ways."""
+        """The proxy between A's site and A's platform."""
         here = "127.0.0.1"
-        arguments = ["--control", f"{here}:{self.ports.control}"]
-        for name, listen, target in (
-            ("to_hub", self.ports.to_hub, self.ports.hub),
-            ("to_a", self.ports.to_a, self.ports.a),
-        ):
-            arguments += ["--channel", f"{name}={here}:{listen}={here}:{target}"]
+        channel = f"to_site={here}:{self.ports.to_site}={here}:{self.ports.a}"
+        arguments = ("--control", f"{here}:{self.ports.control}", "--channel", channel)
         await self._start_module("proxy", "operator_sdk.examples.demo.proxy", *arguments)
 
     async def start_b(self) -> None:
@@ -145,14 +174,15 @@ class Network:
         await self._start_operator("home", B, hub=self.hub_url, port=self.ports.b, data=file)
         await self._until_answers(f"{self.b_url}/app/drivers")
 
-    async def start_a(self, site: Site) -> None:
-        """The host, and until it has told the hub what it has."""
-        file = self.options.folder / "site.json"
+    async def start_a(self, site: Site, plan: SitePlan, site_key: str) -> None:
+        """The host's platform, and until it has told the hub what it has."""
+        file, sites = self.options.folder / "site.json", self.options.folder / "sites.json"
         file.write_bytes(msgspec.json.encode(site))
-        proxied = ("--hub-issuer", self.hub_url, "--public-url", self.a_url_for_hub)
-        await self._start_operator(
-            "host", A, *proxied, hub=_url(self.ports.to_hub), port=self.ports.a, data=file
-        )
+        plugs = [pile.connector_id for pile in plan.piles]
+        known = [{"site_id": plan.site_id, "public_key": site_key, "connectors": plugs}]
+        sites.write_bytes(msgspec.json.encode(known))
+        more = ("--sites", str(sites))
+        await self._start_operator("host", A, *more, hub=self.hub_url, port=self.ports.a, data=file)
         await self._until_answers(f"{self.a_url}/local/connectors", b'"published":true')
 
     async def readiness(self) -> Readiness:
@@ -169,8 +199,8 @@ class Network:
             *("--party-id", party_id, "--key", str(self.key_files[party_id])),
             *("--hub", hub, "--listen", f"127.0.0.1:{port}"),
             *("--database", str(self.options.folder / f"{kind}.db"), "--data", str(data)),
-            *("--update-interval", str(UPDATE_INTERVAL_S)),
-            *(more or ("--hub-issuer", hub, "--public-url", _url(port))),
+            *("--hub-issuer", hub, "--public-url", _url(port)),
+            *more,
         )
 
     async def _start_module(self, name: str, module: str, *arguments: str) -> None:
@@ -196,7 +226,7 @@ async def network(options: Options, addresses: Addresses, wall: datetime) -> Asy
     ports = Ports(*_free_ports(6))
     processes = Processes(options.folder / "logs", _environment(options, addresses, ports, wall, begun))
     clock = Clock(epoch=wall, business_epoch=begun, speed=options.speed, environment=options.environment)
-    made = Network(options, addresses, ports, processes, {party: new_key() for party in (A, B)}, clock)
+    made = Network(options, addresses, ports, processes, {party: new_key() for party in (A, B, PHONES)}, clock)
     for party, file in made.key_files.items():
         save_key(made.keys[party], file)
     try:
@@ -237,6 +267,9 @@ def _environment(
         "INTERPILE_SECRET_FILE": str(options.folder / "secrets.json"),
         "INTERPILE_CODE_FILE": str(options.folder / "codes.jsonl"),
         "INTERPILE_STATUS_LIFE_S": str(STATUS_LIFE_S),
+        "BFF_HUB_URL": _url(ports.hub),
+        "BFF_PARTY_ID": PHONES,
+        "BFF_KEY_FILE": str(options.folder / f"{PHONES}.key.json"),
     }
     if addresses.migration_url is not None:
         ours["DATABASE_MIGRATION_URL"] = addresses.migration_url

@@ -1,31 +1,23 @@
-"""Drivers and the apps, readers and pages they use; all of it over HTTP."""
+"""Everybody who acts: the operators' offices, B's app, A's platform, the drivers' phones, the hub's staff."""
 
 import contextlib
-import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import httpx
 
-from operator_sdk.chance import fresh_id
 from operator_sdk.client import AsyncHubClient, BearerToken, OperatorCredentials
-from operator_sdk.contract.ids import connector_ref
-from operator_sdk.contract.messages.access import CodeRequest, DriverTokenRequest
-from operator_sdk.contract.messages.roaming import (
-    ScanRequest,
-    Session,
-    StartChargingRequest,
-    StopRequest,
-)
-from operator_sdk.examples.demo.administrator import A, B, C
+from operator_sdk.contract.ids import split_connector
+from operator_sdk.contract.messages.access import StaffSignIn
+from operator_sdk.contract.messages.directory import Station
+from operator_sdk.examples.demo.administrator import DISPATCHER, STAFF_PASSWORDS, WORKER, A, B, C
 from operator_sdk.examples.demo.network import Network
-from operator_sdk.examples.demo.patience import until
+from operator_sdk.examples.demo.phone import Phone
 from operator_sdk.examples.demo.trouble import Trouble
 
-CODE_S = 10
+RICH, POOR = "13800000001", "13800000002"
 
 
 class OwnApp:
@@ -56,67 +48,32 @@ class OwnApp:
         return answer.json()
 
 
-class HostedDriver:
-    """A driver of C: signs in at the hub with phone and code, scans, starts and stops there."""
-
-    def __init__(self, client: AsyncHubClient) -> None:
-        self.client = client
-
-    @classmethod
-    async def sign_in(cls, hub: AsyncHubClient, phone: str, codes: Path) -> "HostedDriver":
-        """With the code that arrives for this phone.
-
-        Raises:
-            Trouble: none arrives.
-        """
-        seen = len(_codes(codes, phone))
-        await hub.call("send_code", CodeRequest(home_party_id=C, phone=phone))
-
-        async def arrived() -> str | None:
-            return next(iter(_codes(codes, phone)[seen:]), None)
-
-        code = await until(arrived, within_s=CODE_S, missing="no one-time code arrived")
-        request = DriverTokenRequest(grant="code", home_party_id=C, phone=phone, code=code)
-        tokens = await hub.issue_driver_token(request)
-        return cls(hub.acting_as(BearerToken(tokens.access_token)))
-
-    async def start(self, connector_id: str) -> Session:
-        """Scan the code at a connector, and start."""
-        scan = await self.client.scan(ScanRequest(code=connector_ref(A, connector_id)))
-        request = StartChargingRequest(request_ref=fresh_id("phone"), scan_id=scan.scan_id)
-        return await self.client.start_charging(request)
-
-    async def stop(self, session_id: str) -> None:
-        """By hand."""
-        await self.client.stop_charging(session_id, StopRequest(stop_ref=f"stop-{session_id}"))
-
-    async def held_fen(self) -> int:
-        """Asked of C, that is, of the hub's accounts."""
-        return (await self.client.get_driver_account()).held_fen or 0
-
-
-def _codes(file: Path, phone: str) -> list[str]:
-    with contextlib.suppress(FileNotFoundError):
-        said = [json.loads(line) for line in file.read_text("utf-8").splitlines()]
-        return [one["code"] for one in said if one["phone"].endswith(phone)]
-    return []
-
-
 @dataclass(frozen=True, slots=True)
 class People:
-    """Everybody who acts: the operators' offices, B's app, A's piles, the public door of the hub."""
+    """Clients and phones, each signed in as somebody."""
 
     a_office: AsyncHubClient
     b_office: AsyncHubClient
-    public: AsyncHubClient
+    worker: AsyncHubClient
+    dispatcher: AsyncHubClient
     b_app: OwnApp
-    a_piles: OwnApp
-    connectors: Sequence[str]
+    a_platform: OwnApp
+    phones: dict[str, Phone]
+
+    async def where(self, connector: str) -> Station:
+        """The station of a connector.
+
+        Raises:
+            Trouble: the directory does not know it.
+        """
+        party_id, _ = split_connector(connector)
+        info = await self.a_office.get_connector(connector)
+        return await self.a_office.get_station(party_id, info.station_id)
 
 
 @asynccontextmanager
-async def people(network: Network, connectors: Sequence[str]) -> AsyncIterator[People]:
-    """Everybody, for as long as the network stands."""
+async def people(network: Network) -> AsyncIterator[People]:
+    """Everybody, for as long as the network stands; the drivers of B and C are signed in on their phones."""
     async with contextlib.AsyncExitStack() as stack:
         http = await stack.enter_async_context(httpx.AsyncClient(timeout=15, trust_env=False))
 
@@ -124,11 +81,28 @@ async def people(network: Network, connectors: Sequence[str]) -> AsyncIterator[P
             who = None if party_id is None else OperatorCredentials(party_id, network.keys[party_id])
             return await stack.enter_async_context(AsyncHubClient(network.hub_url, who, clock=network.clock))
 
+        async def staff(login: str) -> AsyncHubClient:
+            signed_in = await public.staff_sign_in(StaffSignIn(login=login, password=STAFF_PASSWORDS[login]))
+            return public.acting_as(BearerToken(signed_in.token))
+
+        public = await client(None)
+        b_app = OwnApp(http, network.b_url, "B's app")
         yield People(
             a_office=await client(A),
             b_office=await client(B),
-            public=await client(None),
-            b_app=OwnApp(http, network.b_url, "B's app"),
-            a_piles=OwnApp(http, network.a_url, "A's piles"),
-            connectors=connectors,
+            worker=await staff(WORKER),
+            dispatcher=await staff(DISPATCHER),
+            b_app=b_app,
+            a_platform=OwnApp(http, network.a_url, "A's platform"),
+            phones=await _phones(network, http, b_app),
         )
+
+
+async def _phones(network: Network, http: httpx.AsyncClient, b_app: OwnApp) -> dict[str, Phone]:
+    """By phone number, the drivers of C; by their ids, those of B, with what B has signed for them."""
+    fresh = Phone(http, network.graphql_url)
+    phones = {number: await fresh.by_code(C, number, network.code_file) for number in (RICH, POOR)}
+    for driver in ("B-0001", "B-0002", "B-0003", "B-0006"):
+        signed = await b_app.post("/app/assertions", driver=driver)
+        phones[driver] = await fresh.by_assertion(signed["assertion"])
+    return phones

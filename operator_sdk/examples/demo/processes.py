@@ -30,7 +30,7 @@ class Processes:
 
     async def start(self, name: str, command: Sequence[str]) -> None:
         """Start a process that is to stay."""
-        with self._log(name).open("ab") as log:
+        with self.log(name).open("ab") as log:
             self._running[name] = await asyncio.create_subprocess_exec(
                 *command, env=self.environment, stdin=DEVNULL, stdout=log, stderr=log, start_new_session=True
             )
@@ -72,8 +72,8 @@ class Processes:
 
     def complain(self, name: str) -> None:
         """Say that a process has ended, with the last of its log."""
-        lines = self._log(name).read_text("utf-8", "replace").splitlines()[-LOG_LINES_SHOWN:]
-        raise Trouble("\n  ".join([f"the process {name} ended by itself; its log {self._log(name)}:", *lines]))
+        lines = self.log(name).read_text("utf-8", "replace").splitlines()[-LOG_LINES_SHOWN:]
+        raise Trouble("\n  ".join([f"the process {name} ended by itself; its log {self.log(name)}:", *lines]))
 
     async def stop(self) -> None:
         """End all of them: asked first, made to when that does not help."""
@@ -89,7 +89,8 @@ class Processes:
         await asyncio.gather(*waiting)
         self._running.clear()
 
-    def _log(self, name: str) -> Path:
+    def log(self, name: str) -> Path:
+        """What a process has printed."""
         return self._logs / f"{name}.log"
 
 

@@ -6,58 +6,71 @@ from time import monotonic
 from operator_sdk.contract.ids import connector_ref
 from operator_sdk.examples.demo.administrator import A
 from operator_sdk.examples.demo.patience import until
-from operator_sdk.examples.demo.people import HostedDriver, People
+from operator_sdk.examples.demo.people import POOR, People
 from operator_sdk.examples.demo.report import Refusal
+from operator_sdk.examples.demo.sites import Site
 
-RELEASED_S = 10
-FAULT_KNOWN_S = 10
+RELEASED_S, FAULT_KNOWN_S, DECIDED_S = 10, 15, 15
+FAULT = "over_current"
 
 
-async def play(people: People, poor: HostedDriver) -> list[Refusal]:
-    """All four, one after the other."""
+async def play(people: People, site: Site, connector_id: str) -> list[Refusal]:
+    """All four, one after the other, at a plug of A's where nothing else happens."""
     return [
-        await _token_unknown(people),
-        await _token_blocked(people),
-        await _insufficient_funds(people, poor),
-        await _connector_faulted(people),
+        await _token_unknown(people, site, connector_id),
+        await _token_blocked(people, site, connector_id),
+        await _insufficient_funds(people, connector_id),
+        await _connector_faulted(people, site, connector_id),
     ]
 
 
-async def _token_unknown(people: People) -> Refusal:
+async def _token_unknown(people: People, site: Site, connector_id: str) -> Refusal:
     """A card with B's prefix that B has never issued: it belongs to nobody, so nobody holds anything."""
-    reason = await _tap(people, "B2999999")
-    return Refusal(reason, 0)
+    return Refusal(await _tap(people, site, connector_id, "B2999999"), 0)
 
 
-async def _token_blocked(people: People) -> Refusal:
+async def _token_blocked(people: People, site: Site, connector_id: str) -> Refusal:
     """A card that B has blocked."""
-    reason = await _tap(people, "B2000004")
+    reason = await _tap(people, site, connector_id, "B2000004")
     return Refusal(reason, await _held_at_b(people, "B-0004"))
 
 
-async def _insufficient_funds(people: People, poor: HostedDriver) -> Refusal:
+async def _insufficient_funds(people: People, connector_id: str) -> Refusal:
     """A driver of C with three yuan in the wallet."""
-    session = await poor.start(people.connectors[5])
-    return Refusal(session.refusal or session.state, await poor.held_fen())
+    poor = people.phones[POOR]
+    answer = await poor.start(connector_ref(A, connector_id))
+    reason = answer.get("refusal") or answer.get("code") or answer["stateText"]
+    return Refusal(str(reason), await poor.held_fen())
 
 
-async def _connector_faulted(people: People) -> Refusal:
-    """A pile that A has reported faulty; B's app holds first, asks, and gives back."""
-    connector = people.connectors[6]
-    fault = f"/local/connectors/{connector}/fault"
-    await people.a_piles.post(fault, faulted=True)
-    await _until_known(people, connector, "faulted")
-    answer = await people.b_app.post(
-        "/app/charges", driver="B-0005", connector=connector_ref(A, connector), limit_fen=3_000
-    )
+async def _connector_faulted(people: People, site: Site, connector_id: str) -> Refusal:
+    """A pile with a fault; B's app holds first, asks, and gives back."""
+    await site.pile(connector_id, f"fault {FAULT}")
+    await until_state(people, connector_id, "faulted")
+    connector = connector_ref(A, connector_id)
+    answer = await people.b_app.post("/app/charges", driver="B-0005", connector=connector, limit_fen=3_000)
     refusal = Refusal(str(answer.get("refusal") or answer["state"]), await _held_at_b(people, "B-0005"))
-    await people.a_piles.post(fault, faulted=False)
+    await site.pile(connector_id, "clear")
+    await until_state(people, connector_id, "available", "occupied")
     return refusal
 
 
-async def _tap(people: People, card: str) -> str:
-    answer = await people.a_piles.post(f"/local/connectors/{people.connectors[4]}/tap", card=card)
-    return str(answer["refusal"] or answer["outcome"])
+async def _tap(people: People, site: Site, connector_id: str, card: str) -> str:
+    """Show a card at a pile; why the platform of A would not let it charge."""
+    before = len(await _taps(people))
+    await site.pile(connector_id, f"tap {card}")
+
+    async def decided() -> str | None:
+        taps = await _taps(people)
+        return str(taps[0]["refusal"] or taps[0]["state"]) if len(taps) > before else None
+
+    return await until(decided, within_s=DECIDED_S, missing=f"the card {card} was not decided on")
+
+
+async def _taps(people: People) -> list[dict[str, str | None]]:
+    """What cards at A's piles were answered, newest first."""
+    said = await people.a_platform.get("/local/authorizations")
+    return list(said["authorizations"])
 
 
 async def _held_at_b(people: People, driver: str) -> int:
@@ -70,9 +83,16 @@ async def _held_at_b(people: People, driver: str) -> int:
         await asyncio.sleep(0.2)
 
 
-async def _until_known(people: People, connector: str, state: str) -> None:
-    async def known() -> bool | None:
-        now = (await people.a_office.get_connector(connector_ref(A, connector))).state
-        return True if now == state else None
+async def until_state(people: People, connector_id: str, *states: str) -> None:
+    """Until the hub knows that a connector of A is in one of these states.
 
-    await until(known, within_s=FAULT_KNOWN_S, missing=f"the hub did not learn that {connector} is {state}")
+    Raises:
+        Trouble: it takes too long.
+    """
+
+    async def known() -> bool | None:
+        now = (await people.a_office.get_connector(connector_ref(A, connector_id))).state
+        return True if now in states else None
+
+    missing = f"the hub did not learn that {connector_id} is {' or '.join(states)}"
+    await until(known, within_s=FAULT_KNOWN_S, missing=missing)

@@ -72,6 +72,20 @@ class Outage(msgspec.Struct, frozen=True):
     charge_records: int
 
 
+class Repair(msgspec.Struct, frozen=True):
+    """A work order that a driver's report made, and the states it went through."""
+
+    id: str
+    states: list[str]
+
+
+class Frames(msgspec.Struct, frozen=True):
+    """Counted at the agents, on all pile buses and all meter lines."""
+
+    can: int
+    meter: int
+
+
 class Owed(msgspec.Struct, frozen=True):
     """One obligation."""
 
@@ -96,6 +110,8 @@ class Report(msgspec.Struct, frozen=True):
     obligations: list[Owed]
     positions: dict[str, int]
     ledger: LedgerState
+    work_orders: list[Repair]
+    frames: Frames
     database: str
 
 
@@ -127,7 +143,13 @@ def _line(line: BillLine) -> Line:
 
 def problems(report: Report) -> list[str]:
     """What does not hold, in words; nothing, when all is well."""
-    return [*_of_sessions(report), *_of_refusals(report), *_of_outage(report), *_of_money(report)]
+    return [
+        *_of_sessions(report),
+        *_of_refusals(report),
+        *_of_outage(report),
+        *_of_money(report),
+        *_of_upkeep(report),
+    ]
 
 
 def _of_sessions(report: Report) -> Iterator[str]:
@@ -183,6 +205,16 @@ def _of_outage(report: Report) -> Iterator[str]:
         yield "the outage was too short to be one"
     if outage.session_id not in {one.session_id for one in report.sessions}:
         yield "the outage's session is not among the sessions"
+
+
+def _of_upkeep(report: Report) -> Iterator[str]:
+    if not report.work_orders:
+        yield "no driver's fault report became a work order"
+    for one in report.work_orders:
+        if (one.states[0], one.states[-1]) != ("open", "confirmed"):
+            yield f"the work order {one.id} went {', '.join(one.states)}"
+    if not (report.frames.can and report.frames.meter):
+        yield f"frames were counted as {report.frames.can} and {report.frames.meter}"
 
 
 def _of_money(report: Report) -> Iterator[str]:

@@ -1,1 +1,1 @@
-"""An example host operator: simulated piles, a durable spool to the hub, a small control page."""
+"""An example host operator: its sites' agents behind a gateway, what they say to the hub, a page for staff."""

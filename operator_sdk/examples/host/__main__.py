@@ -3,6 +3,7 @@
 import sys
 
 from operator_sdk.clock import Clock
+from operator_sdk.contract.edge_link import FRAME_BYTES_MOST
 from operator_sdk.examples import settings
 from operator_sdk.examples.host.app import create_app
 
@@ -17,6 +18,7 @@ def main(argv: list[str] | None = None) -> int:
         host=given.address,
         port=given.port,
         log_level="warning",
+        ws_max_size=FRAME_BYTES_MOST,
         timeout_graceful_shutdown=3,
     )
     return 0

@@ -2,8 +2,11 @@
 
 import asyncio
 import logging
+from collections.abc import Iterable
 
 from operator_sdk.client import AsyncHubClient
+from operator_sdk.clock import Clock
+from operator_sdk.contract.codes import ConnectorState
 from operator_sdk.contract.messages.directory import (
     ConnectorStatus,
     StationPut,
@@ -11,7 +14,9 @@ from operator_sdk.contract.messages.directory import (
     TariffPut,
 )
 from operator_sdk.errors import InterpileError
-from operator_sdk.examples.host.platform import Platform
+from operator_sdk.examples.host.fleet import Fleet
+from operator_sdk.examples.host.site import SiteStation
+from operator_sdk.examples.host.store import Store
 
 log = logging.getLogger("interpile.host")
 
@@ -23,18 +28,27 @@ _STATUSES_MAX = 500
 class Publisher:
     """Tariffs and stations once, statuses again and again and at every change."""
 
-    def __init__(self, platform: Platform, hub: AsyncHubClient) -> None:
-        self._platform = platform
-        self._hub = hub
-        self.is_published = False
+    def __init__(
+        self,
+        *,
+        stations: list[SiteStation],
+        connectors: Iterable[str],
+        store: Store,
+        fleet: Fleet,
+        hub: AsyncHubClient,
+        clock: Clock,
+    ) -> None:
+        self._stations, self._connectors = stations, list(connectors)
+        self._store, self._fleet, self._hub, self._clock = store, fleet, hub, clock
+        self.is_published, self._is_due = False, True
 
     async def run(self) -> None:
         """Publish, and keep the statuses fresh."""
         while True:
             try:
-                if not self.is_published:
+                while not self.is_published:
                     await self.publish()
-                self._platform.changed.clear()
+                self._fleet.changed.clear()
                 await self.push_statuses()
             except InterpileError as problem:
                 log.warning("not published yet: %s", problem)
@@ -42,20 +56,26 @@ class Publisher:
                 continue
             await self._until_changed()
 
+    def again(self) -> None:
+        """There is something new to publish."""
+        self._is_due, self.is_published = True, False
+        self._fleet.changed.set()
+
     async def publish(self) -> None:
         """Every tariff version and every station.
 
         Raises:
             InterpileError: the hub did not take one of them.
         """
-        for tariff in self._platform.site.tariffs:
+        self._is_due = False
+        for tariff in self._store.tariffs():
             put = TariffPut(
                 valid_from=tariff.valid_from,
                 periods=tariff.periods,
                 utc_offset_minutes=tariff.utc_offset_minutes,
             )
             await self._hub.put_tariff(tariff.tariff_id, tariff.version, put)
-        for station in self._platform.site.stations:
+        for station in self._stations:
             whole = StationPut(
                 name=station.name,
                 address=station.address,
@@ -65,25 +85,32 @@ class Publisher:
                 piles=station.piles,
             )
             await self._hub.put_station(station.station_id, whole)
-        self.is_published = True
+        self.is_published = not self._is_due
+
+    def statuses(self) -> list[ConnectorStatus]:
+        """Every connector's state, now: what its site last said, or offline while the site is away."""
+        said, now = self._store.statuses(), self._clock.business()
+        made = []
+        for connector_id in self._connectors:
+            known = said.get(connector_id)
+            here = self._fleet.is_connected(self._fleet.site_of(connector_id))
+            state = known.state if known and here else ConnectorState.OFFLINE
+            made.append(ConnectorStatus(connector_id=connector_id, state=state, at=now))
+        return made
 
     async def push_statuses(self) -> None:
-        """Every connector's state, now.
+        """Tell the hub.
 
         Raises:
             InterpileError: the hub did not take them.
         """
-        now = self._platform.clock.business()
-        statuses = [
-            ConnectorStatus(connector_id=one.connector_id, state=one.state, at=now)
-            for one in self._platform.connectors.values()
-        ]
+        statuses = self.statuses()
         for first in range(0, len(statuses), _STATUSES_MAX):
             await self._hub.push_status(StatusPush(statuses=statuses[first:][:_STATUSES_MAX]))
 
     async def _until_changed(self) -> None:
-        changed = asyncio.ensure_future(self._platform.changed.wait())
-        timer = asyncio.ensure_future(self._platform.clock.sleep_business(STATUS_EVERY_S))
+        changed = asyncio.ensure_future(self._fleet.changed.wait())
+        timer = asyncio.ensure_future(self._clock.sleep_business(STATUS_EVERY_S))
         try:
             await asyncio.wait({changed, timer}, return_when=asyncio.FIRST_COMPLETED)
         finally:

@@ -1,21 +1,25 @@
-"""The site that the host publishes, and what stands on it."""
+"""What the host has: stations and tariffs that it publishes, and the agents of its sites."""
 
+import base64
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from msgspec import Meta
 
+from operator_sdk.contract.edge_link.frames import SiteId
 from operator_sdk.contract.messages import directory
-from operator_sdk.contract.messages.common import Message
+from operator_sdk.contract.messages.common import ConnectorId, ForeignId, Message, Number
 from operator_sdk.contract.messages.directory import StationPut, Tariff, TariffPeriod, TariffPut
-from operator_sdk.examples.host.pile import WMS_PER_WH, Pile, Vehicle
 
 
 class SiteTariff(TariffPut, frozen=True):
     """A tariff version with its name."""
 
-    tariff_id: str
-    version: int = 1
+    tariff_id: ForeignId
+    version: Number = 1
 
 
 class SiteStation(StationPut, frozen=True):
@@ -25,12 +29,32 @@ class SiteStation(StationPut, frozen=True):
 
 
 class Site(Message, frozen=True):
-    """Everything the host has: one JSON file."""
+    """Everything the host publishes: one JSON file."""
 
     tariffs: list[SiteTariff]
     stations: list[SiteStation]
-    vehicle: Vehicle = Vehicle()
-    meter_start_wh: int = 123_456
+
+
+class SiteAgent(Message, frozen=True):
+    """A site agent of ours: its key, base64url as in a JWK's `x`, and the connectors it drives."""
+
+    site_id: SiteId
+    public_key: Annotated[str, Meta(min_length=43, max_length=43)]
+    connectors: list[ConnectorId]
+
+    @property
+    def key(self) -> Ed25519PublicKey:
+        """The key with which it proves itself."""
+        return Ed25519PublicKey.from_public_bytes(base64.urlsafe_b64decode(self.public_key + "="))
+
+
+class Place(Message, frozen=True):
+    """Where a connector stands, for the eyes of the host's staff."""
+
+    connector_id: str
+    kind: str
+    rated_power_w: int
+    station_name: str
 
 
 def load(path: Path | None) -> Site:
@@ -41,6 +65,21 @@ def load(path: Path | None) -> Site:
         msgspec.DecodeError: it is not a site.
     """
     return msgspec.json.decode(path.read_bytes(), type=Site) if path else small_site()
+
+
+def load_agents(path: Path | None) -> dict[str, SiteAgent]:
+    """The agents of a JSON file, a list of SiteAgent, by their sites; none without a file.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: it is not a list of agents, or a key is none.
+    """
+    if path is None:
+        return {}
+    agents = msgspec.json.decode(path.read_bytes(), type=list[SiteAgent])
+    for agent in agents:
+        agent.key.public_bytes_raw()  # a wrong key shows here, not when the site first comes
+    return {agent.site_id: agent for agent in agents}
 
 
 def tariff_of(party_id: str, put: SiteTariff) -> Tariff:
@@ -55,20 +94,19 @@ def tariff_of(party_id: str, put: SiteTariff) -> Tariff:
     )
 
 
-def piles_of(site: Site) -> dict[str, Pile]:
-    """A simulated pile per connector; every meter begins at a reading of its own."""
-    made: dict[str, Pile] = {}
-    for station in site.stations:
-        for pile in station.piles:
-            for connector in pile.connectors:
-                reading_wh = site.meter_start_wh + 1_000 * len(made)
-                made[connector.connector_id] = Pile(
-                    kind=pile.kind,
-                    rated_power_w=connector.rated_power_w or pile.rated_power_w,
-                    vehicle=site.vehicle,
-                    meter_wms=reading_wh * WMS_PER_WH,
-                )
-    return made
+def places_of(site: Site) -> dict[str, Place]:
+    """Every connector with its place, in the order of the file."""
+    return {
+        connector.connector_id: Place(
+            connector_id=connector.connector_id,
+            kind=pile.kind,
+            rated_power_w=connector.rated_power_w or pile.rated_power_w,
+            station_name=station.name,
+        )
+        for station in site.stations
+        for pile in station.piles
+        for connector in pile.connectors
+    }
 
 
 def small_site() -> Site:

@@ -1,49 +1,111 @@
-"""What the host must not forget: charges, meters, answers to starts, and the spool to the hub.
-
-A step of a charge and the messages it makes are one transaction, so a number is never given twice.
-"""
+"""What the host must not forget beside its inbox: sessions, stops under way, prices, what sites said."""
 
 import sqlite3
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
+from msgspec import Struct
 
-from operator_sdk.contract.messages.common import Message
-from operator_sdk.contract.messages.records import ChargeRecord
+from operator_sdk.contract.codes import SessionState
+from operator_sdk.contract.edge_link.frames import FaultItem, HealthItem
+from operator_sdk.contract.messages.common import Token
+from operator_sdk.contract.messages.directory import ConnectorStatus
+from operator_sdk.contract.messages.records import ChargeRecord, RecordReply, SettlementRecord
 from operator_sdk.contract.messages.roaming import HostStartReply, SessionUpdate
-from operator_sdk.examples.host.charge import Charge
-from operator_sdk.examples.host.pile import Pile
+from operator_sdk.examples.host.site import SiteTariff
 
-# The bill goes after every update of its session.
-RECORD_POSITION = 2_000_000_001
+OVER = frozenset({SessionState.ENDED, SessionState.START_FAILED})
 
 _SCHEMA = """
-create table if not exists charges (
-    session_id text primary key, is_open integer not null, body blob not null) strict;
-create index if not exists charges_open on charges (is_open) where is_open = 1;
-create table if not exists piles (connector_id text primary key, body blob not null) strict;
-create table if not exists starts (session_id text primary key, reply blob not null) strict;
-create table if not exists spool (
-    session_id text not null, position integer not null, body blob not null,
-    state text not null check (state in ('waiting', 'acknowledged', 'refused')),
-    reason text, primary key (session_id, position)) strict, without rowid;
-create index if not exists spool_waiting on spool (session_id, position) where state = 'waiting';
+create table if not exists sessions (
+    session_id text primary key, site_id text, connector_id text, is_open integer not null,
+    body blob not null) strict;
+create index if not exists sessions_open on sessions (is_open) where is_open = 1;
+create table if not exists stops (
+    session_id text primary key, site_id text not null, reason text not null) strict;
+create table if not exists statuses (connector_id text primary key, body blob not null) strict;
+create table if not exists sites (site_id text primary key, body blob not null) strict;
+create table if not exists faults (
+    site_id text not null, connector_id text not null, code text not null, at text not null,
+    body blob not null, primary key (site_id, connector_id, code)) strict, without rowid;
+create table if not exists alarms (
+    id integer primary key, body blob not null) strict;
+create table if not exists tariffs (
+    tariff_id text not null, version integer not null, body blob not null,
+    primary key (tariff_id, version)) strict, without rowid;
+create table if not exists blacklist (version integer primary key, body blob not null) strict;
 """
+T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Spooled:
-    """A message on its way to the hub."""
+class Session(Struct, kw_only=True):
+    """A session as the host knows it: who drives it, what the site last said, what came back from the hub.
+
+    `may_be_sent`: a start is under way to the site, or was. `reply` is the decided answer to the hub's start.
+    """
 
     session_id: str
-    position: int
-    message: SessionUpdate | ChargeRecord
+    site_id: str | None = None
+    connector_id: str | None = None
+    limit_fen: int | None = None
+    may_be_sent: bool = False
+    reply: HostStartReply | None = None
+    last: SessionUpdate | None = None
+    bill: ChargeRecord | None = None
+    record: RecordReply | None = None
+    settlement: SettlementRecord | None = None
+
+    @property
+    def over(self) -> SessionState | None:
+        """How it ended, once it has."""
+        if self.last is not None and self.last.state in OVER:
+            return self.last.state
+        return SessionState.ENDED if self.bill is not None else None
+
+    @property
+    def state(self) -> SessionState:
+        """What is known of it now."""
+        if self.reply is not None and not self.reply.accepted:
+            return SessionState.REFUSED
+        return self.over or (self.last.state if self.last else SessionState.STARTING)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether its site may still be at work on it."""
+        return self.over is None and self.state is not SessionState.REFUSED
+
+
+class SiteSaid(Struct, kw_only=True):
+    """What a site last said of itself; times are the host's business time."""
+
+    site_id: str
+    agent_version: str = ""
+    connectors: tuple[str, ...] = ()
+    since: datetime | None = None
+    health: HealthItem | None = None
+
+
+class Alarm(Struct, frozen=True, kw_only=True):
+    """Something a person should look at."""
+
+    site_id: str
+    code: str
+    detail: str
+    at: datetime
+
+
+class Blacklist(Struct, frozen=True, kw_only=True):
+    """Tokens that no pile of ours accepts; every change has a higher version."""
+
+    version: int = 0
+    tokens: list[Token] = []
 
 
 class Store:
-    """The host's SQLite file; used from one thread."""
+    """The host's tables in its SQLite file; used from the server's thread."""
 
     def __init__(self, path: Path | str) -> None:
         # Made by whoever puts the app together, then used by the server's thread alone.
@@ -56,125 +118,120 @@ class Store:
         """Close the file."""
         self._db.close()
 
-    def save(
-        self,
-        charge: Charge,
-        pile: Pile,
-        messages: Sequence[SessionUpdate | ChargeRecord] = (),
-        *,
-        start: HostStartReply | None = None,
-    ) -> None:
-        """A step of a charge with everything that follows from it, all or nothing."""
-        body = msgspec.json.encode
+    # Sessions.
+
+    def session(self, session_id: str) -> Session | None:
+        """A session by its id."""
+        return self._one(Session, "select body from sessions where session_id = ?", session_id)
+
+    def open_sessions(self) -> list[Session]:
+        """The sessions that a site may be at work on."""
+        return self._all(Session, "select body from sessions where is_open = 1 order by rowid")
+
+    def latest_sessions(self, most: int = 50) -> list[Session]:
+        """The newest sessions."""
+        return self._all(Session, "select body from sessions order by rowid desc limit ?", most)
+
+    def save_sessions(self, *sessions: Session) -> None:
+        """Sessions as they are now, all or none."""
+        rows = [
+            (one.session_id, one.site_id, one.connector_id, int(one.is_open), _body(one)) for one in sessions
+        ]
         with self._db:
             self._db.execute("begin immediate")
-            self._db.execute(
-                "insert into charges values (?, ?, ?) on conflict (session_id) do update"
-                " set is_open = excluded.is_open, body = excluded.body",
-                (charge.session_id, int(charge.is_running), body(charge)),
-            )
-            self._db.execute(
-                "insert into piles values (?, ?) on conflict do update set body = excluded.body",
-                (charge.connector_id, body(pile)),
-            )
-            if start is not None:
-                self._db.execute("insert into starts values (?, ?)", (charge.session_id, body(start)))
             self._db.executemany(
-                "insert into spool values (?, ?, ?, 'waiting', null)",
-                [(charge.session_id, _position(message), body(message)) for message in messages],
+                "insert into sessions values (?, ?, ?, ?, ?) on conflict (session_id) do update set"
+                " site_id = excluded.site_id, connector_id = excluded.connector_id,"
+                " is_open = excluded.is_open, body = excluded.body",
+                rows,
             )
 
-    def save_charge(self, charge: Charge) -> None:
-        """What became known of a charge later: the hub's answer, the settlement."""
-        with self._db:
-            self._db.execute(
-                "update charges set body = ? where session_id = ?",
-                (msgspec.json.encode(charge), charge.session_id),
-            )
+    # Stops that have not reached their site.
 
-    def save_refused_start(self, session_id: str, reply: HostStartReply) -> None:
-        """Refused stays refused."""
-        with self._db:
-            self._db.execute(
-                "insert or ignore into starts values (?, ?)",
-                (session_id, msgspec.json.encode(reply)),
-            )
+    def keep_stop(self, session_id: str, site_id: str, reason: str) -> None:
+        """The hub wants this session stopped; the first reason stays."""
+        self._write("insert or ignore into stops values (?, ?, ?)", session_id, site_id, reason)
 
-    def start_reply(self, session_id: str) -> HostStartReply | None:
-        """What the first start of this session was answered."""
-        row = self._one("select reply from starts where session_id = ?", session_id)
-        return msgspec.json.decode(row, type=HostStartReply) if row else None
+    def drop_stop(self, session_id: str) -> None:
+        """The site has taken it."""
+        self._write("delete from stops where session_id = ?", session_id)
 
-    def charge(self, session_id: str) -> Charge | None:
-        """A charge by its session."""
-        row = self._one("select body from charges where session_id = ?", session_id)
-        return msgspec.json.decode(row, type=Charge) if row else None
+    def stops_of(self, site_id: str) -> list[tuple[str, str]]:
+        """Session and reason of each stop that the site has not taken."""
+        rows = self._db.execute("select session_id, reason from stops where site_id = ?", (site_id,))
+        return rows.fetchall()
 
-    def open_charges(self) -> list[Charge]:
-        """The charges that were running when they were last saved."""
-        return self._charges("select body from charges where is_open = 1")
+    # What sites say.
 
-    def latest_charges(self, most: int = 50) -> list[Charge]:
-        """The newest charges."""
-        return self._charges("select body from charges order by rowid desc limit ?", most)
+    def save_status(self, status: ConnectorStatus) -> None:
+        """A connector's state; an older one than is known changes nothing."""
+        known = self.statuses().get(status.connector_id)
+        if known is None or known.at <= status.at:
+            self._write("insert or replace into statuses values (?, ?)", status.connector_id, _body(status))
 
-    def pile(self, connector_id: str) -> Pile | None:
-        """A pile as it was last saved."""
-        row = self._one("select body from piles where connector_id = ?", connector_id)
-        return msgspec.json.decode(row, type=Pile) if row else None
+    def statuses(self) -> dict[str, ConnectorStatus]:
+        """Every connector's last state."""
+        found = self._all(ConnectorStatus, "select body from statuses")
+        return {one.connector_id: one for one in found}
 
-    def waiting_sessions(self) -> list[str]:
-        """The sessions with messages that the hub has not acknowledged."""
-        rows = self._db.execute("select distinct session_id from spool where state = 'waiting'")
-        return [session_id for (session_id,) in rows]
+    def site(self, site_id: str) -> SiteSaid:
+        """What a site last said of itself."""
+        found = self._one(SiteSaid, "select body from sites where site_id = ?", site_id)
+        return found or SiteSaid(site_id=site_id)
 
-    def next_waiting(self, session_id: str) -> Spooled | None:
-        """The oldest message of a session that the hub has not acknowledged."""
-        row = self._db.execute(
-            "select position, body from spool where session_id = ? and state = 'waiting'"
-            " order by position limit 1",
-            (session_id,),
-        ).fetchone()
-        if row is None:
-            return None
-        position, body = row
-        if position == RECORD_POSITION:
-            return Spooled(session_id, position, msgspec.json.decode(body, type=ChargeRecord))
-        return Spooled(session_id, position, msgspec.json.decode(body, type=SessionUpdate))
+    def save_site(self, said: SiteSaid) -> None:
+        """What a site says of itself now."""
+        self._write("insert or replace into sites values (?, ?)", said.site_id, _body(said))
 
-    def done(self, spooled: Spooled, *, refused: str | None = None) -> None:
-        """The hub has taken the message, or refused it for good."""
-        with self._db:
-            self._db.execute(
-                "update spool set state = ?, reason = ? where session_id = ? and position = ?",
-                (
-                    "refused" if refused else "acknowledged",
-                    refused,
-                    spooled.session_id,
-                    spooled.position,
-                ),
-            )
+    def save_fault(self, site_id: str, fault: FaultItem) -> None:
+        """A fault seen, or gone."""
+        row = (site_id, fault.connector_id or "", fault.code, fault.at.isoformat(), _body(fault))
+        self._write("insert or replace into faults values (?, ?, ?, ?, ?)", *row)
 
-    def numbers(self, session_id: str) -> dict[str, list[int]]:
-        """The numbers of the updates made, acknowledged and refused."""
-        rows = self._db.execute(
-            "select position, state from spool where session_id = ? and position < ? order by position",
-            (session_id, RECORD_POSITION),
-        ).fetchall()
-        return {
-            "made": [position for position, _ in rows],
-            "acknowledged": [position for position, state in rows if state == "acknowledged"],
-            "refused": [position for position, state in rows if state == "refused"],
-        }
+    def faults(self, most: int = 100) -> list[tuple[str, FaultItem]]:
+        """Site and last word of each fault, newest first."""
+        rows = self._db.execute("select site_id, body from faults order by at desc limit ?", (most,))
+        return [(site_id, msgspec.json.decode(body, type=FaultItem)) for site_id, body in rows]
 
-    def _one(self, query: str, *arguments: object) -> bytes | None:
-        row = self._db.execute(query, arguments).fetchone()
-        return row[0] if row else None
+    def add_alarm(self, alarm: Alarm) -> None:
+        """Something a person should look at."""
+        self._write("insert into alarms (body) values (?)", _body(alarm))
 
-    def _charges(self, query: str, *arguments: object) -> list[Charge]:
+    def alarms(self, most: int = 100) -> list[Alarm]:
+        """The newest alarms."""
+        return self._all(Alarm, "select body from alarms order by id desc limit ?", most)
+
+    # What sites must know.
+
+    def add_tariff(self, tariff: SiteTariff) -> None:
+        """A tariff version; one that is there stays as it is."""
+        row = (tariff.tariff_id, tariff.version, _body(tariff))
+        self._write("insert or ignore into tariffs values (?, ?, ?)", *row)
+
+    def tariffs(self) -> list[SiteTariff]:
+        """Every tariff version."""
+        return self._all(SiteTariff, "select body from tariffs order by tariff_id, version")
+
+    def blacklist(self) -> Blacklist:
+        """The list in force."""
+        return self._one(Blacklist, "select body from blacklist order by version desc limit 1") or Blacklist()
+
+    def replace_blacklist(self, tokens: Sequence[Token]) -> Blacklist:
+        """A new list in the place of the one before."""
+        made = Blacklist(version=self.blacklist().version + 1, tokens=list(tokens))
+        self._write("insert into blacklist values (?, ?)", made.version, _body(made))
+        return made
+
+    def _write(self, statement: str, *arguments: str | int | bytes) -> None:
+        self._db.execute(statement, arguments)
+
+    def _one(self, kind: type[T], query: str, *arguments: object) -> T | None:
+        return next(iter(self._all(kind, query, *arguments)), None)
+
+    def _all(self, kind: type[T], query: str, *arguments: object) -> list[T]:
         rows: Iterable[tuple[bytes]] = self._db.execute(query, arguments)
-        return [msgspec.json.decode(body, type=Charge) for (body,) in rows]
+        return [msgspec.json.decode(body, type=kind) for (body,) in rows]
 
 
-def _position(message: Message) -> int:
-    return message.number if isinstance(message, SessionUpdate) else RECORD_POSITION
+def _body(value: object) -> bytes:
+    return msgspec.json.encode(value)
