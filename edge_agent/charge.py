@@ -138,12 +138,13 @@ def breach(charge: Charge, ahead_ms: int) -> StopReason | None:
     """Which target or limit might be passed within that much business time, at the power that flows now."""
     last, target = charge.last, charge.target
     assert last is not None
-    ahead_wh = -(-charge.power_w * ahead_ms // WMS_PER_WH)
+    # The meter may be just short of its next step.
+    ahead_wh = -(-charge.power_w * ahead_ms // WMS_PER_WH) + charge.energy_resolution_wh
     if target.kind is TargetKind.ENERGY and charge.energy_wh + ahead_wh > target.value:
         return StopReason.TARGET_ENERGY
     if target.kind is not TargetKind.AMOUNT and charge.limit_fen is None:
         return None
-    ahead = Reading(last.at + ahead_ms * MS, last.meter_wh + ahead_wh + charge.energy_resolution_wh)
+    ahead = Reading(last.at + ahead_ms * MS, last.meter_wh + ahead_wh)
     amount = total_fen(price(charge.tariff, (*charge.readings, last, ahead)))
     if target.kind is TargetKind.AMOUNT and amount > target.value:
         return StopReason.TARGET_AMOUNT

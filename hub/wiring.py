@@ -186,29 +186,24 @@ class _Doors:
 
 
 def _build(settings: Settings, secrets: Secrets, database: Database, doors: _Doors) -> Hub:
-    clock = settings.clock()
+    clock, live = settings.clock(), _live(settings)
     ids = SystemIds(clock)
-    owner = f"{socket.gethostname()[:30]}:{os.getpid()}:{ids.digits(6)}"
-    outbox = Outbox(database, clock, ids, doors.doorbell, owner)
+    outbox = _outbox(database, clock, ids, doors.doorbell)
     audit = AuditLog(clock, ids)
     parties = PartiesService(database, clock, ids, audit=audit, env=settings.env)
     upkeep = UpkeepService(database, clock, ids, audit=audit, hub_party_id=settings.party_id)
     directory = DirectoryService(database, clock, status_ttl_s=settings.status_life_s, statuses_seen=upkeep)
     search = StationSearch(database, clock, status_ttl_s=settings.status_life_s)
-    ledger = Ledger(clock, ids)
-    digests = Digests(secrets.derive("accounts"))
+    ledger, digests = Ledger(clock, ids), Digests(secrets.derive("accounts"))
     accounts = Accounts(database, clock, ids, ledger=ledger, digests=digests)
     charging = HostedCharging(database, clock, accounts=accounts, ledger=ledger, digests=digests)
     clearing = _clearing(settings, database, clock, ids, ledger)
     seal = Seal(secrets.derive("evidence"))
     tools = NativeTools(doors.outbound, secrets.signer, parties, clock, ids, seal)
-    live = RedisLive(settings.redis_url) if settings.redis_url else LocalLive()
     sites = Sites(SitesContext(database, clock, ids, live, audit, upkeep))
-    hosted = HostedTools(accounts, charging, sites.commands, database)
-    links = LinkRegistry(parties, tools, hosted)
+    links = LinkRegistry(parties, tools, HostedTools(accounts, charging, sites.commands, database))
     lower = _Lower(database, clock, ids, outbox, live, directory, search, parties)
     context = _roaming_context(settings, secrets, lower, links, clearing)
-    sender = _sender(settings)
     return Hub(
         settings=settings,
         database=database,
@@ -226,7 +221,7 @@ def _build(settings: Settings, secrets: Secrets, database: Database, doors: _Doo
         importer=StationImporter(database, clock, audit),
         ledger=ledger,
         accounts=accounts,
-        sign_in=SignIn(database, clock, ids, accounts=accounts, digests=digests, sender=sender),
+        sign_in=_sign_in(settings, database, clock, ids, accounts, digests),
         roaming=Roaming(context),
         clearing=clearing,
         upkeep=upkeep,
@@ -282,6 +277,15 @@ def _roaming_context(
     )
 
 
+def _live(settings: Settings) -> Live:
+    return RedisLive(settings.redis_url) if settings.redis_url else LocalLive()
+
+
+def _outbox(database: Database, clock: Clock, ids: Ids, doorbell: Doorbell) -> Outbox:
+    owner = f"{socket.gethostname()[:30]}:{os.getpid()}:{ids.digits(6)}"
+    return Outbox(database, clock, ids, doorbell, owner)
+
+
 def _clearing(
     settings: Settings, database: Database, clock: Clock, ids: Ids, ledger: Ledger
 ) -> ClearingService:
@@ -295,7 +299,9 @@ def _clearing(
     )
 
 
-def _sender(settings: Settings) -> CodeSender:
-    if settings.code_file is None:
-        return NoCodeSender()
-    return FileCodeSender(settings.code_file, env=settings.env)
+def _sign_in(
+    settings: Settings, database: Database, clock: Clock, ids: Ids, accounts: Accounts, digests: Digests
+) -> SignIn:
+    file = settings.code_file
+    sender: CodeSender = NoCodeSender() if file is None else FileCodeSender(file, env=settings.env)
+    return SignIn(database, clock, ids, accounts=accounts, digests=digests, sender=sender)

@@ -18,7 +18,6 @@ from mobile_bff.drivers import Drivers
 from mobile_bff.feeds import Feeds
 from mobile_bff.graph.context import Services
 from mobile_bff.graph.directory import Directory
-from mobile_bff.graph.schema import make_schema
 from mobile_bff.graph.sockets import MESSAGE_MOST, Sockets
 from mobile_bff.graph.view import GraphView
 from mobile_bff.headers import SecurityHeaders
@@ -54,9 +53,9 @@ def create_app(
         backend, drivers, Directory(backend), Feeds(backend, drivers), Sockets(settings.sockets_per_driver)
     )
     view = GraphView(
-        make_schema(in_production=settings.in_production),
         services,
         origins=settings.origins,
+        in_production=settings.in_production,
     )
 
     @contextlib.asynccontextmanager

@@ -23,6 +23,13 @@ class ShortMemory(Generic[Value]):
             return None
         return kept[1]
 
+    def keep(self, key: Hashable, value: Value) -> None:
+        """Remember an answer from now on."""
+        self._kept.pop(key, None)
+        self._kept[key] = asyncio.get_running_loop().time() + self._life_s, value
+        while len(self._kept) > self._most:
+            self._kept.popitem(last=False)
+
     async def get(self, key: Hashable, ask: Callable[[], Awaitable[Value]]) -> Value:
         """The answer, fresh or asked for; whoever comes meanwhile waits for the same one.
 
@@ -44,10 +51,7 @@ class ShortMemory(Generic[Value]):
             value = await ask()
         finally:
             del self._under_way[key]
-        self._kept.pop(key, None)
-        self._kept[key] = asyncio.get_running_loop().time() + self._life_s, value
-        while len(self._kept) > self._most:
-            self._kept.popitem(last=False)
+        self.keep(key, value)
         return value
 
 

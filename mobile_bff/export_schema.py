@@ -13,7 +13,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("folder", type=Path, nargs="?", default=Path("schema"))
     folder: Path = parser.parse_args(argv).folder
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "graphql.graphql").write_text(make_schema().as_str() + "\n")
+    (folder / "graphql.graphql").write_text(make_schema(in_order=True).as_str() + "\n")
     return 0
 
 

@@ -1,6 +1,7 @@
 """The hub behind a port: what the graph asks for, in whose name, and what comes of trouble."""
 
 import re
+from typing import TypeVar
 
 from mobile_bff.drivers import Drivers
 from mobile_bff.refused import Refused, told
@@ -15,6 +16,9 @@ from operator_sdk.keys import load_key
 PATIENCE = Patience(attempts=2, first_ms=100, wait_ms_max=1_000)
 TIMEOUT_S = 15
 _ID = re.compile(r"[A-Za-z0-9._:-]{1,80}\Z")
+
+
+Reply = TypeVar("Reply")
 
 
 def plain_id(text: str) -> str:
@@ -55,7 +59,7 @@ class HubBackend:
     """Calls the hub: the directory in the app's own name, all else in the driver's."""
 
     def __init__(self, client: AsyncHubClient, drivers: Drivers, *, has_own_name: bool) -> None:
-        self._client, self._drivers, self._has_own_name = client, drivers, has_own_name
+        self._client, self._drivers, self.has_own_name = client, drivers, has_own_name
 
     def as_driver(self, token: str | None) -> "DriverBackend":
         """The calls of one driver.
@@ -71,11 +75,11 @@ class HubBackend:
         Raises:
             Refused: the app has no name of its own, and the caller no valid token.
         """
-        if not self._has_own_name:
+        if not self.has_own_name:
             await self._drivers.of(token)
 
     def _reader(self, token: str | None) -> AsyncHubClient:
-        return self._client if self._has_own_name else self._driver_client(token)
+        return self._client if self.has_own_name else self._driver_client(token)
 
     def _driver_client(self, token: str | None) -> AsyncHubClient:
         if not token:
@@ -120,6 +124,10 @@ class DriverBackend:
     def __init__(self, client: AsyncHubClient) -> None:
         self.client = client
 
+    async def _newest(self, operation: str, page: type[Reply], limit: int, after: str | None) -> Reply:
+        query = {"limit": limit, "after": after, "order": "newest"}
+        return await self.client.call(operation, reply=page, query=query)
+
     async def account(self) -> roaming.DriverAccount:
         """Balance and holds."""
         with told():
@@ -133,7 +141,7 @@ class DriverBackend:
     async def sessions(self, *, limit: int, after: str | None) -> roaming.SessionPage:
         """The driver's sessions."""
         with told():
-            return await self.client.list_sessions(limit=limit, after=after)
+            return await self._newest("list_sessions", roaming.SessionPage, limit, after)
 
     async def record(self, record_id: str) -> records.Record:
         """One bill."""
@@ -143,12 +151,12 @@ class DriverBackend:
     async def records(self, *, limit: int, after: str | None) -> records.RecordPage:
         """The driver's bills."""
         with told():
-            return await self.client.list_records(limit=limit, after=after)
+            return await self._newest("list_records", records.RecordPage, limit, after)
 
     async def faults(self, *, limit: int, after: str | None) -> upkeep.FaultPage:
         """What the driver reported."""
         with told():
-            return await self.client.list_my_faults(limit=limit, after=after)
+            return await self._newest("list_my_faults", upkeep.FaultPage, limit, after)
 
     async def scan(self, code: str) -> roaming.Scan:
         """What is this code?"""

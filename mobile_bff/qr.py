@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from io import BytesIO
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import qrcode
 from qrcode.constants import ERROR_CORRECT_Q
@@ -69,7 +70,7 @@ def modules_of(text: str) -> list[list[bool]]:
     return [[bool(module) for module in row] for row in code.modules]
 
 
-def _code(text: str) -> "qrcode.QRCode[qrcode.image.base.BaseImage]":
+def _code(text: str) -> "qrcode.QRCode[Any]":
     code = qrcode.QRCode(error_correction=ERROR_CORRECT_Q, box_size=DOTS, border=QUIET)
     code.add_data(text)
     code.make(fit=True)

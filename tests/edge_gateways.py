@@ -111,9 +111,6 @@ class EdgeGateway(Protocol):
     async def alarms(self) -> list[tuple[str, str]]:
         """Site and code of every alarm so far: superseded, proof_wrong, bad_item."""
 
-    async def asks(self) -> list[Ask]:
-        """What sites have asked; each was answered `Done`, unless its gateway knows better."""
-
 
 class Opener(Protocol):
     """Serves a gateway while the block lasts. `limits` shortens its patience where a test waits for its end."""
@@ -153,7 +150,6 @@ class SdkGateway:
         self._tariffs: list[Tariff] = []
         self._blocked: list[bytes] = []
         self._alarms: list[SiteAlarm] = []
-        self._asks: list[Ask] = []
         self.gateway = SiteGateway(
             gateway_id=HOST, key=self._key, site_key=self._site_key, inbox=self._failing, limits=limits
         )
@@ -195,9 +191,6 @@ class SdkGateway:
     async def alarms(self) -> list[tuple[str, str]]:
         return [(one.site_id, one.code) for one in self._alarms]
 
-    async def asks(self) -> list[Ask]:
-        return self._asks
-
     async def _site_key(self, site_id: str) -> Ed25519PublicKey | None:
         return self._keys.get(site_id)
 
@@ -212,7 +205,6 @@ class SdkGateway:
         self._alarms.append(alarm)
 
     async def _asked(self, site_id: str, ask: Ask) -> Answer:
-        self._asks.append(ask)
         return Done()
 
 
@@ -334,9 +326,6 @@ class HubGateway:
         async with self._hub.database.reading() as unit:
             rows = (await unit.session.exec(select(AlarmRow))).all()
         return [(row.site_id, row.code) for row in rows if row.site_id is not None]
-
-    async def asks(self) -> list[Ask]:
-        raise NotImplementedError("the hub answers what it is asked out of its own tables")
 
 
 @asynccontextmanager

@@ -25,8 +25,8 @@ BLOCKS_Q = {
 LEVEL_Q = 0b11
 MASKS = [
     lambda row, column: (row + column) % 2 == 0,
-    lambda row, column: row % 2 == 0,
-    lambda row, column: column % 3 == 0,
+    lambda row, _: row % 2 == 0,
+    lambda _, column: column % 3 == 0,
     lambda row, column: (row + column) % 3 == 0,
     lambda row, column: (row // 2 + column // 3) % 2 == 0,
     lambda row, column: row * column % 2 + row * column % 3 == 0,
@@ -91,9 +91,11 @@ def _codewords(matrix: Matrix, version: int, mask: int) -> list[int]:
             right -= 1
         for step in range(size):
             row = size - 1 - step if upward else step
-            for column in (right, right - 1):
-                if not _is_function(version, row, column):
-                    bits.append(matrix[row][column] ^ MASKS[mask](row, column))
+            bits += [
+                matrix[row][column] ^ MASKS[mask](row, column)
+                for column in (right, right - 1)
+                if not _is_function(version, row, column)
+            ]
         right, upward = right - 2, not upward
     return [
         int("".join("1" if bit else "0" for bit in bits[at : at + 8]), 2) for at in range(0, len(bits) - 7, 8)

@@ -268,6 +268,6 @@ def _config(app: ASGIApp) -> uvicorn.Config:
         access_log=False,
         ws="websockets-sansio",
         ws_max_size=2 << 20,
-        lifespan="auto",
+        lifespan="on",
         timeout_graceful_shutdown=2,
     )

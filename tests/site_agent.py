@@ -21,14 +21,13 @@ from operator_sdk.contract.codes import (
     ConnectorState,
     SessionState,
     StopReason,
-    TargetKind,
     TokenKind,
 )
 from operator_sdk.contract.edge_link import BATCH_ITEMS_MOST
 from operator_sdk.contract.edge_link.agent_end import Acknowledged
 from operator_sdk.contract.edge_link.frames import (
-    Authorized,
     AuthorizeAsk,
+    Authorized,
     BillItem,
     BlacklistCommand,
     CheckCommand,
@@ -55,7 +54,6 @@ from operator_sdk.contract.edge_link.frames import (
 )
 from operator_sdk.contract.messages.common import Target, Token
 from operator_sdk.contract.messages.directory import ConnectorStatus, Tariff
-from operator_sdk.contract.messages.records import ChargeRecord
 from operator_sdk.contract.messages.roaming import (
     AuthorizeRequest,
     CheckConnectorReply,
@@ -63,83 +61,14 @@ from operator_sdk.contract.messages.roaming import (
     HostStartReply,
     HostStartRequest,
     ReleaseRequest,
-    SessionUpdate,
 )
-from operator_sdk.contract.pricing import Reading, price, total_fen
+from operator_sdk.contract.pricing import Reading
 from tests.edge_client import AgentLine, Gateway, Site, connected
+from tests.site_charge import Charge
 
 T = TypeVar("T")
 UPDATE_EVERY = timedelta(seconds=20)
 TICK_S = 0.03
-
-
-@dataclass
-class Charge:
-    """One charge: readings on the way, and the updates made of them."""
-
-    session_id: str
-    connector_id: str
-    tariff: Tariff
-    limit_fen: int | None
-    target: Target
-    readings: list[Reading]
-    state: SessionState = SessionState.STARTING
-    number: int = 0
-    stop_reason: str | None = None
-    card: str | None = None
-
-    @property
-    def energy_wh(self) -> int:
-        return self.readings[-1].meter_wh - self.readings[0].meter_wh
-
-    @property
-    def amount_fen(self) -> int:
-        return total_fen(price(self.tariff, self.readings)) if len(self.readings) > 1 else 0
-
-    def would_end(self, reading: Reading) -> str | None:
-        """Why the charge must not get that far."""
-        if self.limit_fen is not None:
-            if total_fen(price(self.tariff, [*self.readings, reading])) > self.limit_fen:
-                return StopReason.LIMIT_REACHED
-        if self.target.kind == TargetKind.ENERGY:
-            if reading.meter_wh - self.readings[0].meter_wh > self.target.value:
-                return StopReason.TARGET_ENERGY
-        return None
-
-    def update(self, power_w: int) -> SessionUpdate:
-        self.number += 1
-        return SessionUpdate(
-            number=self.number,
-            at=self.readings[-1].at,
-            state=self.state,
-            meter_wh=self.readings[-1].meter_wh,
-            energy_wh=self.energy_wh,
-            amount_fen=self.amount_fen,
-            power_w=power_w,
-            stop_reason=self.stop_reason,
-            host_ref=f"site-{self.session_id[-12:]}",
-        )
-
-    def bill(self) -> ChargeRecord:
-        first, last = self.readings[0], self.readings[-1]
-        lines = price(self.tariff, self.readings)
-        return ChargeRecord(
-            record_ref=f"site-{self.session_id[-12:]}",
-            session_id=self.session_id,
-            connector_id=self.connector_id,
-            started_at=first.at,
-            ended_at=last.at,
-            meter_start_wh=first.meter_wh,
-            meter_end_wh=last.meter_wh,
-            energy_wh=self.energy_wh,
-            lines=lines,
-            electricity_fen=sum(line.electricity_fen for line in lines),
-            service_fen=sum(line.service_fen for line in lines),
-            amount_fen=total_fen(lines),
-            tariff_id=self.tariff.tariff_id,
-            tariff_version=self.tariff.version,
-            stop_reason=self.stop_reason or StopReason.UNKNOWN,
-        )
 
 
 @dataclass
@@ -166,7 +95,7 @@ class SiteAgent:
         self.silent_to: set[type[Command]] = set()
         self.is_cut = False
         self._line: AgentLine | None = None
-        self._meters = {connector: 100_000 for connector in site.connectors}
+        self._meters = dict.fromkeys(site.connectors, 100_000)
         self._taps = 0
 
     # What a person does at the piles.

@@ -152,7 +152,8 @@ async def send(line: AgentLine, stream: Stream, items: Sequence[Any]) -> None:
     await line.acknowledged(stream, first + len(items) - 1)
 
 
-async def _set_up(rig: Rig, site: Site) -> Customer:
+async def set_up_site(rig: Rig, site: Site) -> Customer:
+    """The hosted operator E with a station, a site at it and a customer with a card."""
     hub = rig.hub
     add = PartyAdd(
         party_id=E,
@@ -198,7 +199,7 @@ async def open_site_world(kind: str, **settings: Any) -> AsyncIterator[SiteWorld
     """Everything up, the agent not yet connected."""
     async with open_rig(kind, **settings) as rig:
         site = Site(site_id=SITE, connectors=(CONNECTOR, OTHER))
-        customer = await _set_up(rig, site)
+        customer = await set_up_site(rig, site)
         key = rig.hub.secrets.signer.private.public_key()
         url = f"{rig.url.replace('http', 'ws')}/v1/edge"
         yield SiteWorld(rig, site, customer, url, rig.hub.settings.party_id, key)

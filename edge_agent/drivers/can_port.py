@@ -116,12 +116,10 @@ class CanPort:
     async def _open(self) -> None:
         try:
             bus = await asyncio.to_thread(lambda: can.Bus(ignore_config=True, **self._options))
-        except can.CanInterfaceNotImplementedError as error:
+        except (NotImplementedError, ImportError, TypeError, ValueError, OverflowError) as error:
             raise BusUnusable(str(error)) from error
         except (can.CanError, OSError) as error:
             raise BusGone(_reason(error)) from error
-        except (TypeError, ValueError) as error:
-            raise BusUnusable(str(error)) from error
         self._bus = bus
         self._reader = _Reader(bus, self._take, self._fail)
 

@@ -13,6 +13,7 @@ import json
 import re
 import signal
 import sys
+from typing import Self
 
 FRAME = re.compile(rb"T[0-9A-Fa-f]{8}[0-8](?:[0-9A-Fa-f]{2}){0,8}|t[0-9A-Fa-f]{3}[0-8](?:[0-9A-Fa-f]{2}){0,8}")
 LINE_END = b"\r"
@@ -43,26 +44,43 @@ class _End(asyncio.Protocol):
                 for end in self._bus - {self}:
                     end.hear(line + LINE_END)
 
+    def abort(self) -> None:
+        """Hang up."""
+        if self._transport is not None:
+            self._transport.abort()
+
     def hear(self, line: bytes) -> None:
         """Pass it on; nobody waits for a node that does not read."""
         if self._transport is None:
             return
         if self._transport.get_write_buffer_size() > WAITING_BYTES_MOST:
-            self._transport.abort()
+            self.abort()
         else:
             self._transport.write(line)
 
 
-async def open_bus(host: str = "127.0.0.1", port: int = 0) -> asyncio.Server:
-    """One bus: whoever connects hears all others, and not itself."""
-    bus: set[_End] = set()
-    return await asyncio.get_running_loop().create_server(lambda: _End(bus), host, port)
+class CanHub:
+    """One bus: whoever connects hears all others, and not itself. `channel` is for python-can's `slcan`."""
 
+    def __init__(self) -> None:
+        self._ends: set[_End] = set()
+        self._server: asyncio.Server | None = None
+        self.channel = ""
 
-def channel_of(server: asyncio.Server) -> str:
-    """What to give to python-can's `slcan`."""
-    host, port = server.sockets[0].getsockname()[:2]
-    return f"socket://{host}:{port}"
+    async def open(self, host: str = "127.0.0.1", port: int = 0) -> Self:
+        """Listen; port 0 takes a free one."""
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(lambda: _End(self._ends), host, port)
+        self.channel = "socket://{}:{}".format(*self._server.sockets[0].getsockname()[:2])
+        return self
+
+    async def close(self) -> None:
+        """Hang up on everybody."""
+        if self._server is not None:
+            self._server.close()
+        for end in list(self._ends):
+            end.abort()
+        await asyncio.sleep(0)
 
 
 async def serve(host: str, port: int, buses: int) -> None:
@@ -70,11 +88,11 @@ async def serve(host: str, port: int, buses: int) -> None:
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
-    servers = [await open_bus(host, port + at if port else 0) for at in range(buses)]
-    print(json.dumps({"channels": [channel_of(server) for server in servers]}), flush=True)
+    hubs = [await CanHub().open(host, port + at if port else 0) for at in range(buses)]
+    print(json.dumps({"channels": [hub.channel for hub in hubs]}), flush=True)
     await ended.wait()
-    for server in servers:
-        server.close()
+    for hub in hubs:
+        await hub.close()
 
 
 def main(argv: list[str]) -> None:

@@ -73,6 +73,7 @@ class SimulatedLine:
     def start(self) -> None:
         """Lays the line."""
         if self._pty is None:
+            self._reader = FrameReader()
             self._pty = Pty(self.link)
             asyncio.get_running_loop().add_reader(self._pty.fileno(), self._heard)
 

@@ -1,9 +1,11 @@
-"""`interpile station`."""
+"""`interpile station` and `interpile tariff`."""
 
+import json
 import sys
 from pathlib import Path
 from typing import Annotated, Any
 
+import msgspec
 import typer
 
 from hub.commands.shell import (
@@ -19,12 +21,16 @@ from hub.commands.shell import (
     show_table,
     with_hub,
 )  # fmt: skip
+from hub.core.clock import cut_to_ms
 from operator_sdk.contract.messages.admin import ImportReport, StationImport
-from operator_sdk.contract.messages.directory import Station
+from operator_sdk.contract.messages.common import ForeignId, Message, Number
+from operator_sdk.contract.messages.directory import Station, StationId, StationPut, Tariff, TariffPut
 
 station_app = group("Stations in the directory.")
+tariff_app = group("Prices, for hosts that are hosted.")
 
 PartyArgument = Annotated[str, typer.Argument(metavar="PARTY", help="The host's party id.")]
+FileArgument = Annotated[Path, typer.Argument(metavar="FILE.json", help="One object, or a list of them.")]
 
 
 @station_app.command("import")
@@ -97,3 +103,80 @@ def remove_station(
         show_json(removed)
     else:
         show_facts((("station", removed.station_id), ("removed", removed.updated_at.isoformat())))
+
+
+class StationFile(StationPut, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A station with its id, as a file describes it."""
+
+    station_id: StationId
+
+
+class TariffFile(TariffPut, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A version of a tariff with its names, as a file describes it."""
+
+    tariff_id: ForeignId
+    version: Number
+
+
+@station_app.command("put")
+def put_stations(party_id: PartyArgument, file: FileArgument, as_json: Json = False) -> None:
+    """Describe stations whole, each with its `station_id`; the same again changes nothing."""
+    described = _read(file, StationFile)
+
+    async def work(hub: Any) -> list[Station]:
+        stored = []
+        for one in described:
+            put = msgspec.convert(msgspec.to_builtins(one), StationPut)
+            stored.append(await hub.directory.put_station(party_id, one.station_id, put))
+            await note(hub, "put_station", f"{party_id}/{one.station_id}")
+        return stored
+
+    stored = with_hub(work)
+    if as_json:
+        show_json(stored)
+    else:
+        plugs = ([plug.connector_id for pile in one.piles for plug in pile.connectors] for one in stored)
+        show_table(
+            ("station", "name", "tariff", "connectors"),
+            (
+                (one.station_id, one.name, one.tariff_id, " ".join(names))
+                for one, names in zip(stored, plugs, strict=True)
+            ),
+        )
+
+
+@tariff_app.command("put")
+def put_tariffs(party_id: PartyArgument, file: FileArgument, as_json: Json = False) -> None:
+    """Publish versions of tariffs, each with `tariff_id` and `version`; a version never changes."""
+    described = _read(file, TariffFile)
+
+    async def work(hub: Any) -> list[Tariff]:
+        stored = []
+        for one in described:
+            put = TariffPut(
+                valid_from=cut_to_ms(one.valid_from),
+                periods=one.periods,
+                utc_offset_minutes=one.utc_offset_minutes,
+            )
+            stored.append(await hub.directory.put_tariff(party_id, one.tariff_id, one.version, put))
+            await note(hub, "put_tariff", f"{party_id}/{one.tariff_id}/{one.version}")
+        return stored
+
+    stored = with_hub(work)
+    if as_json:
+        show_json(stored)
+    else:
+        show_table(
+            ("tariff", "version", "in force from", "periods"),
+            ((one.tariff_id, one.version, one.valid_from.isoformat(), len(one.periods)) for one in stored),
+        )
+
+
+def _read(file: Path, kind: type[Message]) -> list[Any]:
+    try:
+        content = json.loads(file.read_bytes())
+        return msgspec.convert(content if isinstance(content, list) else [content], list[kind])  # type: ignore[valid-type]
+    except OSError as problem:
+        raise Failed(f"cannot read {file}") from problem
+    except (ValueError, msgspec.ValidationError) as problem:
+        raise Failed(f"{file}: {problem}") from problem

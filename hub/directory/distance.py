@@ -1,7 +1,7 @@
 """How far is it? Whole numbers all the way, so that Python and both databases agree on every order.
 
-A distance is planar, on a sphere, with the cosine of the latitude halfway between the two places, which is taken
-as linear around the first. Against the great circle it is off by at most 2 m within 100 km (then 0.01 %), 0.1 %
+A distance is planar, on a sphere, with the cosine of the latitude halfway between the two places, taken as
+linear around the first. Against the great circle it is off by at most 2 m within 100 km (then 0.01 %), 0.1 %
 within 500 km, 0.5 % within 1,000 km and 8 % from one end of China to the other; beyond the poles and half way
 round the earth it only tells far from farther. One unit is 10^-6 degree of latitude, 0.111195 m.
 """

@@ -135,18 +135,15 @@ class StationSearch:
         place = place_at(query.latitude_e6, query.longitude_e6)
         begin = None if after is None or after[0] is None else (after[0], after[1])
         seen = isqrt(begin[0]) if begin else 0
+        near: list[tuple[int, Key]] = []
         for radius in (*(one for one in RADII if one > seen), None):
-            found = await tables_search.keys_near(
-                unit, words, place, radius=radius, after=begin, count=count
-            )
-            if len(found) == count or radius is None:
+            near = await tables_search.keys_near(unit, words, place, radius=radius, after=begin, count=count)
+            if len(near) == count:
                 break
-        return [(squares, key) for squares, key in found]
+        return list(near)
 
 
-async def _tariffs(
-    unit: Unit, keys: Iterable[tuple[str, str]], now: datetime
-) -> dict[tuple[str, str], Tariff]:
+async def _tariffs(unit: Unit, keys: Iterable[tuple[str, str]], now: datetime) -> dict[tuple[str, str], Tariff]:
     """The versions in force, by (party, tariff)."""
     wanted = sorted(set(keys))
     rows = await tables_search.versions_at(unit, wanted, now) if wanted else []
@@ -217,7 +214,9 @@ def _decode(cursor: str, *, near: bool) -> Found:
         fields = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         match fields:
             case [squares, str(party_id), str(station_id)] if (
-                _is_squares(squares, near=near) and _PARTY.fullmatch(party_id) and _STATION.fullmatch(station_id)
+                _is_squares(squares, near=near)
+                and _PARTY.fullmatch(party_id)
+                and _STATION.fullmatch(station_id)
             ):
                 return squares, (party_id, station_id)
     except (binascii.Error, ValueError, RecursionError):

@@ -41,7 +41,7 @@ VERSION = table_of(TariffVersionRow)
 async def party_names(unit: Unit) -> dict[str, str]:
     """All parties' names."""
     rows = await unit.execute(select(PARTY.c.party_id, PARTY.c.name))
-    return {party_id: name for party_id, name in rows}
+    return {row.party_id: row.name for row in rows}
 
 
 async def keys_in_order(unit: Unit, words: Words, *, after: Key | None, count: int) -> list[Key]:
@@ -50,7 +50,7 @@ async def keys_in_order(unit: Unit, words: Words, *, after: Key | None, count: i
     statement = select(*key).where(*_holding(words)).order_by(*key).limit(count)
     if after is not None:
         statement = statement.where(tuple_(*key) > tuple_(*after))
-    return [(row[0], row[1]) for row in await unit.execute(statement)]
+    return [(row.host_party_id, row.station_id) for row in await unit.execute(statement)]
 
 
 async def keys_near(
@@ -75,7 +75,8 @@ async def keys_near(
     if after is not None:
         last, (party_id, station_id) = after
         statement = statement.where(tuple_(*order) > tuple_(_big(last), literal(party_id), literal(station_id)))
-    return [(row[0], (row[1], row[2])) for row in await unit.execute(statement)]
+    rows = await unit.execute(statement)
+    return [(row.squares, (row.host_party_id, row.station_id)) for row in rows]
 
 
 def _measured(place: Place, conditions: Sequence[ColumnElement[bool]]) -> Any:

@@ -38,10 +38,13 @@ class Reading:
         after: tuple[datetime, str] | None,
         updated_since: datetime | None,
         limit: int,
+        newest: bool = False,
     ) -> list[Session]:
-        """The viewer's sessions, oldest change first."""
+        """The viewer's sessions, oldest change first or newest first."""
         async with self._c.database.reading() as unit:
-            rows = await list_sessions(viewer, unit, after=after, updated_since=updated_since, limit=limit)
+            rows = await list_sessions(
+                viewer, unit, after=after, updated_since=updated_since, limit=limit, newest=newest
+            )
         return [session_view(viewer, row) for row in rows]
 
     async def record(self, viewer: PartyScope, record_id: str) -> Record:
@@ -59,10 +62,13 @@ class Reading:
         after: tuple[datetime, str] | None,
         updated_since: datetime | None,
         limit: int,
+        newest: bool = False,
     ) -> list[Record]:
-        """The viewer's records, oldest change first."""
+        """The viewer's records, oldest change first or newest first."""
         async with self._c.database.reading() as unit:
-            rows = await list_records(viewer, unit, after=after, updated_since=updated_since, limit=limit)
+            rows = await list_records(
+                viewer, unit, after=after, updated_since=updated_since, limit=limit, newest=newest
+            )
         return [record_view(viewer, row) for row in rows]
 
     async def suspense(self, viewer: PartyScope, *, after: str | None, limit: int) -> list[SuspenseItem]:

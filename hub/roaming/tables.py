@@ -3,9 +3,10 @@
 from datetime import datetime
 
 from sqlalchemy import Index, UniqueConstraint
-from sqlmodel import Field, SQLModel, and_, col, or_, select
+from sqlmodel import Field, SQLModel, col, select
 
 from hub.core.database import Unit
+from hub.core.keyset import page_of
 from hub.core.types import big, instant
 from hub.parties.scope import PartyScope
 
@@ -168,23 +169,22 @@ async def list_sessions(
     after: tuple[datetime, str] | None,
     updated_since: datetime | None,
     limit: int,
+    newest: bool = False,
 ) -> list[SessionRow]:
-    """Sessions in order of (updated_at, session_id), after a keyset position."""
+    """Sessions behind a keyset position: oldest change first, or newest first."""
     statement = select(SessionRow).where(
         viewer.sees(SessionRow.home_party_id, SessionRow.host_party_id, SessionRow.driver_ref)
     )
-    if updated_since is not None:
-        statement = statement.where(col(SessionRow.updated_at) >= updated_since)
-    if after is not None:
-        at, session_id = after
-        statement = statement.where(
-            or_(
-                col(SessionRow.updated_at) > at,
-                and_(col(SessionRow.updated_at) == at, col(SessionRow.session_id) > session_id),
-            )
-        )
-    statement = statement.order_by(col(SessionRow.updated_at), col(SessionRow.session_id)).limit(limit)
-    return list((await unit.session.exec(statement)).all())
+    return await page_of(
+        unit,
+        statement,
+        SessionRow,
+        "session_id",
+        after=after,
+        updated_since=updated_since,
+        limit=limit,
+        newest=newest,
+    )
 
 
 async def list_updates(

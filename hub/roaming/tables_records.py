@@ -6,6 +6,7 @@ from sqlalchemy import Index
 from sqlmodel import Field, SQLModel, and_, col, or_, select
 
 from hub.core.database import Unit
+from hub.core.keyset import page_of
 from hub.core.types import big, instant, text
 from hub.parties.scope import PartyScope
 
@@ -84,23 +85,22 @@ async def list_records(
     after: tuple[datetime, str] | None,
     updated_since: datetime | None,
     limit: int,
+    newest: bool = False,
 ) -> list[RecordRow]:
-    """Records in order of (updated_at, record_id), after a keyset position."""
+    """Records behind a keyset position: oldest change first, or newest first."""
     statement = select(RecordRow).where(
         viewer.sees(RecordRow.home_party_id, RecordRow.host_party_id, RecordRow.driver_ref)
     )
-    if updated_since is not None:
-        statement = statement.where(col(RecordRow.updated_at) >= updated_since)
-    if after is not None:
-        at, record_id = after
-        statement = statement.where(
-            or_(
-                col(RecordRow.updated_at) > at,
-                and_(col(RecordRow.updated_at) == at, col(RecordRow.record_id) > record_id),
-            )
-        )
-    statement = statement.order_by(col(RecordRow.updated_at), col(RecordRow.record_id)).limit(limit)
-    return list((await unit.session.exec(statement)).all())
+    return await page_of(
+        unit,
+        statement,
+        RecordRow,
+        "record_id",
+        after=after,
+        updated_since=updated_since,
+        limit=limit,
+        newest=newest,
+    )
 
 
 async def list_waiting(viewer: PartyScope, unit: Unit, *, after: str | None, limit: int) -> list[RecordRow]:

@@ -116,9 +116,12 @@ class Faults:
         after: tuple[datetime, str] | None,
         updated_since: datetime | None,
         limit: int,
+        newest: bool = False,
     ) -> FaultPage:
-        """The viewer's reports, oldest change first."""
+        """The viewer's reports, oldest change first or newest first."""
         async with self._database.reading() as unit:
-            rows = await list_faults(viewer, unit, after=after, updated_since=updated_since, limit=limit + 1)
+            rows = await list_faults(
+                viewer, unit, after=after, updated_since=updated_since, limit=limit + 1, newest=newest
+            )
         page, more = cut_page(rows, limit, lambda row: (row.updated_at, row.fault_id))
         return FaultPage(items=[fault_view(row) for row in page], next_after=more)

@@ -10,10 +10,10 @@ from sqlalchemy import select as select_columns
 from sqlmodel import Field, SQLModel, col, select
 
 from hub.core.database import Unit
+from hub.core.keyset import page_of
 from hub.core.types import instant, text
 from hub.parties.scope import PartyScope
 from hub.upkeep.model import LIVING, UNFINISHED
-from hub.upkeep.tables_paging import page_of
 
 
 class WorkOrderRow(SQLModel, table=True):

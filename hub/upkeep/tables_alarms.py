@@ -7,10 +7,10 @@ from sqlalchemy import Index, case
 from sqlmodel import Field, SQLModel, col, select
 
 from hub.core.database import Unit
+from hub.core.keyset import page_of
 from hub.core.tables import insert_for, table_of
 from hub.core.types import instant
 from hub.parties.scope import PartyScope
-from hub.upkeep.tables_paging import page_of
 
 
 class AlarmRow(SQLModel, table=True):

@@ -7,10 +7,10 @@ from sqlalchemy import select as select_columns
 from sqlmodel import Field, SQLModel, col, select
 
 from hub.core.database import Unit
+from hub.core.keyset import page_of
 from hub.core.types import instant
 from hub.core.types import text as long_text
 from hub.parties.scope import PartyScope
-from hub.upkeep.tables_paging import page_of
 
 
 class FaultRow(SQLModel, table=True):
@@ -54,13 +54,21 @@ async def list_faults(
     after: tuple[datetime, str] | None,
     updated_since: datetime | None,
     limit: int,
+    newest: bool = False,
 ) -> list[FaultRow]:
-    """Faults by (updated_at, fault_id), after a keyset position."""
+    """Faults behind a keyset position: oldest change first, or newest first."""
     statement = select(FaultRow).where(
         viewer.sees(FaultRow.home_party_id, FaultRow.host_party_id, FaultRow.driver_ref)
     )
     return await page_of(
-        unit, statement, FaultRow, "fault_id", after=after, updated_since=updated_since, limit=limit
+        unit,
+        statement,
+        FaultRow,
+        "fault_id",
+        after=after,
+        updated_since=updated_since,
+        limit=limit,
+        newest=newest,
     )
 
 

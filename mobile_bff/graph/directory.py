@@ -16,7 +16,7 @@ from mobile_bff.refused import Refused
 from operator_sdk.contract.messages.places import SEARCH_MOST, StationQuery
 from operator_sdk.contract.public_codes import Code
 
-LIFE_S = 2
+LIFE_S = 1
 PLACE_LIFE_S = 60
 """Where a connector stands changes less than what it does."""
 

@@ -7,7 +7,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from graphql import DocumentNode, GraphQLError, GraphQLSyntaxError
+from graphql import (
+    DefinitionNode,
+    DocumentNode,
+    FieldNode,
+    FragmentDefinitionNode,
+    GraphQLError,
+    GraphQLSyntaxError,
+    OperationDefinitionNode,
+    OperationType,
+)
 from strawberry.extensions import SchemaExtension
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.schema.schema import validate_document
@@ -27,12 +36,34 @@ TEXT_MOST = 200
 ERRORS_MOST = 20
 
 
+PUBLIC = frozenset({"stations", "station", "__typename"})
+"""Root fields whose answer is the same for everybody."""
+
+
 @dataclass(slots=True)
 class Known:
     """A document that was parsed, and what is wrong with it once that is known."""
 
     document: DocumentNode
     problems: list[GraphQLError] | None = None
+
+    @property
+    def public(self) -> bool:
+        """Whether whoever asks this gets the same answer, in whatever language."""
+        return all(map(_is_public, self.document.definitions))
+
+
+def _is_public(definition: DefinitionNode) -> bool:
+    if isinstance(definition, FragmentDefinitionNode):
+        return True
+    return (
+        isinstance(definition, OperationDefinitionNode)
+        and definition.operation is OperationType.QUERY
+        and all(
+            isinstance(one, FieldNode) and one.name.value in PUBLIC
+            for one in definition.selection_set.selections
+        )
+    )
 
 
 class Documents:

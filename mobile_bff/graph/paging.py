@@ -15,7 +15,7 @@ from mobile_bff.refused import Refused
 from operator_sdk.contract.public_codes import Code
 
 FIRST_MOST, FIRST_USUAL = 50, 20
-_CURSOR = re.compile(r"(\d{1,2})~([!-}]{0,300})\Z")
+_CURSOR = re.compile(r"(\d{1,3})~([!-}]{0,300})\Z")
 
 Node = TypeVar("Node")
 Row = TypeVar("Row")
@@ -58,10 +58,8 @@ class Asked:
             for place, row in enumerate(shown, self.skip + 1)
         ]
         more = next_after is not None or self.skip + len(shown) < len(rows)
-        return Connection(
-            edges=edges,
-            page_info=PageInfo(has_next_page=more, end_cursor=edges[-1].cursor if edges else None),
-        )
+        end = edges[-1].cursor if edges else f"0~{next_after}" if next_after else None
+        return Connection(edges=edges, page_info=PageInfo(has_next_page=more, end_cursor=end))
 
     def _cursor(self, place: int, came: int, next_after: str | None) -> str:
         if place == came and next_after is not None:
@@ -80,7 +78,7 @@ def asked(first: int, after: str | None, *, most: int) -> Asked:
     if after is None:
         return Asked(first, 0, None, first)
     match = _CURSOR.match(after)
-    if match is None or int(match[1]) >= most:
+    if match is None or int(match[1]) > most:
         raise Refused(Code.MALFORMED, field="after")
     skip = int(match[1])
     return Asked(first, skip, match[2] or None, min(most, skip + first))

@@ -26,15 +26,22 @@ class Schema(strawberry.Schema):
         note_bugs(errors, context.request_id if isinstance(context, Context) else "")
 
 
-def make_schema(*, in_production: bool = False) -> Schema:
-    """The schema. In production it does not describe itself, nor suggest names."""
-    documents = Documents()
-    guards = [lambda: Guard(documents)]
+def make_schema(
+    documents: Documents | None = None, *, in_production: bool = False, in_order: bool = False
+) -> Schema:
+    """The schema. In production it does not describe itself, nor suggest names.
+
+    `in_order` is for export alone: Strawberry finds no member of a union in a schema that was sorted.
+    """
+    known = documents or Documents()
+    guards = [lambda: Guard(known)]
     return Schema(
         query=Query,
         mutation=Mutation,
         subscription=Subscription,
         types=[UserError],
         extensions=[DisableIntrospection, *guards] if in_production else guards,
-        config=StrawberryConfig(scalar_map=SCALARS, sort_schema=True, disable_field_suggestions=in_production),
+        config=StrawberryConfig(
+            scalar_map=SCALARS, sort_schema=in_order, disable_field_suggestions=in_production
+        ),
     )

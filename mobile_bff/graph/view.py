@@ -16,9 +16,10 @@ from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
 from strawberry.types import ExecutionResult
 from strawberry.types.unset import UNSET, UnsetType
 
+from mobile_bff.cache import ShortMemory
 from mobile_bff.graph.context import Context, Services
-from mobile_bff.graph.guard import in_words
-from mobile_bff.graph.schema import Schema
+from mobile_bff.graph.guard import Documents, in_words
+from mobile_bff.graph.schema import make_schema
 from mobile_bff.graph.sockets import BEARER, SUBSCRIPTIONS_MOST, Adapter, Handler, is_request, let_in
 from mobile_bff.refused import Refused
 from mobile_bff.requests import read_body, request_id_of
@@ -26,19 +27,19 @@ from mobile_bff.words import locale_of, word_of
 from operator_sdk.contract.public_codes import PUBLIC_CODES, Code
 
 BODY_MOST = 65_536
+ANSWER_LIFE_S, ANSWERS_MOST = 1, 200
 INIT_WAIT = timedelta(seconds=10)
 
 
-class BoundedRequest(Request):
-    """A request whose body is read up to a size."""
+class ReadRequest(Request):
+    """A request whose body was read already."""
+
+    content = b""
+    answered = False
 
     async def body(self) -> bytes:
-        """The body.
-
-        Raises:
-            Refused: too_large, malformed.
-        """
-        return await read_body(self, BODY_MOST)
+        """The body."""
+        return self.content
 
 
 class GraphView(GraphQL[Context, None]):
@@ -47,9 +48,16 @@ class GraphView(GraphQL[Context, None]):
     websocket_adapter_class = Adapter
     graphql_transport_ws_handler_class = Handler
 
-    def __init__(self, schema: Schema, services: Services, *, origins: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        services: Services,
+        *,
+        origins: tuple[str, ...],
+        in_production: bool,
+    ) -> None:
+        self._documents = Documents()
         super().__init__(
-            schema,
+            make_schema(self._documents, in_production=in_production),
             graphql_ide=None,
             allow_queries_via_get=False,
             subscription_protocols=[GRAPHQL_TRANSPORT_WS_PROTOCOL],
@@ -58,34 +66,51 @@ class GraphView(GraphQL[Context, None]):
             allowed_origins=origins,
         )
         self._services = services
+        self._answers: ShortMemory[bytes] = ShortMemory(life_s=ANSWER_LIFE_S, most=ANSWERS_MOST)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The ASGI call."""
         if scope["type"] != "http":
             await super().__call__(scope, receive, send)
             return
-        request = BoundedRequest(scope, receive)
+        request = ReadRequest(scope, receive)
         try:
-            if request.method != "POST":
-                raise Refused(Code.METHOD_NOT_ALLOWED)
-            response = await self.run(request)
+            response = await self._answer(request)
         except Refused as problem:
             response = _refusal(request, problem.code, PUBLIC_CODES[Code(problem.code)].status)
         except HTTPException as problem:
             response = _refusal(request, Code.MALFORMED, problem.status_code)
         await response(scope, receive, send)
 
+    async def _answer(self, request: ReadRequest) -> Response:
+        """The answer; that to the same words as a moment ago, if it is for everybody, from memory."""
+        if request.method != "POST":
+            raise Refused(Code.METHOD_NOT_ALLOWED)
+        if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+            raise Refused(Code.MALFORMED)
+        request.content = await read_body(request, BODY_MOST)
+        known = self._answers.find(request.content)
+        if known is not None:
+            headers = {"x-request-id": request_id_of(request)}
+            return Response(known, headers=headers, media_type="application/json")
+        response = await self.run(request)
+        if request.answered and self._is_for_everybody(request):
+            self._answers.keep(request.content, bytes(response.body))
+        return response
+
+    def _is_for_everybody(self, request: ReadRequest) -> bool:
+        """Whether the answer depends on nothing but the words of the request."""
+        known = self._documents.find(orjson.loads(request.content)["query"])
+        return self._services.backend.has_own_name and known is not None and known.public
+
     async def parse_http_body(self, request: AsyncHTTPRequestAdapter) -> GraphQLRequestData:
         """The one request of a body.
 
         Raises:
-            Refused: too_large, malformed.
+            Refused: malformed.
         """
-        body = await request.get_body()
-        if (request.content_type or "").partition(";")[0].strip().lower() != "application/json":
-            raise Refused(Code.MALFORMED)
         try:
-            data = orjson.loads(body)
+            data = orjson.loads(await request.get_body())
         except orjson.JSONDecodeError as problem:
             raise Refused(Code.MALFORMED) from problem
         if not isinstance(data, dict) or not is_request(data):
@@ -114,6 +139,8 @@ class GraphView(GraphQL[Context, None]):
 
     async def process_result(self, request: Request, result: ExecutionResult) -> GraphQLHTTPResponse:
         """The last look at an answer: no error leaves that was not put in words."""
+        if isinstance(request, ReadRequest):
+            request.answered = not result.errors
         if result.errors and not all("requestId" in (error.extensions or {}) for error in result.errors):
             context = await self.get_context(request, Response())
             result.errors = [in_words(error, context) for error in result.errors]

@@ -67,11 +67,16 @@ class SiteConnection:
         self._waiting: dict[str, list[asyncio.Future[Result]]] = defaultdict(list)
         self._asks: set[asyncio.Task[None]] = set()
         self._ready = asyncio.Event()
+        self._is_over = False
 
     @property
     def is_ready(self) -> bool:
         """Whether `on_connected` has returned, and the connection holds."""
-        return self._ready.is_set() and not self._line.is_stopped
+        return self._ready.is_set() and not self._has_ended
+
+    @property
+    def _has_ended(self) -> bool:
+        return self._is_over or self._line.is_stopped
 
     async def ready(self) -> None:
         """Wait until `on_connected` has returned, or the connection has ended."""
@@ -91,7 +96,7 @@ class SiteConnection:
         if len(encode(CommandFrame(command_id=command_id, command=command))) > FRAME_BYTES_MOST:
             raise ValueError("the command is larger than a frame")
         under_way = max(len(self._waiting), len(self._line.end.outgoing))
-        if self._line.is_stopped or under_way >= self._limits.commands_most:
+        if self._has_ended or under_way >= self._limits.commands_most:
             raise SiteOffline(self.site_id)
         answer: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self._waiting[command_id].append(answer)
@@ -127,6 +132,7 @@ class SiteConnection:
                 await self._take(event)
                 await self._line.drained()
         finally:
+            self._is_over = True
             tasks = [preparing, *self._asks]
             for task in tasks:
                 task.cancel()

@@ -6,10 +6,11 @@ from typing import Any
 import httpx
 import msgspec
 
+from hub.core.paging import encode_cursor
 from operator_sdk.contract.operations import HUB
 from operator_sdk.contract.public_codes import Code
 from tests.contract.refusals import CARD, RECORD, START, UPDATE, Errors, refused
-from tests.rig import PHONE, A, B, D
+from tests.rig import PHONE, A, B, C, D
 from tests.rig_raw import send
 
 # Bad input.
@@ -74,6 +75,43 @@ async def a_field_left_out(e: Errors) -> httpx.Response:
 @refused(Code.MALFORMED)
 async def a_limit_that_is_no_number(e: Errors) -> httpx.Response:
     return await send(e.rig, HUB["list_sessions"], "/v1/sessions?limit=²", b"", party=B)
+
+
+@refused(Code.MALFORMED)
+async def half_a_place(e: Errors) -> httpx.Response:
+    return await send(
+        e.rig, HUB["search_stations"], f"/v1/station-search?latitude_e6={PHONE[:8]}", b"", party=B
+    )
+
+
+@refused(Code.MALFORMED)
+async def a_place_off_the_earth(e: Errors) -> httpx.Response:
+    path = f"/v1/station-search?latitude_e6={PHONE}&longitude_e6=1"
+    return await send(e.rig, HUB["search_stations"], path, b"", party=B)
+
+
+@refused(Code.MALFORMED)
+async def another_lists_cursor(e: Errors) -> httpx.Response:
+    path = f"/v1/station-search?after={encode_cursor(e.rig.hub.clock.business(), 'x')}"
+    return await send(e.rig, HUB["search_stations"], path, b"", party=B)
+
+
+@refused(Code.NOT_FOUND)
+async def no_such_stations_detail(e: Errors) -> httpx.Response:
+    return await send(e.rig, HUB["get_station_detail"], f"/v1/station-details/{A}/S9", b"", party=B)
+
+
+@refused(Code.NOT_FOUND)
+async def somebody_elses_label(e: Errors) -> httpx.Response:
+    return await send(e.rig, HUB["get_connector_code"], f"/v1/connectors/A1.{A}/code", b"", party=D)
+
+
+@refused(Code.TOO_MANY_REQUESTS)
+async def an_eleventh_wrong_code(e: Errors) -> httpx.Response:
+    body = msgspec.json.encode({"code": f"NONE.{A}"})
+    answers = [await send(e.rig, HUB["scan"], "/v1/scans", body, party=C, subject="guesser") for _ in range(11)]
+    assert [one.json()["code"] for one in answers[:10]] == ["code_unknown"] * 10
+    return answers[10]
 
 
 @refused(Code.MALFORMED)

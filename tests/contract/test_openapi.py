@@ -26,9 +26,11 @@ from hub.upkeep.tables_alarms import AlarmRow
 from operator_sdk.contract.codes import ConnectorState, FaultKind
 from operator_sdk.contract.messages.upkeep import FaultReport
 from operator_sdk.contract.operations import HUB, Operation, Scope
+from tests.edge_client import Site
 from tests.rig import A, B, C, D, Rig, open_rig
 from tests.rig_charges import begin_by_driver, begin_by_home, begin_by_host, charge_of
 from tests.rig_raw import key_of, signature
+from tests.site_world import SITE, set_up_site
 
 pytestmark = pytest.mark.contract
 
@@ -77,6 +79,7 @@ async def _fill(rig: Rig) -> Target:
         FaultReport(request_ref="f-1", connector=f"A1.{A}", kind=FaultKind.DAMAGED)
     )
     await rig.report(ConnectorState.FAULTED, "A2")
+    await set_up_site(rig, Site(site_id=SITE))
     (order,), (alarm,) = await rig.rows(WorkOrderRow), await rig.rows(AlarmRow)
     record = await rig.record(billed.session_id)
     ids = {
@@ -94,6 +97,7 @@ async def _fill(rig: Rig) -> Target:
         "fault_id": fault.fault_id,
         "order_id": order.order_id,
         "alarm_id": alarm.alarm_id,
+        "site_id": SITE,
     }
     return Target(rig, ids, await rig.staff_token("boss"))
 

@@ -22,54 +22,12 @@ from operator_sdk.contract.codes import ConnectorState, FaultKind
 from operator_sdk.contract.messages.roaming import ScanRequest
 from operator_sdk.contract.messages.upkeep import FaultReport
 from operator_sdk.contract.operations import HUB, Operation, Scope
+from tests.contract.tenancy_kinds import CLOSED, KIND, LIST, OWN, RIGHTFUL
 from tests.rig import A, B, C, D, Rig, open_rig
 from tests.rig_charges import begin_by_driver, begin_by_home, begin_by_host, charge_of
 from tests.rig_raw import send
 
 pytestmark = pytest.mark.contract
-
-PUBLIC, SHARED, OWN, LIST, CLOSED = "public", "shared", "own", "list", "closed"
-"""Open to all; the directory, the same for all; writes below the caller's own name; lists the caller's own
-rows; refuses whoever is not a part of the object."""
-
-KIND: dict[str, str] = {
-    "jwks": PUBLIC,
-    "issue_token": PUBLIC,
-    "send_code": PUBLIC,
-    "issue_driver_token": PUBLIC,
-    "staff_sign_in": PUBLIC,
-    "list_stations": SHARED,
-    "get_station": SHARED,
-    "get_connector": SHARED,
-    "put_tariff": OWN,
-    "put_station": OWN,
-    "push_status": OWN,
-    "authorize": OWN,
-    "start_session": OWN,
-    "scan": OWN,
-    "get_driver_account": OWN,
-    "report_fault": OWN,
-    "list_sessions": LIST,
-    "list_records": LIST,
-    "list_obligations": LIST,
-    "list_cycles": LIST,
-    "list_my_dead_letters": LIST,
-    "list_my_faults": LIST,
-    "list_my_work_orders": LIST,
-    "get_statement": OWN,
-    "release_authorization": CLOSED,
-    "stop_session": CLOSED,
-    "push_session": CLOSED,
-    "push_record": CLOSED,
-    "push_settlement": CLOSED,
-    "get_session": CLOSED,
-    "session_events": CLOSED,
-    "get_record": CLOSED,
-    "start_charging": CLOSED,
-    "stop_charging": CLOSED,
-    "get_my_fault": CLOSED,
-    "replay_my_dead_letter": CLOSED,
-}
 
 
 @dataclass
@@ -98,11 +56,6 @@ async def build(rig: Rig) -> World:
     )
     await rig.report(ConnectorState.FAULTED, "A2")
     await rig.work()
-    async with rig.hub.database.unit() as unit:
-        rows = await rig.rows(OutboxLetter, kind="push_record")
-        letter = await unit.session.get(OutboxLetter, rows[0].position)
-        assert letter is not None
-        letter.dead_at, letter.done_at, letter.reason = rig.hub.clock.wall(), None, "test"
     record = await rig.record(billed.session_id)
     (order,), (alarm,) = await rig.rows(WorkOrderRow), await rig.rows(AlarmRow)
     (obligation,) = await rig.rows(ObligationRow, record_id=record.record_id)
@@ -116,7 +69,7 @@ async def build(rig: Rig) -> World:
         "authorization_id": granted.authorization_id,
         "record_id": record.record_id,
         "cycle_id": obligation.cycle_id,
-        "letter_id": letter.letter_id,
+        "letter_id": await _bury_a_letter(rig),
         "key_id": "k1",
         "customer_id": rig.customer.customer_id,
         "hosted": hosted.session_id,
@@ -124,6 +77,7 @@ async def build(rig: Rig) -> World:
         "fault_id": fault.fault_id,
         "order_id": order.order_id,
         "alarm_id": alarm.alarm_id,
+        "site_id": "site-1",
     }
     theirs = msgspec.structs.replace(rig.b.settlement(rig.b.records[0]), settlement_ref="theirs")
     bodies = {
@@ -133,6 +87,15 @@ async def build(rig: Rig) -> World:
         "push_settlement": msgspec.json.encode(theirs),
     }
     return World(rig, ids, bodies, await rig.fingerprint())
+
+
+async def _bury_a_letter(rig: Rig) -> str:
+    async with rig.hub.database.unit() as unit:
+        rows = await rig.rows(OutboxLetter, kind="push_record")
+        letter = await unit.session.get(OutboxLetter, rows[0].position)
+        assert letter is not None
+        letter.dead_at, letter.done_at, letter.reason = rig.hub.clock.wall(), None, "test"
+        return letter.letter_id
 
 
 def _bodies(ids: dict[str, str], now: datetime) -> dict[str, bytes]:
@@ -373,22 +336,6 @@ def test_what_is_written_below_the_own_name_leaves_others_alone(
         assert await world.rig.fingerprint() == world.fingerprint
 
     loop_of_the_module.run(walk())
-
-
-RIGHTFUL = {
-    "release_authorization": (A, False),
-    "stop_session": (B, False),
-    "push_session": (A, False),
-    "push_record": (A, False),
-    "push_settlement": (B, False),
-    "get_session": (B, False),
-    "session_events": (B, False),
-    "get_record": (A, False),
-    "start_charging": (C, True),
-    "stop_charging": (C, True),
-    "get_my_fault": (C, True),
-    "replay_my_dead_letter": (B, False),
-}
 
 
 def test_whoever_it_belongs_to_is_let_in(world: World, loop_of_the_module: asyncio.Runner) -> None:

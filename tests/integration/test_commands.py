@@ -104,6 +104,13 @@ def test_an_operator_with_its_key_and_its_agreement(interpile: Terminal, tmp_pat
     assert "rule_violated" in interpile.err
 
 
+def test_an_app_is_added_without_an_address(interpile: Terminal) -> None:
+    added = interpile.json("party add MA5APP001 --name Phones --role app --protocol app")
+    assert (added["roles"], added["protocol"], added["base_url"]) == (["app"], "app", None)
+    assert interpile("party add MA5APP002 --name Phones --role app --base-url http://127.0.0.1:9000") == 1
+    assert "app" in interpile.err
+
+
 def test_a_key_may_come_from_a_jwk_file(interpile: Terminal, tmp_path: Path) -> None:
     add_parties(interpile)
     file = tmp_path / "key.json"

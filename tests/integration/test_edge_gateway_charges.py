@@ -103,7 +103,7 @@ async def test_a_charge_at_a_hosted_site_is_billed_owed_and_settled_however_it_b
         assert (await world.rig.session(session_id)).state == "settled"
         record = await world.rig.record(session_id)
         assert (record.state, record.owed_fen, record.host_party_id) == ("accepted", BILL_FEN, E)
-    # The other operator's two charges are owed; the own driver's two are paid out of the wallet, and owed by nobody.
+    # B owes for its two; the own driver's two are paid out of the wallet, and owed by nobody.
     assert await world.rig.obligations() == [(B, E, BILL_FEN, "open")] * 2
     assert await world.rig.exposure(B) == (2 * BILL_FEN, 0)
     assert await world.rig.exposure(E) == (0, 0)

@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import event
 
 from hub.core.clock import ManualClock
@@ -32,7 +33,9 @@ from tests.rig import A, B, C, Rig, open_rig
 from tests.rig_raw import send
 
 HOST = "MA5AAAAA1"
-NEAR = {"latitude_e6": 22_540_000, "longitude_e6": 114_050_000}
+LATITUDE, LONGITUDE = 22_540_000, 114_050_000
+NEAR = StationQuery(latitude_e6=LATITUDE, longitude_e6=LONGITUDE)
+NOWHERE = StationQuery()
 TWO_PRICES = [
     TariffPeriod(start_minute=0, end_minute=780, electricity_micro=800_000, service_micro=200_000),
     TariffPeriod(start_minute=780, end_minute=1440, electricity_micro=500_000, service_micro=100_000),
@@ -48,8 +51,8 @@ def station(*piles: Pile, name: str = "深圳北站", north: int = 0, tariff_id:
     return StationPut(
         name=name,
         address="致远中路28号",
-        latitude_e6=NEAR["latitude_e6"] + north,
-        longitude_e6=NEAR["longitude_e6"],
+        latitude_e6=LATITUDE + north,
+        longitude_e6=LONGITUDE,
         tariff_id=tariff_id,
         piles=list(piles),
     )
@@ -59,9 +62,7 @@ def station(*piles: Pile, name: str = "深圳北站", north: int = 0, tariff_id:
 async def directory(database: Database, clock: ManualClock) -> DirectoryService:
     async with database.unit() as unit:
         unit.session.add(
-            PartyRow(
-                party_id=HOST, name="南方充电", roles="host", protocol="native", created_at=clock.wall()
-            )
+            PartyRow(party_id=HOST, name="南方充电", roles="host", protocol="native", created_at=clock.wall())
         )
     service = DirectoryService(database, clock)
     begun = clock.business() - timedelta(days=1)
@@ -75,8 +76,8 @@ def search(database: Database, clock: ManualClock) -> StationSearch:
     return StationSearch(database, clock)
 
 
-async def found(search: StationSearch, text: str = "", **more: Any) -> list[StationHit]:
-    return (await search.search(StationQuery(text=text, **more))).items
+async def found(search: StationSearch, text: str = "", query: StationQuery = NOWHERE) -> list[StationHit]:
+    return (await search.search(replace(query, text=text))).items
 
 
 async def report(directory: DirectoryService, clock: ManualClock, **states: ConnectorState) -> None:
@@ -93,7 +94,7 @@ async def test_a_hit_says_what_a_driver_wants_to_know(
     await directory.put_station(HOST, "S1", station(*piles, north=9_000))
     await report(directory, clock, C1=ConnectorState.AVAILABLE, C3=ConnectorState.AVAILABLE)
     await report(directory, clock, C2=ConnectorState.CHARGING)
-    assert await found(search, **NEAR) == [
+    assert await found(search, query=NEAR) == [
         StationHit(
             party_id=HOST,
             party_name="南方充电",
@@ -126,7 +127,7 @@ async def test_a_connector_is_available_only_as_long_as_its_status_lives(
         assert hit.connectors_available == free
         assert [plug.state for plug in detail.connectors] == [state, "offline"]
         assert state == (await directory.get_connector(HOST, "C1")).state
-    assert [plug.state_at is None for plug in detail.connectors] == [False, True]
+        assert [plug.state_at is None for plug in detail.connectors] == [False, True]
 
 
 async def test_the_price_is_that_of_the_hour_and_of_the_version_in_force(
@@ -164,13 +165,13 @@ async def test_another_process_finds_it_at_once_under_its_new_name_and_place_and
     directory: DirectoryService, search: StationSearch
 ) -> None:
     await directory.put_station(HOST, "S1", station(pile("P1", "C1", "C2")))
-    assert [hit.connectors_total for hit in await found(search, "北站", **NEAR)] == [2]
+    assert [hit.connectors_total for hit in await found(search, "北站", NEAR)] == [2]
     await directory.put_station(HOST, "S1", station(pile("P1", "C1"), name="福田口岸", north=5_000_000))
-    assert await found(search, "北站", **NEAR) == []
-    (hit,) = await found(search, "口岸", **NEAR)
+    assert await found(search, "北站", NEAR) == []
+    (hit,) = await found(search, "口岸", NEAR)
     assert (hit.connectors_total, hit.distance_m) == (1, 555_975)
     await directory.remove_station(HOST, "S1")
-    assert await found(search, **NEAR) == []
+    assert await found(search, query=NEAR) == []
     with pytest.raises(NotFoundError):
         await search.detail(HOST, "S1")
     await directory.put_station(HOST, "S1", station(pile("P1", "C1")))
@@ -207,7 +208,7 @@ async def test_the_queries_are_as_many_for_fifty_stations_as_for_one(
             plugs = [f"S{number}C{plug}" for plug in range(3)]
             await directory.put_station(HOST, f"S{number:02}", station(pile("P1", *plugs)))
         said.clear()
-        page = await search.search(StationQuery(**NEAR, limit=50))
+        page = await search.search(replace(NEAR, limit=50))
         assert len(page.items) == min(stations, 50)
         counts.append(len([one for one in said if one.startswith("SELECT")]))
         said.clear()
@@ -222,10 +223,10 @@ async def test_a_station_that_moves_between_pages_loses_no_other(
 ) -> None:
     for number in range(10):
         await directory.put_station(HOST, f"S{number}", station(north=number * 1_000))
-    first = await search.search(StationQuery(**NEAR, limit=4))
+    first = await search.search(replace(NEAR, limit=4))
     await directory.put_station(HOST, "S1", station(north=8_500))
     await directory.remove_station(HOST, "S5")
-    second = await search.search(StationQuery(**NEAR, limit=50, after=first.next_after))
+    second = await search.search(replace(NEAR, limit=50, after=first.next_after))
     assert [hit.station_id for hit in first.items] == ["S0", "S1", "S2", "S3"]
     assert [hit.station_id for hit in second.items] == ["S4", "S6", "S7", "S8", "S1", "S9"]
 
@@ -254,15 +255,15 @@ async def test_a_cursor_serves_its_own_kind_of_search_only(
     for number in range(3):
         await directory.put_station(HOST, f"S{number}", station())
     by_name = (await search.search(StationQuery(limit=1))).next_after
-    by_place = (await search.search(StationQuery(limit=1, **NEAR))).next_after
+    by_place = (await search.search(replace(NEAR, limit=1))).next_after
     of_a_list = (await directory.list_stations(limit=1)).next_after
     assert by_name
     assert by_place
     for query in (
         StationQuery(after=by_place),
-        StationQuery(after=by_name, **NEAR),
+        replace(NEAR, after=by_name),
         StationQuery(after=of_a_list),
-        StationQuery(after=of_a_list, **NEAR),
+        replace(NEAR, after=of_a_list),
     ):
         with pytest.raises(HubError) as problem:
             await search.search(query)
@@ -286,7 +287,9 @@ async def test_operators_and_drivers_search_and_look_with_the_sdk(rig: Rig) -> N
     query = StationQuery(latitude_e6=22_500_000, longitude_e6=114_000_000, text="一站")
     for client in (rig.client(A), rig.client(B), rig.driver()):
         page = await client.search_stations(query)
-        assert [(hit.party_id, hit.station_id, hit.connectors_available) for hit in page.items] == [(A, "S1", 2)]
+        assert [(hit.party_id, hit.station_id, hit.connectors_available) for hit in page.items] == [
+            (A, "S1", 2)
+        ]
         assert page.next_after is None
         detail = await client.get_station_detail(A, "S1")
         assert [plug.connector for plug in detail.connectors] == [f"A1.{A}", f"A2.{A}"]
@@ -319,7 +322,9 @@ async def test_a_bad_query_is_malformed_and_not_repeated(rig: Rig) -> None:
         answer = await get(rig, f"/v1/station-search?{bad}")
         assert (answer.status_code, answer.json().get("code")) == (400, "malformed"), bad
         assert "90000001" not in answer.text
-    good = "/v1/station-search?text=" + "%E7%AB%99" * 40 + "&limit=50&latitude_e6=-90000000&longitude_e6=180000000"
+    good = (
+        "/v1/station-search?text=" + "%E7%AB%99" * 40 + "&limit=50&latitude_e6=-90000000&longitude_e6=180000000"
+    )
     assert (await get(rig, good)).json() == {"items": [], "next_after": None}
 
 
@@ -339,6 +344,6 @@ async def test_searches_while_everything_moves_are_whole(rig: Rig) -> None:
 
     async def look() -> None:
         for _ in range(12):
-            assert len((await rig.client(B).search_stations(StationQuery(**NEAR))).items) <= 1
+            assert len((await rig.client(B).search_stations(NEAR)).items) <= 1
 
     await asyncio.gather(move(), look(), look())

@@ -12,9 +12,11 @@ from hub.core.clock import ManualClock
 from hub.core.database import Database
 from hub.core.errors import HubError
 from hub.core.ids import SeededIds
+from hub.sites.ports import SeenFault
 from hub.upkeep.model import URGENT_CODES, Step
 from hub.upkeep.tables import WorkOrderStepRow
 from operator_sdk.contract.codes import AlarmState, ConnectorState
+from operator_sdk.contract.messages.directory import ConnectorStatus, StatusPush
 from operator_sdk.contract.messages.upkeep import WorkOrderCreate
 from operator_sdk.contract.public_codes import Code
 from tests.upkeep_world import A, World, make_world
@@ -125,6 +127,32 @@ async def test_a_connector_that_its_host_reports_faulted_raises_an_alarm_until_i
     await world.status(ConnectorState.OCCUPIED)
     (alarm,) = await world.alarms()
     assert (alarm.state, alarm.cleared_at) == ("cleared", world.clock.business())
+
+
+async def test_news_that_come_late_neither_raise_nor_clear_an_alarm(world: World) -> None:
+    begun = world.clock.business()
+    world.clock.advance(seconds=60)
+    await world.status(ConnectorState.AVAILABLE)
+    late = ConnectorStatus(connector_id="A1", state=ConnectorState.FAULTED, at=begun)
+    news = ConnectorStatus(connector_id="A2", state=ConnectorState.AVAILABLE, at=begun)
+    pushed = await world.directory.push_status(A, StatusPush(statuses=[late, news]))
+    assert pushed.written == 1
+    assert await world.alarms() == []
+    await world.seen("fan")
+    await world.seen("fan", cleared=True, at=begun)
+    assert [one.state for one in await world.alarms()] == ["raised"]
+
+
+async def test_a_fault_that_clears_and_returns_within_one_report_is_another_alarm(world: World) -> None:
+    await world.seen("fan")
+    at = world.clock.business()
+    async with world.database.unit() as unit:
+        for cleared in (True, False):
+            fault = SeenFault(
+                host_party_id=A, site_id="site-1", connector_id="A1", code="fan", at=at, cleared=cleared
+            )
+            await world.upkeep.fault_seen(unit, fault)
+    assert sorted(one.state for one in await world.alarms()) == ["cleared", "raised"]
 
 
 async def test_a_code_of_any_length_is_kept_short_and_still_one_alarm(world: World) -> None:

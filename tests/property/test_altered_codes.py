@@ -65,7 +65,12 @@ def another_check_value(chance: random.Random, url: str, own: str) -> str:
 
 
 def another_server(chance: random.Random, url: str, own: str) -> str:
-    hosts = ["https://evil.example", "http://hub.example", "https://hub.example:444", "https://hub.example@evil"]
+    hosts = [
+        "https://evil.example",
+        "http://hub.example",
+        "https://hub.example:444",
+        "https://hub.example@evil",
+    ]
     return url.replace(BASE, chance.choice(hosts))
 
 

@@ -1,5 +1,6 @@
 """Distances in whole numbers are those on the great circle, and no circle is larger than its cells."""
 
+from itertools import pairwise
 from math import asin, atan2, cos, degrees, pi, radians, sin, sqrt
 
 import pytest
@@ -85,6 +86,6 @@ def test_a_circle_is_covered_by_few_squares_near_its_size(begin: tuple[int, int]
     cells = cells_within(place_at(*begin), radius)
     assert cells is not None
     assert 1 <= len(cells) <= 12
-    assert all(one[1] + 1 < other[0] for one, other in zip(cells, cells[1:], strict=False))
+    assert all(one[1] + 1 < other[0] for one, other in pairwise(cells))
     squares = sum(high - low + 1 for low, high in cells)
     assert squares * (180_000_000 >> 16) * (360_000_000 >> 16) <= 60 * radius**2

@@ -38,7 +38,9 @@ def until(found: Callable[[], Any], *, within_s: int = 15) -> Any:
     raise AssertionError("it did not come in time")
 
 
-def settings(party_id: str, key: SigningKey, hub: FakeHub, url: str, database: Path) -> Settings:
+def settings(
+    party_id: str, key: SigningKey, hub: FakeHub, url: str, database: Path, sites: Path | None = None
+) -> Settings:
     return Settings(
         party_id=party_id,
         key=key,
@@ -49,6 +51,7 @@ def settings(party_id: str, key: SigningKey, hub: FakeHub, url: str, database: P
         port=0,
         database=database,
         data=None,
+        sites=sites,
     )
 
 
@@ -59,12 +62,14 @@ def operator(
     key: SigningKey,
     hub: FakeHub,
     database: Path,
+    *,
+    sites: Path | None = None,
 ) -> Iterator[httpx.Client]:
     """An example operator in a thread, known to the hub; yields a client of its own pages."""
 
     def make(url: str) -> Starlette:
         hub.add_party(party_id, key, base_url=url)
-        return create_app(settings(party_id, key, hub, url, database), hub.clock)
+        return create_app(settings(party_id, key, hub, url, database, sites), hub.clock)
 
     with served(make) as url, httpx.Client(base_url=url, trust_env=False) as client:
         yield client
@@ -77,7 +82,14 @@ def free_port() -> int:
 
 
 def spawn(
-    module: str, party_id: str, key: SigningKey, hub: FakeHub, folder: Path, port: int, epoch: str
+    module: str,
+    party_id: str,
+    key: SigningKey,
+    hub: FakeHub,
+    folder: Path,
+    port: int,
+    epoch: str,
+    *more: str,
 ) -> subprocess.Popen[bytes]:
     """An example operator in a process of its own, which a test may kill."""
     key_file = folder / "key.json"
@@ -97,7 +109,7 @@ def spawn(
         "--database": str(folder / "operator.db"),
     }
     flat = [text for pair in arguments.items() for text in pair]
-    return subprocess.Popen([sys.executable, "-m", module, *flat], env=environment)
+    return subprocess.Popen([sys.executable, "-m", module, *flat, *more], env=environment)
 
 
 def get(client: httpx.Client, path: str) -> dict[str, Any]:

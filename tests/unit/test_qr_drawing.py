@@ -1,4 +1,4 @@
-"""What is drawn can be read: every format, sampled or rasterised, by a reader that shares nothing with the drawing."""
+"""What is drawn can be read, in every format, by a reader that shares nothing with the drawing."""
 
 import shutil
 import subprocess
@@ -19,7 +19,9 @@ DPI = 200
 
 urls = st.builds(
     "{}/c/{}.MA5AAAAA1?k={}&m={}".format,
-    st.sampled_from(["http://127.0.0.1:8000", "https://hub.example", "https://a.long.name.of-a-hub.example.com.cn"]),
+    st.sampled_from(
+        ["http://127.0.0.1:8000", "https://hub.example", "https://a.long.name.of-a-hub.example.com.cn"]
+    ),
     st.from_regex(r"[A-Za-z0-9]{1,26}", fullmatch=True),
     st.integers(1, 999),
     st.from_regex(r"[A-Za-z0-9_-]{12}", fullmatch=True),
@@ -62,19 +64,24 @@ def rasterised(content: bytes, folder: Path) -> list[Image.Image]:
     if program is None:
         pytest.skip("pdftoppm is not installed")
     (folder / "sheet.pdf").write_bytes(content)
-    done = subprocess.run(
-        [program, "-r", str(DPI), "-gray", "sheet.pdf", "page"], cwd=folder, capture_output=True, timeout=60
-    )
-    assert done.returncode == 0, done.stderr
+    call = [program, "-r", str(DPI), "-gray", "sheet.pdf", "page"]
+    subprocess.run(call, cwd=folder, capture_output=True, timeout=60, check=True)
     return [Image.open(file) for file in sorted(folder.glob("page*.pgm"))]
+
+
+def part_of(page: Image.Image, left: float, bottom: float, width: float, height: float) -> Image.Image:
+    """What lies at these points of a page, counted from its lower left corner."""
+    scale = DPI / 72
+    top = A4[1] - bottom - height
+    box = left * scale, top * scale, (left + width) * scale, (top + height) * scale
+    return page.crop((round(box[0]), round(box[1]), round(box[2]), round(box[3])))
 
 
 def code_on(page: Image.Image, number: int) -> Image.Image:
     """The part of a page where a label's code is."""
     left, bottom = list(qr._places())[number]
     left += (qr.LABEL_WIDTH - qr.CODE_SIZE) / 2
-    top = A4[1] - (bottom + qr.CODE_BOTTOM + qr.CODE_SIZE)
-    return page.crop(tuple(round(one * DPI / 72) for one in (left, top, left + qr.CODE_SIZE, top + qr.CODE_SIZE)))
+    return part_of(page, left, bottom + qr.CODE_BOTTOM, qr.CODE_SIZE, qr.CODE_SIZE)
 
 
 @pytest.mark.parametrize("font", [qr.find_font(), None])
@@ -92,12 +99,7 @@ def test_words_that_are_too_long_stay_on_their_label(tmp_path: Path) -> None:
     endless = label(1, station_name="很长的名字" * 40, hub_name="H" * 100)
     (page,) = rasterised(qr.pdf([endless, label(2)], qr.find_font()), tmp_path)
     left, bottom = list(qr._places())[1]
-    edge = page.crop(
-        tuple(
-            round(one * DPI / 72)
-            for one in (left - 6, A4[1] - bottom - qr.LABEL_HEIGHT + 12, left + 6, A4[1] - bottom - 12)
-        )
-    )
+    edge = part_of(page, left - 6, bottom + 12, 12, qr.LABEL_HEIGHT - 24)
     assert edge.getextrema() == (255, 255)
 
 
@@ -109,7 +111,15 @@ def test_the_words_of_a_label_are_on_the_page(tmp_path: Path) -> None:
     text = subprocess.run(
         [program, "-layout", "sheet.pdf", "-"], cwd=tmp_path, capture_output=True, timeout=60, check=True
     ).stdout.decode()
-    for words in ("互桩 Interpile", "深圳北站东广场", "扫码充电", "Scan to charge", "C1.MA5AAAAA1", "直流 DC", "60 kW"):
+    for words in (
+        "互桩 Interpile",
+        "深圳北站东广场",
+        "扫码充电",
+        "Scan to charge",
+        "C1.MA5AAAAA1",
+        "直流 DC",
+        "60 kW",
+    ):
         assert words in text, text
 
 

@@ -1,15 +1,22 @@
-"""The example host against FakeHub over real sockets; killed, it loses nothing."""
+"""The example host with a site behind it, against FakeHub over real sockets; killed, it loses nothing."""
 
+import base64
 import itertools
+import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 
-from operator_sdk import NotFound, new_key
+from operator_sdk import NotFound, ServerFailed, new_key
+from operator_sdk.contract.edge_link.frames import Done, Refused, StartCommand, StopCommand
+from operator_sdk.contract.edge_link.proof import token_digest
+from operator_sdk.contract.messages.common import Token
 from operator_sdk.contract.messages.records import SettlementRecord
 from operator_sdk.contract.messages.roaming import (
     Authorization,
@@ -18,12 +25,24 @@ from operator_sdk.contract.messages.roaming import (
     StopRequest,
 )
 from operator_sdk.contract.public_codes import Code
-from operator_sdk.examples.host.app import create_app
+from operator_sdk.examples.host.app import EDGE_PATH, create_app
 from operator_sdk.testing import FakeHub, served
+from tests.edge_client import Site
+from tests.site_agent import Remote, SiteAgent, running
 from tests.unit.operators import HOME, HOST, fast_clock, free_port, get, operator, post, spawn, until
 
 KEY = new_key("a-1")
 COUNT = itertools.count(1)
+AUTHORIZATION = "aut_01980000-0000-7000-8000-000000000001"
+
+
+@dataclass
+class Gateway:
+    """The host as its site knows it."""
+
+    url: str
+    gateway_id = HOST
+    gateway_key = KEY.private.public_key()
 
 
 @pytest.fixture
@@ -34,13 +53,41 @@ def hub() -> Iterator[FakeHub]:
 
 
 @pytest.fixture
-def host(hub: FakeHub, tmp_path: Path) -> Iterator[httpx.Client]:
-    with operator(create_app, HOST, KEY, hub, tmp_path / "host.db") as client:
+def site() -> Site:
+    return Site(connectors=("C1", "C2"))
+
+
+@pytest.fixture
+def host(hub: FakeHub, site: Site, tmp_path: Path) -> Iterator[httpx.Client]:
+    with operator(create_app, HOST, KEY, hub, tmp_path / "host.db", sites=sites_file(tmp_path, site)) as client:
         until(lambda: hub.received("push_status"))
         yield client
 
 
-def start(limit: int | None = 2_000, **changed: Any) -> HostStartRequest:
+@pytest.fixture
+def at_site(hub: FakeHub, host: httpx.Client, site: Site) -> Iterator[Remote]:
+    with running(agent_of(str(host.base_url), site, hub)) as remote:
+        until(lambda: states(host) == ["available", "available"])
+        yield remote
+
+
+def sites_file(folder: Path, site: Site) -> Path:
+    file = folder / "sites.json"
+    key = base64.urlsafe_b64encode(site.key.public_key().public_bytes_raw()).rstrip(b"=").decode()
+    entry = {"site_id": site.site_id, "public_key": key, "connectors": list(site.connectors)}
+    file.write_text(json.dumps([entry]))
+    return file
+
+
+def agent_of(url: str, site: Site, hub: FakeHub) -> SiteAgent:
+    return SiteAgent(Gateway(f"ws{url.removeprefix('http').rstrip('/')}{EDGE_PATH}"), site, hub.clock)
+
+
+def states(host: httpx.Client) -> list[str]:
+    return [one["state"] for one in get(host, "/local/connectors").get("connectors", [])]
+
+
+def start(limit: int | None = 600, **changed: Any) -> HostStartRequest:
     number = f"{next(COUNT):012d}"
     given: dict[str, Any] = {
         "session_id": f"ses_01980000-0000-7000-8000-{number}",
@@ -55,8 +102,6 @@ def start(limit: int | None = 2_000, **changed: Any) -> HostStartRequest:
         "target": {},
         **changed,
     }
-    import msgspec
-
     return msgspec.convert(given, HostStartRequest)
 
 
@@ -68,7 +113,9 @@ def updates_of(hub: FakeHub, session_id: str) -> list[Any]:
     return [hub.updates[session_id][number] for number in sorted(hub.updates[session_id])]
 
 
-async def test_a_start_from_the_hub_runs_to_its_limit_and_is_billed(hub: FakeHub, host: httpx.Client) -> None:
+async def test_a_start_from_the_hub_runs_to_its_limit_and_all_of_it_arrives_unchanged(
+    hub: FakeHub, host: httpx.Client, at_site: Remote
+) -> None:
     asked = start()
     reply = await hub.call(HOST, "start", asked)
     assert reply.accepted
@@ -78,10 +125,11 @@ async def test_a_start_from_the_hub_runs_to_its_limit_and_is_billed(hub: FakeHub
     assert [update.number for update in updates] == list(range(1, len(updates) + 1))
     assert updates[-1].state == "ended"
     assert record.stop_reason == updates[-1].stop_reason == "limit_reached"
-    assert 1_995 <= record.amount_fen == updates[-1].amount_fen <= 2_000
-    assert record.meter_start_wh > 0
-    shown = until(lambda: get(host, f"/local/sessions/{asked.session_id}"))
-    assert shown["numbers"]["acknowledged"] == shown["numbers"]["made"]
+    assert 500 <= record.amount_fen == updates[-1].amount_fen <= 600
+    assert record == at_site.agent.charges[asked.session_id].bill()
+    shown = until(lambda: _with_record(host, asked.session_id))
+    assert shown["numbers"]["acknowledged"] == shown["numbers"]["made"] == [one.number for one in updates]
+    assert shown["bill"]["amount_fen"] == record.amount_fen
 
     settlement = SettlementRecord(
         settlement_ref="s1",
@@ -97,7 +145,12 @@ async def test_a_start_from_the_hub_runs_to_its_limit_and_is_billed(hub: FakeHub
     assert seen["captured_fen"] == record.amount_fen
 
 
-async def test_the_hub_can_stop_and_ask(hub: FakeHub, host: httpx.Client) -> None:
+def _with_record(host: httpx.Client, session_id: str) -> dict[str, Any] | None:
+    shown = get(host, f"/local/sessions/{session_id}")
+    return shown if shown.get("record") else None
+
+
+async def test_the_hub_can_stop_and_ask(hub: FakeHub, host: httpx.Client, at_site: Remote) -> None:
     asked = start(limit=None)
     path = {"session_id": asked.session_id}
     await hub.call(HOST, "start", asked)
@@ -112,25 +165,24 @@ async def test_the_hub_can_stop_and_ask(hub: FakeHub, host: httpx.Client) -> Non
     assert (await hub.call(HOST, "check_connector", check)).state == "available"
 
 
-async def test_what_cannot_start_is_refused_and_stays_refused(hub: FakeHub, host: httpx.Client) -> None:
-    unknown, priceless, faulted = (
-        start(connector_id="C9"),
-        start(tariff_version=9),
-        start(connector_id="C2"),
-    )
-    post(host, "/local/connectors/C2/fault", {"faulted": True})
+async def test_what_cannot_start_is_refused_and_stays_refused(
+    hub: FakeHub, host: httpx.Client, at_site: Remote
+) -> None:
+    unknown, priceless = start(connector_id="C9"), start(tariff_version=9)
+    faulted = start(connector_id="C2")
+    at_site.fault("C2", faulted=True)
     for asked, refusal in (
         (unknown, Code.CONNECTOR_UNKNOWN),
         (priceless, Code.TARIFF_UNKNOWN),
         (faulted, Code.CONNECTOR_FAULTED),
     ):
         assert (await hub.call(HOST, "start", asked)).refusal == refusal
-    post(host, "/local/connectors/C2/fault", {"faulted": False})
+    at_site.fault("C2", faulted=False)
     assert (await hub.call(HOST, "start", faulted)).refusal == Code.CONNECTOR_FAULTED
 
 
 async def test_a_stop_for_a_session_never_started_keeps_it_from_starting(
-    hub: FakeHub, host: httpx.Client
+    hub: FakeHub, host: httpx.Client, at_site: Remote
 ) -> None:
     asked = start()
     path = {"session_id": asked.session_id}
@@ -138,10 +190,13 @@ async def test_a_stop_for_a_session_never_started_keeps_it_from_starting(
     with pytest.raises(NotFound):
         await hub.call(HOST, "stop", StopRequest(stop_ref="s1"), path=path)
     assert not (await hub.call(HOST, "start", asked)).accepted
+    assert not [one for one in at_site.agent.heard if isinstance(one, StartCommand)]
 
 
-async def test_without_a_plug_the_accepted_start_fails(hub: FakeHub, host: httpx.Client) -> None:
-    post(host, "/local/connectors/C1/plug", {"plugged": False})
+async def test_an_accepted_start_may_still_fail_at_the_pile(
+    hub: FakeHub, host: httpx.Client, at_site: Remote
+) -> None:
+    at_site.agent.unplugged.add("C1")
     asked = start()
     assert (await hub.call(HOST, "start", asked)).accepted
     updates = until(lambda: updates_of(hub, asked.session_id))
@@ -149,36 +204,113 @@ async def test_without_a_plug_the_accepted_start_fails(hub: FakeHub, host: httpx
     assert hub.received("push_record") == []
 
 
-def test_a_card_begins_a_charge_and_ends_it(hub: FakeHub, host: httpx.Client) -> None:
-    tapped = post(host, "/local/connectors/C1/tap", {"card": "B2000001"})
-    assert tapped["outcome"] == "started"
-    until(lambda: hub.updates[tapped["session_id"]])
+async def test_an_offline_site_refuses_starts_and_its_connectors_are_offline(
+    hub: FakeHub, host: httpx.Client
+) -> None:
+    asked = start()
+    assert (await hub.call(HOST, "start", asked)).refusal == Code.CONNECTOR_OFFLINE
+    check = CheckConnectorRequest(connector_id="C1")
+    assert (await hub.call(HOST, "check_connector", check)).state == "offline"
+    assert {one.state for one in hub.received("push_status")[-1].statuses} == {"offline"}
+
+
+async def test_a_stop_for_an_offline_site_reaches_it_when_it_is_back(
+    hub: FakeHub, host: httpx.Client, at_site: Remote
+) -> None:
+    asked = start(limit=None)
+    path = {"session_id": asked.session_id}
+    await hub.call(HOST, "start", asked)
+    until(lambda: hub.updates[asked.session_id])
+    at_site.cut(is_cut=True)
+    until(lambda: states(host) == ["offline", "offline"])
+    known = await hub.call(HOST, "query_session", path=path)
+    assert (known.known, known.state) == (True, "charging")
+    stopped = await hub.call(HOST, "stop", StopRequest(stop_ref="s1"), path=path)
+    assert stopped.state == "stopping"
+    assert hub.received("push_record") == []
+    at_site.cut(is_cut=False)
+    assert record_of(hub, asked.session_id).stop_reason == "driver_remote"
+    assert len([one for one in at_site.agent.heard if isinstance(one, StopCommand)]) == 1
+    made = at_site.agent.charges[asked.session_id].number
+    until(lambda: len(hub.updates[asked.session_id]) == made)
+    at_site.cut(is_cut=True)
+    at_site.cut(is_cut=False)
+    until(lambda: states(host) == ["available", "available"])
+    assert len([one for one in at_site.agent.heard if isinstance(one, StopCommand)]) == 1
+
+
+async def test_a_silent_site_leaves_the_hub_without_an_answer_until_it_speaks(
+    hub: FakeHub, host: httpx.Client, at_site: Remote
+) -> None:
+    asked = start(limit=None)
+    at_site.agent.silent_to = {StartCommand}
+    with pytest.raises(ServerFailed):
+        await hub.call(HOST, "start", asked)
+    # It may have started: now that the site is away, nobody may say that it has not.
+    at_site.cut(is_cut=True)
+    until(lambda: states(host) == ["offline", "offline"])
+    with pytest.raises(ServerFailed):
+        await hub.call(HOST, "start", asked)
+    at_site.agent.silent_to = set()
+    at_site.cut(is_cut=False)
+    until(lambda: "offline" not in states(host))
+    assert (await hub.call(HOST, "start", asked)).accepted
+    assert len(at_site.agent.charges) == 1
+
+
+def test_a_card_begins_a_charge_and_ends_it(hub: FakeHub, host: httpx.Client, at_site: Remote) -> None:
+    tapped = at_site.tap("C1", "B2000001")
+    session_id = tapped["session_id"]
+    assert session_id is not None
+    until(lambda: hub.updates[session_id])
     assert hub.received("authorize")[0].token.ref == "B2000001"
-    other = post(host, "/local/connectors/C1/tap", {"card": "B2000002"})
-    assert other["refusal"] == Code.CONNECTOR_BUSY
-    again = post(host, "/local/connectors/C1/tap", {"card": "B2000001"})
-    assert again["outcome"] == "stopped"
-    assert record_of(hub, tapped["session_id"]).stop_reason == "card"
+    assert get(host, f"/local/sessions/{session_id}")["connector_id"] == "C1"
+    assert at_site.tap("C1", "B2000002")["refusal"] == Code.CONNECTOR_BUSY
+    assert at_site.tap("C1", "B2000001")["outcome"] == "stopped"
+    assert record_of(hub, session_id).stop_reason == "card"
 
 
-def test_a_refused_card_starts_nothing(hub: FakeHub, host: httpx.Client) -> None:
+def test_a_refused_card_starts_nothing(hub: FakeHub, host: httpx.Client, at_site: Remote) -> None:
     hub.answers["authorize"] = lambda given: Authorization(
-        authorization_id="aut_01980000-0000-7000-8000-000000000001",
+        authorization_id=AUTHORIZATION,
         authorization_ref=given.message.authorization_ref,
         state="refused",
         refusal=Code.INSUFFICIENT_FUNDS,
     )
-    tapped = post(host, "/local/connectors/C1/tap", {"card": "B2000001"})
+    tapped = at_site.tap("C1", "B2000001")
     assert tapped == {"outcome": "refused", "session_id": None, "refusal": "insufficient_funds"}
     assert hub.updates == {}
 
 
-def test_a_fault_ends_the_charge_and_is_published(hub: FakeHub, host: httpx.Client) -> None:
-    tapped = post(host, "/local/connectors/C1/tap", {"card": "B2000001"})
-    until(lambda: hub.updates[tapped["session_id"]])
-    assert post(host, "/local/connectors/C1/fault", {"faulted": True}) == {"state": "faulted"}
-    assert record_of(hub, tapped["session_id"]).stop_reason == "fault"
+def test_a_card_at_a_connector_of_another_site_is_refused(
+    hub: FakeHub, host: httpx.Client, at_site: Remote
+) -> None:
+    assert at_site.tap("C9", "B2000001")["refusal"] == Code.CONNECTOR_UNKNOWN
+    assert hub.received("authorize") == []
+
+
+def test_a_release_is_passed_on_and_what_the_hub_refuses_is_answered(
+    hub: FakeHub, host: httpx.Client, at_site: Remote
+) -> None:
+    assert at_site.release("r-1", AUTHORIZATION) == Done()
+    assert hub.received("release_authorization")[0].reason == "start_failed"
+    hub.fail("release_authorization", code=Code.NOT_FOUND)
+    assert isinstance(at_site.release("r-2", AUTHORIZATION), Refused)
+
+
+def test_a_fault_ends_the_charge_and_is_published_and_shown(
+    hub: FakeHub, host: httpx.Client, at_site: Remote
+) -> None:
+    session_id = at_site.tap("C1", "B2000001")["session_id"]
+    assert session_id is not None
+    until(lambda: hub.updates[session_id])
+    at_site.fault("C1", faulted=True)
+    assert record_of(hub, session_id).stop_reason == "fault"
     until(lambda: hub.received("push_status")[-1].statuses[0].state == "faulted")
+    (fault,) = get(host, "/local/faults")["faults"]
+    assert (fault["connector_id"], fault["code"], fault["cleared"]) == ("C1", "contactor", False)
+    at_site.fault("C1", faulted=False)
+    until(lambda: get(host, "/local/faults")["faults"][0]["cleared"])
 
 
 def test_the_site_is_published_once_the_hub_answers(hub: FakeHub, tmp_path: Path) -> None:
@@ -189,26 +321,82 @@ def test_the_site_is_published_once_the_hub_answers(hub: FakeHub, tmp_path: Path
     assert hub.received("put_station")[0].name == "示例充电站"
 
 
+def test_new_prices_and_blocked_cards_reach_the_site_now_and_at_every_connection(
+    hub: FakeHub, host: httpx.Client, at_site: Remote
+) -> None:
+    agent, card = at_site.agent, {"kind": "card", "ref": "B2000004"}
+    assert set(agent.tariffs) == {("default", 1)}
+    period = {"start_minute": 0, "end_minute": 1440, "electricity_micro": 500_000, "service_micro": 100_000}
+    tariff = {"tariff_id": "night", "version": 1, "valid_from": "2026-01-01T00:00:00Z", "periods": [period]}
+    assert post(host, "/local/tariffs", tariff) == {"tariff_id": "night", "version": 1}
+    assert set(agent.tariffs) == {("default", 1), ("night", 1)}
+    until(lambda: len(hub.received("put_tariff")) == 2)
+    other = {**tariff, "periods": [{**period, "service_micro": 1}]}
+    assert post(host, "/local/tariffs", other)["code"] == Code.ID_REUSED
+
+    assert host.put("/local/blacklist", json={"tokens": [card]}).json()["version"] == 1
+    digest = token_digest(msgspec.convert(card, Token))
+    assert agent.blacklist is not None
+    assert (agent.blacklist.version, agent.blacklist.digests) == (1, [digest])
+    agent.tariffs, agent.blacklist = {}, None
+    at_site.cut(is_cut=True)
+    until(lambda: "available" not in states(host))
+    at_site.cut(is_cut=False)
+    until(lambda: states(host) == ["available", "available"])
+    assert set(agent.tariffs) == {("default", 1), ("night", 1)}
+    assert agent.blacklist is not None
+
+
+def test_sites_tell_how_they_fare(host: httpx.Client, at_site: Remote) -> None:
+    shown = until(lambda: _fares(host))
+    assert shown["connected"]
+    assert (shown["site_id"], shown["agent_version"], shown["connectors"]) == ("site-1", "test", ["C1", "C2"])
+    assert (shown["can_frames"], shown["meter_frames"], shown["spool_waiting"]) == (1_000, 200, 2)
+
+
+def _fares(host: httpx.Client) -> dict[str, Any] | None:
+    (shown,) = get(host, "/local/sites")["sites"]
+    return shown if shown["health_at"] else None
+
+
+def test_a_second_agent_with_the_same_key_alarms(hub: FakeHub, host: httpx.Client, at_site: Remote) -> None:
+    at_site.cut(is_cut=True)
+    with running(agent_of(str(host.base_url), at_site.agent.site, hub)):
+        until(lambda: "available" in states(host))
+        at_site.cut(is_cut=False)
+        alarms = until(lambda: get(host, "/local/faults")["alarms"])
+    assert alarms[0]["code"] == "superseded"
+
+
 def test_the_page_and_errors_of_the_control_api(host: httpx.Client) -> None:
-    assert "充电桩" in host.get("/").text
+    page = host.get("/").text
+    assert "充电枪" in page
+    assert "Connectors" in page
     assert host.get("/healthz").json()["status"] == "ok"
-    assert host.post("/local/connectors/C9/tap", json={"card": "x"}).status_code == 404
-    assert host.post("/local/connectors/C1/tap", json={}).status_code == 400
+    assert host.post("/local/sessions/none/stop", json={}).status_code == 404
+    assert host.post("/local/sessions/none/stop", json={"reason": "boredom"}).status_code == 400
+    assert host.put("/local/blacklist", json={}).status_code == 400
     assert host.get("/local/sessions/none").status_code == 404
     assert host.get("/local/sessions").json() == {"sessions": []}
 
 
 @pytest.mark.faults
-def test_killed_in_the_middle_it_goes_on_and_every_number_arrives_once(hub: FakeHub, tmp_path: Path) -> None:
+def test_killed_in_the_middle_it_goes_on_and_every_number_arrives_once(
+    hub: FakeHub, site: Site, tmp_path: Path
+) -> None:
     port, epoch = free_port(), datetime.now(UTC).isoformat()
-    hub.add_party(HOST, KEY, base_url=f"http://127.0.0.1:{port}")
+    url = f"http://127.0.0.1:{port}"
+    hub.add_party(HOST, KEY, base_url=url)
+    sites = ("--sites", str(sites_file(tmp_path, site)))
     module = "operator_sdk.examples.host"
-    first = spawn(module, HOST, KEY, hub, tmp_path, port, epoch)
-    with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
+    first = spawn(module, HOST, KEY, hub, tmp_path, port, epoch, *sites)
+    agent = agent_of(url, site, hub)
+    agent.power_w = 150_000
+    with httpx.Client(base_url=url, trust_env=False) as client, running(agent) as at_site:
         try:
-            until(lambda: get(client, "/local/connectors").get("published"))
-            tapped = post(client, "/local/connectors/C1/tap", {"card": "B2000001"})
-            session_id = tapped["session_id"]
+            until(lambda: states(client) == ["available", "available"])
+            session_id = at_site.tap("C1", "B2000001")["session_id"]
+            assert session_id is not None
             until(lambda: len(hub.updates[session_id]) >= 3)
             hub.fail("push_session", times=1_000, after=True)
             until(lambda: len(get(client, f"/local/sessions/{session_id}")["numbers"]["made"]) > 9)
@@ -216,15 +404,16 @@ def test_killed_in_the_middle_it_goes_on_and_every_number_arrives_once(hub: Fake
             first.kill()
             first.wait()
         hub.fail("push_session", times=0)
-        second = spawn(module, HOST, KEY, hub, tmp_path, port, epoch)
+        second = spawn(module, HOST, KEY, hub, tmp_path, port, epoch, *sites)
         try:
             record = record_of(hub, session_id)
-            until(lambda: get(client, f"/local/sessions/{session_id}").get("record"))
+            until(lambda: _with_record(client, session_id))
         finally:
             second.terminate()
             second.wait()
     updates = updates_of(hub, session_id)
     assert [update.number for update in updates] == list(range(1, len(updates) + 1))
+    assert len(updates) == agent.charges[session_id].number
     for name in ("at", "meter_wh", "energy_wh", "amount_fen"):
         values = [getattr(update, name) for update in updates]
         assert values == sorted(values)

@@ -33,7 +33,7 @@ from hub.parties.staff import StaffService
 from hub.roaming.service import Roaming
 from hub.sites.service import Sites
 from hub.upkeep.service import UpkeepService
-from operator_sdk.contract.messages.common import Message
+from operator_sdk.contract.messages.common import ListQuery, Message
 from operator_sdk.contract.operations import Operation
 from operator_sdk.contract.public_codes import Code
 
@@ -135,6 +135,15 @@ class Call:
         """
         cursor = self.query.get("after")
         return decode_cursor(cursor) if cursor else None
+
+    @property
+    def newest_first(self) -> bool:
+        """Whether the list is read by a person, and not followed.
+
+        Raises:
+            HubError: malformed.
+        """
+        return self.asked(ListQuery).order == "newest"
 
     @property
     def updated_since(self) -> datetime | None:

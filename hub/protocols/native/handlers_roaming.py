@@ -92,7 +92,11 @@ async def get_session(call: Call, _: Empty) -> Session:
 async def list_sessions(call: Call, _: Empty) -> SessionPage:
     """The caller's sessions."""
     found = await call.services.roaming.reading.sessions(
-        call.viewer, after=call.after, updated_since=call.updated_since, limit=call.limit + 1
+        call.viewer,
+        after=call.after,
+        updated_since=call.updated_since,
+        limit=call.limit + 1,
+        newest=call.newest_first,
     )
     items, after = cut_page(found, call.limit, lambda item: (item.updated_at, item.session_id))
     return SessionPage(items=items, next_after=after)
@@ -106,7 +110,11 @@ async def get_record(call: Call, _: Empty) -> Record:
 async def list_records(call: Call, _: Empty) -> RecordPage:
     """The caller's records."""
     found = await call.services.roaming.reading.records(
-        call.viewer, after=call.after, updated_since=call.updated_since, limit=call.limit + 1
+        call.viewer,
+        after=call.after,
+        updated_since=call.updated_since,
+        limit=call.limit + 1,
+        newest=call.newest_first,
     )
     items, after = cut_page(found, call.limit, lambda item: (item.updated_at, item.record_id))
     return RecordPage(items=items, next_after=after)

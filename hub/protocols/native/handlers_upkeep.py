@@ -31,7 +31,11 @@ async def report_fault(call: Call, report: FaultReport) -> Fault:
 async def list_my_faults(call: Call, _: Empty) -> FaultPage:
     """The calling driver's faults."""
     return await call.services.upkeep.faults.mine(
-        call.viewer, after=call.after, updated_since=call.updated_since, limit=call.limit
+        call.viewer,
+        after=call.after,
+        updated_since=call.updated_since,
+        limit=call.limit,
+        newest=call.newest_first,
     )
 
 

@@ -74,6 +74,12 @@ class ErrorBody(Message, frozen=True, kw_only=True):
     details: dict[str, Any] = {}
 
 
+class ListQuery(Message, frozen=True, kw_only=True):
+    """How a list is read: `oldest` change first, to follow what changes, or `newest` first, to look at."""
+
+    order: Annotated[str, Meta(pattern="^(oldest|newest)$")] = "oldest"
+
+
 class Page(Message, frozen=True, kw_only=True):
     """What every list reply ends with: `next_after` is the opaque keyset cursor, null on the last page."""
 

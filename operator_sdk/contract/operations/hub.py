@@ -1,7 +1,7 @@
 """What the hub serves."""
 
 from operator_sdk.contract.messages import access, admin, clearing, directory, records, roaming
-from operator_sdk.contract.messages.common import Empty
+from operator_sdk.contract.messages.common import Empty, ListQuery
 from operator_sdk.contract.operations.model import Operation, Scope, op
 from operator_sdk.contract.operations.places import PLACES
 from operator_sdk.contract.operations.sites import SITES
@@ -212,6 +212,7 @@ _ROAMING = (
         _READERS,
         "The caller's sessions",
         paged=True,
+        query=ListQuery,
     ),
     op(
         "session_events",
@@ -238,6 +239,7 @@ _ROAMING = (
         _READERS,
         "The caller's charge records",
         paged=True,
+        query=ListQuery,
     ),
     op(
         "scan",

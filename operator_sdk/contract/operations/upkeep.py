@@ -1,7 +1,7 @@
 """What the hub serves about faults, alarms and work orders."""
 
 from operator_sdk.contract.messages import upkeep
-from operator_sdk.contract.messages.common import Empty, Message
+from operator_sdk.contract.messages.common import Empty, ListQuery, Message
 from operator_sdk.contract.operations.model import Operation, Scope, op
 from operator_sdk.contract.public_codes import Code
 
@@ -29,7 +29,7 @@ UPKEEP = (
         "Something is wrong with this connector",
         errors=(Code.ID_REUSED, Code.CONNECTOR_UNKNOWN, Code.RULE_VIOLATED), success=201, max_body=16_384),
     op("list_my_faults", "GET /v1/driver/faults", Empty, upkeep.FaultPage, Scope.DRIVER,
-        "What I reported, and what came of it", paged=True),
+        "What I reported, and what came of it", paged=True, query=ListQuery),
     op("get_my_fault", "GET /v1/driver/faults/{fault_id}", Empty, upkeep.Fault, Scope.DRIVER,
         "One of my faults"),
     op("list_my_work_orders", "GET /v1/work-orders", Empty, upkeep.HostWorkOrderPage, Scope.OPERATOR,

@@ -113,14 +113,11 @@ class Local:
         return {"sessions": [await self._shown(one) for one in self._store.latest_sessions()]}
 
     async def _session(self, request: Request) -> dict[str, object]:
-        session = self._store.session(request.path_params["session_id"])
-        if session is None:
-            raise Refuse(Code.NOT_FOUND)
-        return await self._shown(session)
+        return await self._shown(self._known(request))
 
     async def _stop(self, request: Request) -> dict[str, object]:
         stop = await web.read(request, LocalStop)
-        return {"state": await self._desk.stop(request.path_params["session_id"], stop.reason)}
+        return {"state": await self._desk.stop(self._known(request).session_id, stop.reason)}
 
     async def _faults(self, _: Request) -> dict[str, object]:
         bad = await self._inbox.waiting("bad", most=_SHOWN_MOST)
@@ -165,6 +162,12 @@ class Local:
         given = await web.read(request, NewBlacklist)
         await self._fleet.replace_blacklist(given.tokens)
         return self._store.blacklist()
+
+    def _known(self, request: Request) -> Session:
+        session = self._store.session(request.path_params["session_id"])
+        if session is None:
+            raise Refuse(Code.NOT_FOUND)
+        return session
 
     async def _shown(self, session: Session) -> dict[str, object]:
         last, reply = session.last, session.reply

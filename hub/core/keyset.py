@@ -1,4 +1,4 @@
-"""The lists of this room, page by page: by (updated_at, id)."""
+"""A page of a list that people and partners read: by (updated_at, id), from a keyset position."""
 
 from datetime import datetime
 from typing import Any, TypeVar
@@ -21,12 +21,18 @@ async def page_of(
     after: tuple[datetime, str] | None,
     updated_since: datetime | None,
     limit: int,
+    newest: bool = False,
 ) -> list[Row]:
-    """Up to `limit` rows of a selection, after a keyset position; `row_id` names the column of the id."""
+    """Up to `limit` rows of a selection behind a position: oldest change first, or newest first.
+
+    `row_id` names the column of the id.
+    """
     columns = table_of(model).c
     place = (columns.updated_at, columns[row_id])
     if updated_since is not None:
         statement = statement.where(columns.updated_at >= updated_since)
     if after is not None:
-        statement = statement.where(tuple_(*place) > tuple_(*after, types=[part.type for part in place]))
-    return list((await unit.session.exec(statement.order_by(*place).limit(limit))).all())
+        behind, begin = tuple_(*place), tuple_(*after, types=[part.type for part in place])
+        statement = statement.where(behind < begin if newest else behind > begin)
+    order = [part.desc() for part in place] if newest else place
+    return list((await unit.session.exec(statement.order_by(*order).limit(limit))).all())
