@@ -43,14 +43,20 @@ def create_app(
 
     Raises:
         SettingsError: a setting that cannot be used.
+        ValueError: the environment describes no clock.
     """
     settings = settings or Settings.from_env(own_url=own_url, issuer=issuer)
-    clock = clock or Clock()
+    clock = clock or Clock.from_env()
     client = open_client(settings, clock)
     drivers = Drivers(client, settings.issuer, clock)
     backend = HubBackend(client, drivers, has_own_name=settings.party_id is not None)
     services = Services(
-        backend, drivers, Directory(backend), Feeds(backend, drivers), Sockets(settings.sockets_per_driver)
+        backend,
+        drivers,
+        Directory(backend),
+        Feeds(backend, drivers),
+        Sockets(settings.sockets_per_driver),
+        clock,
     )
     view = GraphView(
         services,

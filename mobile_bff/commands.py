@@ -36,42 +36,43 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 bff_app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
+Names = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="CONNECTOR|STATION",
+        help="Connectors of yours as CONNECTOR.PARTY (A1.MA5AAAAA1), or stations by their id (S1).",
+    ),
+]
+Out = Annotated[
+    Path,
+    typer.Option(
+        help="What to write: .pdf is a sheet of labels (A4, cut marks), .png and .svg are one code a file;"
+        " of several codes each file has its connector in its name."
+    ),
+]
+PartyId = Annotated[str, typer.Option(envvar="OPERATOR_PARTY_ID", help="Your 9-character organisation code.")]
+Key = Annotated[Path, typer.Option(envvar="OPERATOR_KEY_FILE", help="Your Ed25519 private key, JWK or PEM.")]
+HubUrl = Annotated[str, typer.Option(envvar="OPERATOR_HUB_URL", help="Where the hub is reached.")]
+HubIssuer = Annotated[
+    str, typer.Option(envvar="OPERATOR_HUB_ISSUER", help="The hub's own public URL, where it is another.")
+]
+Hlht = Annotated[
+    bool, typer.Option("--hlht", help="Draw the trade's code (hlht://), which any app reads and nobody signed.")
+]
+Font = Annotated[Path | None, typer.Option(help="A Chinese TrueType font for the labels, where none is found.")]
+
+
 @app.command(epilog=EPILOG, no_args_is_help=True)
 def draw(
-    names: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="CONNECTOR|STATION...",
-            help="Connectors of yours as CONNECTOR.PARTY (A1.MA5AAAAA1), or stations by their id (S1).",
-        ),
-    ],
+    names: Names,
     *,
-    out: Annotated[
-        Path,
-        typer.Option(
-            help="What to write: .pdf is a sheet of labels (A4, cut marks), .png and .svg are one code a file;"
-            " of several codes each file has its connector in its name."
-        ),
-    ],
-    party_id: Annotated[
-        str, typer.Option(envvar="OPERATOR_PARTY_ID", help="Your 9-character organisation code.")
-    ],
-    key: Annotated[
-        Path, typer.Option(envvar="OPERATOR_KEY_FILE", help="Your Ed25519 private key, JWK or PEM.")
-    ],
-    hub: Annotated[str, typer.Option(envvar="OPERATOR_HUB_URL", help="Where the hub is reached.")] = (
-        "http://127.0.0.1:8000"
-    ),
-    hub_issuer: Annotated[
-        str, typer.Option(envvar="OPERATOR_HUB_ISSUER", help="The hub's own public URL, where it is another.")
-    ] = "",
-    hlht: Annotated[
-        bool,
-        typer.Option("--hlht", help="Draw the trade's code (hlht://), which any app reads and nobody signed."),
-    ] = False,
-    font: Annotated[
-        Path | None, typer.Option(help="A Chinese TrueType font for the labels, where none is found.")
-    ] = None,
+    out: Out,
+    party_id: PartyId,
+    key: Key,
+    hub: HubUrl = "http://127.0.0.1:8000",
+    hub_issuer: HubIssuer = "",
+    hlht: Hlht = False,
+    font: Font = None,
 ) -> None:
     """Draw QR codes for charging connectors: a PDF sheet of labels, PNG or SVG."""
     kind = out.suffix.lower()
@@ -108,6 +109,8 @@ def _credentials(party_id: str, key: Path) -> OperatorCredentials:
 
 def _codes_of(client: HubClient, party_id: str, name: str) -> list[ConnectorCode]:
     owner, connector_id = split_connector(name)
+    if not name:
+        raise Failed("a connector or station has a name")
     try:
         if owner == party_id and connector_id:
             return [client.get_connector_code(name)]

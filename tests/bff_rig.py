@@ -166,9 +166,11 @@ async def open_bff(
     app = create_app(given, alone=True, clock=clock)
     async with serving((app, at)):
         bff = Bff(at.url, app.state.services)
-        yield bff
-        for phone in bff.phones:
-            await phone.aclose()
+        try:
+            yield bff
+        finally:
+            for phone in bff.phones:
+                await phone.aclose()
 
 
 def parsed(document: str) -> Any:

@@ -76,13 +76,18 @@ class Site:
 
 
 class AgentLine:
-    """One connection, from the agent's side. `answering` gives a command's result, None for silence."""
+    """One connection, from the agent's side. `answering` gives a command's result, None for silence.
+
+    While `hears` is not set it reads nothing, and what is sent to it piles up on the way.
+    """
 
     def __init__(self, socket: ClientConnection, end: AgentEnd, answering: Answering) -> None:
         self.socket, self.end = socket, end
         self.events: list[AgentEvent] = []
         self.problem: LinkProblem | None = None
         self.is_closed = False
+        self.hears = asyncio.Event()
+        self.hears.set()
         self._answering = answering
         self._news = asyncio.Condition()
 
@@ -90,6 +95,7 @@ class AgentLine:
         """Take what the gateway says until the connection ends."""
         try:
             async for data in self.socket:
+                await self.hears.wait()
                 assert isinstance(data, bytes)
                 event = self.end.receive(data)
                 if isinstance(event, Commanded):
@@ -195,6 +201,7 @@ async def dialled(
         try:
             yield line
         finally:
+            line.hears.set()
             socket.transport.abort()
             await reading
 

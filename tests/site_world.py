@@ -194,15 +194,20 @@ async def set_up_site(rig: Rig, site: Site) -> Customer:
     return await hub.accounts.top_up(customer.customer_id, TopUp(top_up_ref="e-top-1", amount_fen=20_000))
 
 
+async def around(rig: Rig) -> SiteWorld:
+    """E and its site on a rig; the agent is not yet connected."""
+    site = Site(site_id=SITE, connectors=(CONNECTOR, OTHER))
+    customer = await set_up_site(rig, site)
+    key = rig.hub.secrets.signer.private.public_key()
+    url = f"{rig.url.replace('http', 'ws')}/v1/edge"
+    return SiteWorld(rig, site, customer, url, rig.hub.settings.party_id, key)
+
+
 @asynccontextmanager
 async def open_site_world(kind: str, **settings: Any) -> AsyncIterator[SiteWorld]:
-    """Everything up, the agent not yet connected."""
+    """Everything up."""
     async with open_rig(kind, **settings) as rig:
-        site = Site(site_id=SITE, connectors=(CONNECTOR, OTHER))
-        customer = await set_up_site(rig, site)
-        key = rig.hub.secrets.signer.private.public_key()
-        url = f"{rig.url.replace('http', 'ws')}/v1/edge"
-        yield SiteWorld(rig, site, customer, url, rig.hub.settings.party_id, key)
+        yield await around(rig)
 
 
 def status(connector_id: str, state: ConnectorState, at: Any) -> StatusItem:

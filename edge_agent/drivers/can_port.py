@@ -126,7 +126,7 @@ class CanPort:
     async def _reopen(self) -> None:
         while self._bus is None:
             await asyncio.sleep(REOPEN_S)
-            with contextlib.suppress(BusGone):
+            with contextlib.suppress(BusError):
                 await self._open()
         self._reopening = None
         self._on_back()
@@ -233,9 +233,14 @@ def _reason(error: Exception) -> str:
 
 def _shut(bus: can.BusABC, reader: _Reader) -> None:
     reader.join()
+    # slcan says goodbye first and, where nobody hears it, leaves its line open; a line over TCP whose other end
+    # is gone leaves its socket open in its turn.
+    line = getattr(bus, "serialPortOrig", None)
+    held = getattr(line, "_socket", None)
     try:
         bus.shutdown()
     except can.CanError:
-        # slcan says goodbye first and, where that fails, leaves its line open.
-        if line := getattr(bus, "serialPortOrig", None):
+        if line is not None:
             line.close()
+    if held is not None:
+        held.close()

@@ -12,6 +12,7 @@ from mobile_bff.drivers import Driver, Drivers
 from mobile_bff.hub_backend import DriverBackend, HubBackend
 from mobile_bff.refused import Refused
 from mobile_bff.words import Locale
+from operator_sdk.clock import Clock
 from operator_sdk.contract.messages.roaming import Session
 from operator_sdk.contract.public_codes import Code
 
@@ -31,6 +32,7 @@ class Services:
     directory: "Directory"
     feeds: "Feeds"
     sockets: "Sockets"
+    clock: Clock
 
 
 class Context:

@@ -1,6 +1,7 @@
 """What can be asked. Reads raise `Refused`: the code is in the error's extensions, the field is null."""
 
 from collections.abc import Awaitable
+from datetime import datetime
 from typing import TypeVar
 
 import strawberry
@@ -93,6 +94,10 @@ class Query:
         account = await info.context.as_driver().account()
         driver = await info.context.services.drivers.of(info.context.token)
         return me_of(account, driver.subject)
+
+    @strawberry.field(description="Now, by the clock that tariffs go by; a phone's own may be wrong.")
+    def now(self, info: Info) -> datetime:
+        return info.context.services.clock.business()
 
     @strawberry.field(description="What the driver reported, newest change first.")
     async def faults(

@@ -98,7 +98,7 @@ class Line:
             while self.end.outgoing:
                 frame = self.end.outgoing.popleft()
                 try:
-                    async with asyncio.timeout(600):
+                    async with asyncio.timeout(self._send_s):
                         await self._socket.send_bytes(frame)
                 except TimeoutError as late:
                     raise LinkProblem(LinkCode.SILENT, "it does not read") from late

@@ -214,7 +214,7 @@ async def test_a_site_that_reads_nothing_is_closed_and_holds_nobody_up(opener: A
         async with connected(gateway, slow) as line, connected(gateway, other, answering=answering) as well:
             await line.commanded(BlacklistCommand)
             await gateway.command(slow.site_id, CheckCommand(connector_id="C1"))
-            line.socket.transport.pause_reading()
+            line.hears.clear()
             asking = [asyncio.create_task(gateway.command(slow.site_id, big)) for _ in range(40)]
             item = HealthItem(at=AT, can_frames=1, meter_frames=0, spool_waiting=0)
             await well.offer(Stream.LIVE, [item])
@@ -225,7 +225,7 @@ async def test_a_site_that_reads_nothing_is_closed_and_holds_nobody_up(opener: A
             assert isinstance(
                 await gateway.command(other.site_id, CheckCommand(connector_id="C1")), CheckResult
             )
-            line.socket.transport.resume_reading()
+            line.hears.set()
             assert await line.closed() in {"", LinkCode.SILENT}
 
 

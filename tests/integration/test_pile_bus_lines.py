@@ -12,6 +12,7 @@ import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import can
 import pytest
@@ -110,7 +111,7 @@ async def test_a_bus_that_is_not_there_yet_is_waited_for() -> None:
         {"interface": "udp_multicast", "channel": "239.74.163.2", "receive_own_messages": True},
     ],
 )
-async def test_a_bus_that_can_never_be_opened_says_so_at_once(options: dict[str, object]) -> None:
+async def test_a_bus_that_can_never_be_opened_says_so_at_once(options: dict[str, Any]) -> None:
     with pytest.raises(BusUnusable):
         await PileBus(on_event=Heard(), **options).open()
 

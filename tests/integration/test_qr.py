@@ -127,6 +127,7 @@ async def test_a_sheet_has_a_label_for_each(interpile_qr: Terminal, tmp_path: Pa
 async def test_what_cannot_be_drawn_is_one_line(rig: Rig, interpile_qr: Terminal, tmp_path: Path) -> None:
     out = str(tmp_path / "x.pdf")
     for words, says in (
+        (("", "--out", out), "has a name"),
         (("S9", "--out", out), "no connector or station S9"),
         ((f"A9.{A}", "--out", out), "no connector or station A9"),
         (("A1.MA5DDDDD4", "--out", out), "no connector or station A1.MA5DDDDD4"),

@@ -83,7 +83,7 @@ class TwoEnds(RuleBasedStateMachine):
 
     @initialize()
     def begin(self) -> None:
-        self.connect()
+        self.connect(is_smooth=True)
 
     @rule(stream=streams, count=st.integers(1, 5))
     def make(self, stream: Stream, count: int) -> None:
@@ -94,13 +94,16 @@ class TwoEnds(RuleBasedStateMachine):
             self.made[stream].append(item)
 
     @precondition(lambda self: self.line is None)
-    @rule()
-    def connect(self) -> None:
-        """The agent comes (back)."""
+    @rule(is_smooth=st.booleans())
+    def connect(self, is_smooth: bool) -> None:
+        """The agent comes (back); smoothly, or with its handshake still on the way."""
         self.connections += 1
         nonce = self.connections.to_bytes(32, "big")
         self.line = Line(AgentEnd(IDENTITY, nonce=nonce), GatewayEnd(GATEWAY, GATEWAY_KEY, nonce=nonce))
         self.line.collect()
+        if is_smooth:
+            for direction in ("to_agent", "to_gateway", "to_agent"):
+                self.deliver(direction, 1)
 
     @precondition(lambda self: self.line is not None)
     @rule()
@@ -113,7 +116,11 @@ class TwoEnds(RuleBasedStateMachine):
     @precondition(lambda self: self.line is not None)
     @rule(stream=streams, count=st.integers(1, 4))
     def offer(self, stream: Stream, count: int) -> None:
-        """The agent sends its next items."""
+        """Something happens, and the agent sends its next items."""
+        self.make(stream, count)
+        self._send(stream, count)
+
+    def _send(self, stream: Stream, count: int) -> None:
         assert self.line is not None
         first = self.line.agent.next_number(stream)
         items = self.made[stream][first - 1 :][:count] if first else []
@@ -139,7 +146,7 @@ class TwoEnds(RuleBasedStateMachine):
     def lose(self, direction: str, place: int) -> None:
         """One message gets lost and the line stays: no WebSocket does that, a bad proxy might."""
         wire = getattr(self.line, direction)
-        if wire:
+        if len(wire) > 1:
             del wire[place % len(wire)]
 
     @precondition(lambda self: self.line is not None)
@@ -208,10 +215,10 @@ class TwoEnds(RuleBasedStateMachine):
         if self.line is not None:
             self.cut()
         self.late.clear()
-        self.connect()
+        self.connect(is_smooth=True)
         for _ in range(2 * sum(len(items) for items in self.made.values()) + 10):
             for stream in Stream:
-                self.offer(stream, 4)
+                self._send(stream, 4)
             self.deliver("to_gateway", 6)
             while self.line is not None and self.line.arrived:
                 self.store()

@@ -46,8 +46,8 @@ REASONS = [StopReason.DRIVER_REMOTE, StopReason.CARD, StopReason.FAULT, StopReas
 
 @st.composite
 def tariffs(draw: st.DrawFn) -> Tariff:
-    """Any tariff of one to six periods; some edges lie within minutes of the start."""
-    edges = sorted(draw(st.sets(st.integers(700, 740) | st.integers(1, 1439), max_size=5)))
+    """Any tariff of two to six periods; some edges lie within minutes of the start."""
+    edges = sorted(draw(st.sets(st.integers(711, 740) | st.integers(1, 1439), min_size=1, max_size=5)))
     prices = st.integers(0, 3_000_000)
     bounds = [0, *edges, 1440]
     return Tariff(
@@ -205,16 +205,21 @@ class ChargeMachine(RuleBasedStateMachine):
         if back and ms > 89_000:
             self.business -= timedelta(minutes=10)
 
-    @rule(ms=st.integers(1, 600_000), polls=st.integers(1, 5))
+    @rule(ms=st.sampled_from([1, 1_000, 20_000, 90_000, 400_000, 3_000_000]), polls=st.integers(1, 5))
     def all_goes_on(self, ms: int, polls: int) -> None:
         for _ in range(polls):
             self.time_passes(ms, back=False)
             self.pile_speaks()
             self.meter_answers(0, late=False)
 
+    @rule(back_wh=st.integers(0, 1_000))
+    def meter_goes_back(self, back_wh: int) -> None:
+        """Safety stops the charge for it; whatever comes, the bill does not go back."""
+        self.meter_answers(0, late=False, back_wh=back_wh)
+
     @rule(ms=st.integers(0, 400), late=st.booleans())
-    def meter_answers(self, ms: int, late: bool) -> None:
-        meter_wh = self.wms // 36_000_000 * 10
+    def meter_answers(self, ms: int, late: bool, back_wh: int = 0) -> None:
+        meter_wh = max(0, self.wms // 36_000_000 * 10 - back_wh)
         asked_at = self.business - (ms * MS if late else timedelta(0))
         self.take(MeterSaid(at=self.now(), asked_at=asked_at, meter_wh=meter_wh))
 

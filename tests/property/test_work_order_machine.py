@@ -146,7 +146,7 @@ class Wish:
         """Anybody with the function for it; who fits, where it must fit."""
         if self.kind != "any" and step in OWN and oracle.assignee is not None:
             return oracle.assignee
-        may = WORKERS if step in BY_WORKER else DISPATCHERS
+        may: tuple[str, ...] = WORKERS if step in BY_WORKER else DISPATCHERS
         may = (*DISPATCHERS, *WORKERS) if step is Step.NOTE else may
         return may[self.actor % len(may)]
 
@@ -161,7 +161,7 @@ wishes = st.builds(
 )
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(more=st.lists(wishes, min_size=4, max_size=16))
 def test_an_order_is_always_what_the_oracle_says(
     world: World, runner: asyncio.Runner, more: list[Wish]

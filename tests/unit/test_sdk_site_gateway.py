@@ -1,16 +1,20 @@
 """What is SiteGateway's own: the functions of an operator and their failures, shutdown, limits."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, MutableMapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from operator_sdk import InterpileError, Refuse, SiteOffline, SiteSilent
+from operator_sdk.contract.edge_link import SUBPROTOCOL
+from operator_sdk.contract.edge_link.agent_end import AgentEnd
 from operator_sdk.contract.edge_link.frames import (
+    Batch,
     BlacklistCommand,
     CheckCommand,
     Command,
@@ -22,6 +26,7 @@ from operator_sdk.contract.edge_link.frames import (
     Result,
     Stream,
     TariffsCommand,
+    encode,
 )
 from operator_sdk.contract.messages.roaming import ReleaseRequest
 from operator_sdk.site_gateway import SiteConnection
@@ -29,6 +34,7 @@ from tests.edge_client import Site, connected, dialled, raw
 from tests.edge_gateways import SdkGateway, open_sdk
 
 AT = datetime(2026, 3, 2, 1, 2, 3, tzinfo=UTC)
+HEALTH = HealthItem(at=AT, can_frames=1, meter_frames=0, spool_waiting=0)
 CHECK = CheckCommand(connector_id="C1")
 ASK = ReleaseAsk(
     request=ReleaseRequest(authorization_id="aut_01980000-0000-7000-8000-000000000001", reason="start_failed")
@@ -207,7 +213,7 @@ async def test_at_shutdown_every_site_hears_why_and_nobody_new_comes_in(tmp_path
     async with opened(tmp_path) as (served, site), connected(served, site) as line:
         async with raw(served) as unproved:
             await unproved.recv()
-            await line.offer(Stream.LIVE, [HealthItem(at=AT, can_frames=1, meter_frames=0, spool_waiting=0)])
+            await line.offer(Stream.LIVE, [HEALTH])
             await line.acknowledged(Stream.LIVE, 1)
             await served.gateway.aclose()
             assert await line.closed() == LinkCode.GOING_DOWN
@@ -229,3 +235,37 @@ async def test_a_key_that_cannot_be_looked_up_lets_nobody_in_and_breaks_nothing(
         served.gateway._site_key = served._site_key
         async with connected(served, site):
             assert await served.gateway.command(site.site_id, CHECK) == Done()
+
+
+async def test_who_does_not_read_is_not_read_from(tmp_path: Path) -> None:
+    """On the bare ASGI: a site repeats a batch for ever and takes none of the acknowledgements."""
+    async with opened(tmp_path, send_s=0.3) as (served, site):
+        to_gateway: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        agent = AgentEnd(site.identity(served), nonce=bytes(32))
+        batch = encode(Batch(stream=Stream.LIVE, first=1, items=[msgspec.Raw(encode(HEALTH))]))
+        taken = 0
+
+        async def receive() -> dict[str, Any]:
+            nonlocal taken
+            if agent.is_open:
+                taken += 1
+                await asyncio.sleep(0)
+                return {"type": "websocket.receive", "bytes": batch}
+            return await to_gateway.get()
+
+        async def send(message: MutableMapping[str, Any]) -> None:
+            if agent.is_open:
+                await asyncio.Event().wait()
+            if message["type"] == "websocket.send":
+                agent.receive(message["bytes"])
+            if agent.is_open:
+                to_gateway.put_nowait({"type": "websocket.receive", "bytes": batch})
+            while agent.outgoing:
+                to_gateway.put_nowait({"type": "websocket.receive", "bytes": agent.outgoing.popleft()})
+
+        to_gateway.put_nowait({"type": "websocket.connect"})
+        scope = {"type": "websocket", "path": "/edge", "headers": [], "subprotocols": [SUBPROTOCOL]}
+        async with asyncio.timeout(10):
+            await served.gateway.route()(scope, receive, send)
+        assert 0 < taken < 5
+        assert served.gateway.sites == {}

@@ -8,7 +8,6 @@ import subprocess
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import cast
 
 import pytest
 
@@ -59,21 +58,32 @@ async def test_each_number_is_kept_once_and_a_gap_never(tmp_path: Path) -> None:
 
 
 async def test_a_batch_is_kept_whole_or_not_at_all(tmp_path: Path) -> None:
-    class Unkeepable(HealthItem, frozen=True, kw_only=True, tag="unkeepable"):
-        """Of no kind that the inbox knows."""
-
     inbox = SqliteInbox(tmp_path / "inbox.db")
-    wrong: Item = cast("Item", Unkeepable(at=AT, can_frames=2, meter_frames=0, spool_waiting=0))
-    with pytest.raises(KeyError):
-        await inbox.store(*SPOOL, LIVE, 1, [health(1), wrong])
-    assert await inbox.acknowledged(*SPOOL) == {}
-    assert await inbox.waiting("health") == []
+    await inbox.store(*SPOOL, LIVE, 1, [health(1)])
+    other = sqlite3.connect(tmp_path / "inbox.db", isolation_level=None)
+    other.execute(
+        "create trigger full before insert on inbox when new.number = 3"
+        " begin select raise(abort, 'the disk is full'); end"
+    )
+    with pytest.raises(sqlite3.Error, match="full"):
+        await inbox.store(*SPOOL, LIVE, 2, [health(2), health(3), health(4)])
+    assert await inbox.acknowledged(*SPOOL) == {LIVE: 1}
+    assert [one.number for one in await inbox.waiting("health")] == [1]
+    other.execute("drop trigger full")
+    other.close()
+    await inbox.store(*SPOOL, LIVE, 2, [health(2), health(3), health(4)])
+    assert [one.item for one in await inbox.waiting("health")] == [health(n) for n in (1, 2, 3, 4)]
     await inbox.aclose()
 
 
 async def test_sessions_are_worked_off_in_order_and_what_is_done_can_be_forgotten(tmp_path: Path) -> None:
     inbox = SqliteInbox(tmp_path / "inbox.db")
-    items = [update(FIRST, 1), update(SECOND, 1), update(FIRST, 2), BadItem(raw=b"\xc1", problem="what?")]
+    items: list[Item | BadItem] = [
+        update(FIRST, 1),
+        update(SECOND, 1),
+        update(FIRST, 2),
+        BadItem(raw=b"\xc1", problem="what?"),
+    ]
     await inbox.store(*SPOOL, LIVE, 1, items)
     assert sorted(await inbox.waiting_sessions()) == [FIRST, SECOND]
     first = await inbox.next_of_session(FIRST)

@@ -8,8 +8,10 @@ from typing import Any
 
 import msgspec
 
+from operator_sdk.contract.messages.common import Message
 from operator_sdk.examples.demo.commands import installed
 from operator_sdk.examples.demo.processes import Processes
+from operator_sdk.examples.demo.sites import Gateway
 from operator_sdk.examples.host.site import SiteStation, SiteTariff
 
 HUB, A, B, C = "MA5HUB000", "MA5AAAAA1", "MA5BBBBB2", "MA5CCCCC3"
@@ -55,7 +57,7 @@ class Administrator:
             self._party(A, "host", "--base-url", a_url),
             self._party(B, "home", "--base-url", b_url, *b_cards, *money),
             self._party(C, "home", "--role", "host", "--protocol", "hosted", *c_cards, *money),
-            self.interpile("party", "add", PHONES, "--name", PHONES_NAME, "--role", "app"),
+            self.interpile("party", "add", PHONES, "--name", PHONES_NAME, "--role", "app", "--protocol", "app"),
             *(
                 self.interpile("staff", "add", login, "--role", role, given=f"{STAFF_PASSWORDS[login]}\n")
                 for login, role in STAFF_ROLES.items()
@@ -74,16 +76,18 @@ class Administrator:
         await self.interpile("customer", "top-up", customer_id, balance_fen, "--ref", f"bank-{ref}")
         return customer_id
 
-    async def add_hosted_site(self, site_id: str, key: str, station: SiteStation, tariff: SiteTariff) -> None:
-        """C publishes a tariff and a station, and the site there may connect."""
-        for kind, name, message in (
-            ("tariff", tariff.tariff_id, tariff), ("station", station.station_id, station)
-        ):  # fmt: skip
+    async def add_hosted_site(
+        self, site_id: str, key: str, station: SiteStation, tariff: SiteTariff
+    ) -> Gateway:
+        """C publishes a tariff and a station; the site there may connect, and this is where."""
+        published: dict[str, Message] = {"tariff": tariff, "station": station}
+        for kind, message in published.items():
             file = self._secret_file.with_name(f"{C}-{kind}.json")
             file.write_bytes(msgspec.json.encode(message))
-            version = (tariff.version,) if kind == "tariff" else ()
-            await self.interpile(kind, "put", C, name, *version, file)
-        await self.interpile("site", "add", site_id, C, station.station_id, "--public-key", key)
+            await self.interpile(kind, "put", C, file)
+        where = ("--party", C, "--station", station.station_id)
+        await self.interpile("site", "add", site_id, *where, "--public-key", key)
+        return Gateway(**await self.interpile("site", "gateway"))
 
     async def import_stations(self, file: Path) -> dict[str, Any]:
         """Load the stations of a file for A."""

@@ -193,7 +193,7 @@ class Charges:
         try:
             async with self._screen.step("代理切断站点网络", "the proxy cuts the site off") as detail:
                 await asyncio.sleep(outage_s)
-                waiting = int((await self._site.status())["spool"]["waiting"])
+                waiting = sum((await self._site.status())["spool"].values())
                 detail.append(f"站端积压 {waiting} 条 items spooled on site")
         finally:
             await tell_proxy(self._network.control, "restore to_site")

@@ -105,12 +105,6 @@ class Network:
         url = f"ws://127.0.0.1:{self.ports.to_site}/edge"
         return Gateway(url, A, self.keys[A].public_b64url())
 
-    async def gateway_of_hub(self) -> Gateway:
-        """Where C's site reports: to the hub."""
-        async with httpx.AsyncClient(trust_env=False) as http:
-            keys = (await http.get(f"{self.hub_url}/.well-known/jwks.json")).json()["keys"]
-        return Gateway(f"ws://127.0.0.1:{self.ports.hub}/v1/edge", HUB, keys[0]["x"])
-
     async def label(self, party_id: str, connector_id: str) -> str:
         """What the label on a plug of this operator says, as the hub signed it."""
         who = OperatorCredentials(party_id, self.keys[party_id])

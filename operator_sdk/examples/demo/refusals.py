@@ -17,21 +17,21 @@ FAULT = "over_current"
 async def play(people: People, site: Site, connector_id: str) -> list[Refusal]:
     """All four, one after the other, at a plug of A's where nothing else happens."""
     return [
-        await _token_unknown(people, site, connector_id),
+        await _token_unknown(site, connector_id),
         await _token_blocked(people, site, connector_id),
         await _insufficient_funds(people, connector_id),
         await _connector_faulted(people, site, connector_id),
     ]
 
 
-async def _token_unknown(people: People, site: Site, connector_id: str) -> Refusal:
+async def _token_unknown(site: Site, connector_id: str) -> Refusal:
     """A card with B's prefix that B has never issued: it belongs to nobody, so nobody holds anything."""
-    return Refusal(await _tap(people, site, connector_id, "B2999999"), 0)
+    return Refusal(await _tap(site, connector_id, "B2999999"), 0)
 
 
 async def _token_blocked(people: People, site: Site, connector_id: str) -> Refusal:
     """A card that B has blocked."""
-    reason = await _tap(people, site, connector_id, "B2000004")
+    reason = await _tap(site, connector_id, "B2000004")
     return Refusal(reason, await _held_at_b(people, "B-0004"))
 
 
@@ -55,22 +55,16 @@ async def _connector_faulted(people: People, site: Site, connector_id: str) -> R
     return refusal
 
 
-async def _tap(people: People, site: Site, connector_id: str, card: str) -> str:
-    """Show a card at a pile; why the platform of A would not let it charge."""
-    before = len(await _taps(people))
+async def _tap(site: Site, connector_id: str, card: str) -> str:
+    """Show a card at a pile; what the site answered it."""
+    before = len((await site.status())["taps"])
     await site.pile(connector_id, f"tap {card}")
 
     async def decided() -> str | None:
-        taps = await _taps(people)
-        return str(taps[0]["refusal"] or taps[0]["state"]) if len(taps) > before else None
+        taps = (await site.status())["taps"]
+        return str(taps[-1]["refusal"] or taps[-1]["outcome"]) if len(taps) > before else None
 
     return await until(decided, within_s=DECIDED_S, missing=f"the card {card} was not decided on")
-
-
-async def _taps(people: People) -> list[dict[str, str | None]]:
-    """What cards at A's piles were answered, newest first."""
-    said = await people.a_platform.get("/local/authorizations")
-    return list(said["authorizations"])
 
 
 async def _held_at_b(people: People, driver: str) -> int:

@@ -45,7 +45,7 @@ class Gateway:
     """Where a site's agent reports, and how it knows it."""
 
     url: str
-    party_id: str
+    id: str
     public_key: str
 
 
@@ -193,7 +193,7 @@ def _settings(plan: SitePlan, gateway: Gateway, piles: list[str], update_every_s
         "state_dir": "state",
         "updates_every_s": update_every_s,
     }
-    known = {"url": gateway.url, "id": gateway.party_id, "public_key": gateway.public_key}
+    known = {"url": gateway.url, "id": gateway.id, "public_key": gateway.public_key}
     return "\n".join(["[site]", *_lines(site), "", "[gateway]", *_lines(known), "", *piles])
 
 

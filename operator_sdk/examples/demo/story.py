@@ -162,10 +162,9 @@ async def _set_up(made: Network, administrator: Administrator, screen: Screen) -
         detail.append(f"峰 peak {edge.astimezone(city.ZONE):%H:%M}")
     async with screen.step("C 的站点, 由枢纽直接接入", "C's site, looked after by the hub"):
         key = sites.plan_key(city.C_SITE.site_id)
-        await administrator.add_hosted_site(
+        gateway = await administrator.add_hosted_site(
             city.C_SITE.site_id, key, city.station_of_c(), place.site.tariffs[0]
         )
-        gateway = await made.gateway_of_hub()
         c_site = await sites.build(city.C_SITE, gateway, bus, update_every_s=UPDATE_EVERY_S)
     async with screen.step("站点上线", "the sites are on line"):
         await _until_charging_is_possible(made, place)

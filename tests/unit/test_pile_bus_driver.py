@@ -1,0 +1,142 @@
+"""The agent's end of a pile bus, with a pile that says exactly what the test says."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from uuid import uuid4
+
+import can
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge_agent.codecs.pile_bus import decode, encode
+from edge_agent.codecs.pile_bus_messages import (
+    Commanded,
+    CommandResult,
+    Measure,
+    PileState,
+    Report,
+    Start,
+    Status,
+    Stop,
+    StopCause,
+)
+from edge_agent.drivers.pile_bus import PileBus, PileLost, PileSilent, _Pile
+from tests.pile_rig import LONG_S, NODE, Heard
+
+IDLE = Status(
+    NODE,
+    PileState.IDLE,
+    plugged=False,
+    locked=False,
+    contactor_closed=False,
+    soc_percent=None,
+    last_sequence=0,
+    last_result=CommandResult.NONE,
+    stop_cause=StopCause.NONE,
+)
+FLOWING = Measure(NODE, 4000, 100, 40_000, 25)
+
+
+class Puppet:
+    """A pile's controller in the test's hand."""
+
+    def __init__(self, bus: can.BusABC) -> None:
+        self._bus = bus
+
+    def say(self, report: Report) -> None:
+        can_id, data = encode(report)
+        self._bus.send(can.Message(arbitration_id=can_id, data=data))
+
+    def hear(self, within_s: float = LONG_S) -> Commanded | None:
+        message = self._bus.recv(within_s)
+        heard = decode(message.arbitration_id, bytes(message.data)) if message else None
+        assert heard is None or isinstance(heard, Commanded)
+        return heard
+
+
+@asynccontextmanager
+async def both_ends(lost_after_s: float = LONG_S) -> AsyncIterator[tuple[PileBus, Heard, Puppet]]:
+    channel, heard = str(uuid4()), Heard()
+    with can.Bus(interface="virtual", channel=channel) as far:
+        bus = PileBus(
+            interface="virtual", channel=channel, nodes=(NODE,), on_event=heard, lost_after_s=lost_after_s
+        )
+        async with bus:
+            yield bus, heard, Puppet(far)
+
+
+async def test_only_what_changes_is_an_event_and_every_frame_counts() -> None:
+    async with both_ends() as (bus, heard, pile):
+        for report in (IDLE, IDLE, FLOWING, IDLE, FLOWING, replace(IDLE, plugged=True), IDLE):
+            pile.say(report)
+        await heard.until(Status, lambda _: len(heard.events) == 4)
+        assert bus.frames == 7
+        assert heard.events == [IDLE, FLOWING, replace(IDLE, plugged=True), IDLE]
+        view = bus.view(NODE)
+        assert (view.status, view.measure, view.meter) == (IDLE, FLOWING, None)
+
+
+async def test_a_pile_whose_status_falls_silent_is_lost_whatever_else_it_says() -> None:
+    async with both_ends(lost_after_s=0.4) as (bus, heard, pile):
+        pile.say(IDLE)
+        async with asyncio.timeout(LONG_S):
+            while not heard.of(PileLost):
+                pile.say(FLOWING)
+                await asyncio.sleep(0.05)
+        heard.forget()
+        pile.say(IDLE)
+        assert await heard.until(Status) == IDLE
+        assert not bus.view(NODE).is_lost
+
+
+async def test_an_agent_that_stood_still_does_not_blame_the_pile() -> None:
+    async with both_ends(lost_after_s=0.4) as (_, heard, pile):
+        pile.say(IDLE)
+        await heard.until(Status)
+        time.sleep(1)  # noqa: ASYNC251 - the loop itself stands still
+        pile.say(IDLE)
+        await asyncio.sleep(0.15)
+        assert not heard.of(PileLost)
+
+
+async def test_a_command_is_repeated_until_its_own_sequence_is_echoed() -> None:
+    async with both_ends() as (bus, heard, pile):
+        pile.say(replace(IDLE, last_sequence=255, last_result=CommandResult.ACCEPTED))
+        await heard.until(Status)
+        asked = asyncio.create_task(bus.command(NODE, Start(), within_s=LONG_S))
+        first = await asyncio.to_thread(pile.hear)
+        pile.say(replace(IDLE, last_sequence=255, last_result=CommandResult.ACCEPTED, plugged=True))
+        second = await asyncio.to_thread(pile.hear)
+        assert first == second == Commanded(NODE, 1, Start())
+        answer = replace(IDLE, last_sequence=1, last_result=CommandResult.ACCEPTED)
+        pile.say(answer)
+        assert await asked == answer
+
+
+async def test_nothing_is_sent_to_a_pile_that_was_not_heard_yet() -> None:
+    async with both_ends() as (bus, _, pile):
+        with pytest.raises(PileSilent):
+            await bus.command(NODE, Start(), within_s=0.1)
+        assert await asyncio.to_thread(pile.hear, 0.05) is None
+        asked = asyncio.create_task(bus.command(NODE, Stop(), within_s=LONG_S))
+        await asyncio.sleep(0)
+        pile.say(replace(IDLE, last_sequence=41))
+        assert await asyncio.to_thread(pile.hear) == Commanded(NODE, 42, Stop())
+        pile.say(replace(IDLE, last_sequence=42, last_result=CommandResult.ACCEPTED))
+        assert (await asked).last_sequence == 42
+
+
+@given(st.lists(st.integers(0, 255), min_size=1, max_size=600))
+def test_a_new_command_never_carries_the_sequence_before_it_nor_the_one_the_pile_knows(
+    echoes: list[int],
+) -> None:
+    pile, before = _Pile(NODE, 0), None
+    for echoed in echoes:
+        sequence = pile.next_sequence(echoed)
+        assert 1 <= sequence <= 255
+        assert sequence not in {before, echoed}
+        before = sequence
