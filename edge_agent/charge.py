@@ -75,7 +75,7 @@ def observed(charge: Charge, at: datetime, meter_wh: int) -> Charge:
     """Take a reading in: energy never goes down, and no two readings have one instant."""
     before = charge.last
     assert before is not None
-    now = Reading(max(at, before.at + MS), meter_wh)
+    now = Reading(max(at, before.at + MS), max(meter_wh, before.meter_wh))
     if not edges_between(charge.tariff, before.at, now.at + MICROSECOND):
         return replaced(charge, last=now)
     around = (now,) if charge.readings[-1] == before else (before, now)

@@ -1,5 +1,6 @@
 """A hosted operator with a site of its own beside the rig's, and the site's agent as tests play it."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -89,6 +90,11 @@ class SiteWorld:
         """The site's agent, connected."""
         async with connected(self, self.site, answering=answering or self.answering) as line:
             yield line
+
+    async def offline(self) -> None:
+        """Wait until the hub has noticed that the agent is gone."""
+        while (await self.site_seen()).connected:
+            await asyncio.sleep(0.02)
 
     async def site_seen(self) -> Any:
         """The site as staff see it."""

@@ -21,6 +21,7 @@ from strawberry.extensions import SchemaExtension
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.schema.schema import validate_document
 from strawberry.types import StreamExecutionResult
+from strawberry.types.graphql import OperationType as OperationKind
 
 from mobile_bff.graph.context import Context
 from mobile_bff.graph.limits import TOKENS_MOST, too_large
@@ -124,8 +125,14 @@ class Guard(SchemaExtension):
         assert self._known is not None
         if self._known.problems is None:
             self._known.problems = self._judge(self._known.document)
-        operation.pre_execution_errors = self._known.problems
+        operation.pre_execution_errors = self._known.problems or self._misplaced()
         yield
+
+    def _misplaced(self) -> list[GraphQLError]:
+        operation = self.execution_context
+        if operation.operation_type is OperationKind.SUBSCRIPTION and operation.context.websocket is None:
+            return [GraphQLError("subscriptions are followed over WebSocket")]
+        return []
 
     def _judge(self, document: DocumentNode) -> list[GraphQLError]:
         operation = self.execution_context

@@ -16,10 +16,16 @@ from tests.rig import PHONE, A, B, C, Rig, open_rig
 from tests.rig_charges import CONNECTOR, begin_by_home, begin_by_host, charge_of
 
 ERROR = "... on UserError { code message }"
-SCAN = f"query($code: String!) {{ scan: resolveScan(code: $code) {{ __typename {ERROR} ... on ScannedConnector {{"
-SCAN += " scanId connector stationName hold state tariff { version periods { electricityMicro } } expiresAt } } }"
+SCAN = (
+    f"query($code: String!) {{ scan: resolveScan(code: $code) {{ __typename {ERROR} ... on ScannedConnector {{"
+)
+SCAN += (
+    " scanId connector stationName hold state tariff { version periods { electricityMicro } } expiresAt } } }"
+)
 START = "mutation($input: StartChargingInput!) { start: startCharging(input: $input) { __typename " + ERROR
-START += " ... on ChargingSession { id state target { kind energy amount seconds } limit place { stationName } } } }"
+START += (
+    " ... on ChargingSession { id state target { kind energy amount seconds } limit place { stationName } } } }"
+)
 STOP = "mutation($input: StopChargingInput!) { stop: stopCharging(input: $input) { __typename " + ERROR
 STOP += " ... on ChargingStop { sessionId state stateText } } }"
 PROGRESS = "subscription($id: ID!, $after: Int! = 0) { chargingProgress(sessionId: $id, after: $after) {"
@@ -61,7 +67,7 @@ async def walk(session: Any, rig: Rig) -> dict[str, Any]:
 
     near = {"latitudeE6": 22_541_100, "longitudeE6": 114_050_100}
     found = await ask(
-        "query($near: PointInput) { stations(near: $near, search: \"一\", first: 5) { pageInfo { hasNextPage"
+        'query($near: PointInput) { stations(near: $near, search: "一", first: 5) { pageInfo { hasNextPage'
         " endCursor } edges { cursor node { id name partyId partyName distanceM connectorsTotal"
         " connectorsAvailable connectorsAc connectorsDc maxPowerW priceNowMicro } } } }",
         near=near,
@@ -159,7 +165,7 @@ async def test_a_hosted_driver_signs_in_with_phone_and_code_and_refreshes(rig: R
     await rig.work()
     code = json.loads(rig.codes.read_text().splitlines()[-1])["code"]
     sign_in = (
-        "mutation($code: String!) { done: signInWithCode(homePartyId: \"" + C + "\", phone: \"" + PHONE + "\","
+        'mutation($code: String!) { done: signInWithCode(homePartyId: "' + C + '", phone: "' + PHONE + '",'
         " code: $code) { " + SIGN_IN + " } }"
     )
     wrong = await nobody.data(sign_in, code="000000" if code != "000000" else "111111")
@@ -257,7 +263,9 @@ async def test_money_beyond_32_bits_arrives_whole(rig: Rig, phone: Phone) -> Non
         assert await phone.code(START, **bad) == "malformed"
 
 
-async def test_who_has_a_name_of_its_own_shows_the_directory_to_everybody(rig: Rig, bff: Bff, tmp_path: Any) -> None:
+async def test_who_has_a_name_of_its_own_shows_the_directory_to_everybody(
+    rig: Rig, bff: Bff, tmp_path: Any
+) -> None:
     from operator_sdk.contract.codes import Role
     from operator_sdk.contract.messages.access import KeyAdd
     from operator_sdk.contract.messages.admin import PartyAdd

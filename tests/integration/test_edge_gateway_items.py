@@ -21,8 +21,8 @@ from operator_sdk.contract.edge_link.frames import (
 from operator_sdk.contract.edge_link.proof import token_digest
 from operator_sdk.contract.messages.common import Token
 from operator_sdk.contract.messages.roaming import AuthorizeRequest
-from tests.edge_client import connected
 from tests import databases
+from tests.edge_client import connected
 from tests.rig import A
 from tests.rig_charges import begin_by_home, charge_of
 from tests.site_world import (
@@ -75,7 +75,7 @@ async def test_states_faults_and_health_reach_their_rows_and_what_cannot_be_take
         assert (seen.connected, seen.agent_version) == (True, "1.0")
         assert (seen.health.can_frames, seen.health.meter_frames, seen.health.spool_waiting) == (9, 5, 2)
         await send(line, LIVE, [FaultItem(code="leakage", at=now, connector_id=CONNECTOR, cleared=True)])
-    assert not (await world.site_seen()).connected
+    await world.offline()
     states = [(await world.rig.hub.directory.get_connector(E, one)).state for one in (CONNECTOR, OTHER)]
     assert states == ["occupied", "available"]
     assert (await world.rig.hub.directory.get_connector(A, "A1")).state == "available"
@@ -147,9 +147,7 @@ async def test_a_connector_that_was_added_a_moment_ago_may_be_spoken_of(world: S
         directory = world.rig.hub.directory
         station = await directory.get_station(E, "S-E")
         more = Pile(pile_id="PX", kind="dc", rated_power_w=9, connectors=[Connector(connector_id="E9")])
-        put = StationPut(
-            name="E", latitude_e6=0, longitude_e6=0, tariff_id="e", piles=[*station.piles, more]
-        )
+        put = StationPut(name="E", latitude_e6=0, longitude_e6=0, tariff_id="e", piles=[*station.piles, more])
         await directory.put_station(E, "S-E", put)
         await send(line, LIVE, [status("E9", ConnectorState.AVAILABLE, world.rig.hub.clock.business())])
         request = AuthorizeRequest(authorization_ref="x-1", token=CARD, connector_id="E9")
@@ -165,18 +163,24 @@ async def test_a_question_no_engine_could_store_is_refused(world: SiteWorld) -> 
         assert (await line.ask("x-1", AuthorizeAsk(request=request))).answer == Refused(code="malformed")
 
 
-async def test_a_token_blocked_while_the_site_is_connected_reaches_its_blacklist(world: SiteWorld) -> None:
-    accounts = world.rig.hub.accounts
-    async with world.online() as line:
+async def test_a_token_blocked_while_the_site_is_connected_reaches_its_blacklist() -> None:
+    async with open_site_world("sqlite") as world, world.online() as line:
         (first,) = await line.commanded(BlacklistCommand)
         assert first.digests == []
-        await accounts.block_token(world.customer.customer_id, CARD)
+        await world.rig.hub.accounts.block_token(world.customer.customer_id, CARD)
         blocked = (await line.commanded(BlacklistCommand, 2))[-1]
-        await accounts.block_token(world.customer.customer_id, CARD, blocked=False)
-        freed = (await line.commanded(BlacklistCommand, 3))[-1]
-    assert blocked.digests == [token_digest(CARD)]
-    assert freed.digests == []
-    assert first.version < blocked.version < freed.version
+        assert blocked.digests == [token_digest(CARD)]
+        assert blocked.version > first.version
+
+
+async def test_a_token_that_may_be_used_again_leaves_the_blacklist(world: SiteWorld) -> None:
+    accounts, connections = world.rig.hub.accounts, world.rig.hub.sites.connections
+    lists = [await connections.blacklist(E)]
+    for blocked in (True, True, False):
+        await accounts.block_token(world.customer.customer_id, CARD, blocked=blocked)
+        lists.append(await connections.blacklist(E))
+    digest = token_digest(CARD)
+    assert lists == [(0, []), (1, [digest]), (1, [digest]), (2, [])]
 
 
 @asynccontextmanager

@@ -8,18 +8,16 @@ from datetime import timedelta
 import pytest
 
 from hub.parties.link import LinkError
-from hub.sites.tables import SiteCommandRow
 from hub.wiring import Hub, open_hub
 from operator_sdk.contract.codes import SessionState
-from operator_sdk.contract.edge_link.agent_end import Commanded
 from operator_sdk.contract.edge_link.frames import (
     CheckCommand,
     CheckResult,
     Command,
+    Done,
     Result,
     StartCommand,
     StopCommand,
-    StopResult,
     UnlockCommand,
 )
 from operator_sdk.contract.messages.roaming import StopRequest
@@ -108,37 +106,41 @@ async def test_a_stop_waits_for_the_site_and_is_there_as_soon_as_it_is(world: Si
         session = await begin_by_home(world.rig, connector=f"{CONNECTOR}.{E}")
         charge = await charge_at_site(world, session.session_id)
         await send(line, LIVE, charge.as_items(0, 10))
+    await world.offline()
     await world.rig.client(B).stop_session(session.session_id, StopRequest(stop_ref="s-1"))
     await world.rig.work()
     (letter,) = await world.rig.letters("stop_at_host")
     assert (letter.done_at, letter.reason) == (None, "site_offline")
     async with world.online() as line:
         await line.commanded(StopCommand)  # without the outbox trying again
-        await send(line, LIVE, [])if False else None
         await world.rig.work_now("stop_at_host")
     (letter,) = await world.rig.letters("stop_at_host")
     assert letter.done_at is not None
     assert [one.session_id for one in world.commands(StopCommand)] == [session.session_id]
 
 
-async def test_a_start_whose_answer_was_lost_is_explained_by_the_site(world: SiteWorld) -> None:
-    def deaf(command: Command) -> Result | None:
-        answer = world.answering(command)
-        return None if isinstance(command, StartCommand) else answer
+async def test_a_start_whose_answer_was_lost_is_explained_by_the_site() -> None:
+    async with open_site_world("sqlite") as world:
 
-    async with world.online(deaf):
-        session = await begin_by_home(world.rig, connector=f"{CONNECTOR}.{E}")
-        assert session.state == SessionState.UNKNOWN
-        await world.rig.work()
+        def deaf(command: Command) -> Result | None:
+            answer = world.answering(command)
+            return None if isinstance(command, StartCommand) else answer
+
+        async with world.online(deaf):
+            session = await begin_by_home(world.rig, connector=f"{CONNECTOR}.{E}")
+            assert session.state == SessionState.UNKNOWN
+            await world.rig.work()
         assert (await world.rig.session(session.session_id)).state == SessionState.CHARGING
 
 
-async def test_a_start_that_nobody_knows_of_is_stopped_and_released(world: SiteWorld) -> None:
-    def empty(command: Command) -> Result | None:
-        if isinstance(command, StopCommand):
-            return StopResult(state=SessionState.START_FAILED)
-        return None
-
-    async with world.online(empty):
-        rows = await world.rig.rows(SiteCommandRow)
-        assert rows == []
+async def test_only_the_site_itself_answers_its_commands(world: SiteWorld) -> None:
+    hub = world.rig.hub
+    run = hub.sites.commands.run
+    async with world.online(lambda _: None) as line:
+        asking = asyncio.create_task(run(SITE, CHECK, command_id="mine", within=timedelta(seconds=2)))
+        await line.commanded(CheckCommand)
+        await hub.sites.commands.note_result("site-of-others", "mine", Done())
+        await hub.sites.commands.note_result(SITE, "mine", world.answering(CHECK) or Done())
+        await hub.sites.commands.note_result(SITE, "mine", Done())
+        assert isinstance(await asking, CheckResult)
+    assert isinstance(await run(SITE, CHECK, command_id="mine"), CheckResult)

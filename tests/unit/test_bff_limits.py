@@ -62,12 +62,16 @@ def page(first: str, fields: int) -> str:
 @pytest.mark.parametrize("first", ["(first: 50)", "(first: $n)", "(first: 999999999999)"])
 def test_a_list_costs_what_it_may_hold(first: str) -> None:
     assert code_of(page(first, SELECTIONS_MOST)) is None
-    several = " ".join(f"f{number}: stations{first} {{ edges {{ node {{ a b c d e f g h }} }} }}" for number in range(25))
+    several = " ".join(
+        f"f{number}: stations{first} {{ edges {{ node {{ a b c d e f g h }} }} }}" for number in range(25)
+    )
     assert code_of(f"query($n: Int) {{ {several} }}") == "too_wide"
 
 
 def test_a_short_page_costs_less_than_a_long_one() -> None:
-    several = " ".join(f"f{number}: stations(first: 2) {{ edges {{ node {{ a b c }} }} }}" for number in range(25))
+    several = " ".join(
+        f"f{number}: stations(first: 2) {{ edges {{ node {{ a b c }} }} }}" for number in range(25)
+    )
     assert code_of(f"{{ {several} }}") is None
 
 

@@ -3,11 +3,24 @@
 import pytest
 
 from mobile_bff.graph.errors import as_data
-from mobile_bff.graph.errors import CodeNotAccepted, NotAllowed, SignInFailed, TooManyRequests, Unavailable, UserError
+from mobile_bff.graph.errors import (
+    CodeNotAccepted,
+    NotAllowed,
+    SignInFailed,
+    TooManyRequests,
+    Unavailable,
+    UserError,
+)
 from mobile_bff.refused import Refused, told
 from mobile_bff.words import OWN_WORDS, Locale, locale_of, word_of
 from operator_sdk.contract.public_codes import PUBLIC_CODES, Code
-from operator_sdk.errors import BadRequest, ConnectionFailed, MalformedAnswer, ServerFailed, TooManyRequests as Often
+from operator_sdk.errors import (
+    BadRequest,
+    ConnectionFailed,
+    MalformedAnswer,
+    ServerFailed,
+    TooManyRequests as Often,
+)
 
 
 @pytest.mark.parametrize(

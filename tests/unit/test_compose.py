@@ -23,6 +23,7 @@ def test_compose_gives_each_process_the_command_of_the_demonstration(name, servi
     assert services[name]["command"] == command_of(name, host="0.0.0.0", port=8080)
 
 
-def test_compose_runs_the_processes_of_the_demonstration_and_no_others(services):
-    assert set(services) - SERVERS == set(HUB_PROCESSES)
+def test_compose_runs_the_processes_of_the_demonstration_and_a_site_to_try_on_request(services):
+    assert set(services) - SERVERS - {"edge"} == set(HUB_PROCESSES)
+    assert services["edge"]["profiles"] == ["try"]
     assert set(HUB_PROCESSES) == {"migrate", *PRODUCTION}

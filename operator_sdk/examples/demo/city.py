@@ -13,9 +13,10 @@ ZONE = timezone(timedelta(hours=8))
 TARIFF = "default"
 LEAD_WALL_S = 40
 """The business clock starts this long before the edge: what it takes to set the network up."""
-NEAREST_WALL_S = 10
+NEAREST_WALL_S = 30
+"""What is still to be set up once prices are known, and the first minutes of the charge that crosses the edge."""
 EDGE_MINUTE = 600
-LATEST_EDGE_MINUTE = 710
+LATEST_EDGE_MINUTE = 700
 
 DC_W, AC_W, AC_CARD_W = 60_000, 21_000, 7_000
 C_PLUG = "CQ1F001"

@@ -20,7 +20,7 @@ from operator_sdk.contract.messages.admin import Readiness
 from operator_sdk.contract.signing import SigningKey
 from operator_sdk.examples.demo import city
 from operator_sdk.examples.demo.administrator import HUB, NAMES, PHONES, A, B
-from operator_sdk.examples.demo.commands import EMBEDDED, PRODUCTION, command_of, installed
+from operator_sdk.examples.demo.commands import PRODUCTION, command_of, embedded_command, installed
 from operator_sdk.examples.demo.databases import Addresses
 from operator_sdk.examples.demo.options import Options
 from operator_sdk.examples.demo.patience import until
@@ -141,17 +141,16 @@ class Network:
         await self.processes.run(installed(command_of("migrate", host="", port=0)))
 
     async def start_hub(self) -> None:
-        """The hub's processes, and until it is ready."""
-        for name in PRODUCTION if self.options.production else EMBEDDED:
-            command = command_of(name, host="127.0.0.1", port=self.ports.hub)
-            await self.processes.start(name, installed(command))
-        await self._until_answers(f"{self.hub_url}/readyz")
-
-    async def start_phones(self) -> None:
-        """The phones' service, where it is not in the hub's process."""
+        """The hub's processes and the phones' service, and until they are ready."""
+        here = "127.0.0.1"
         if self.options.production:
-            command = command_of("bff", host="127.0.0.1", port=self.ports.bff)
-            await self.processes.start("bff", installed(command))
+            for name in PRODUCTION:
+                port = self.ports.bff if name == "bff" else self.ports.hub
+                await self.processes.start(name, installed(command_of(name, host=here, port=port)))
+        else:
+            command = embedded_command(host=here, port=self.ports.hub)
+            await self.processes.start("hub", installed(command))
+        await self._until_answers(f"{self.hub_url}/readyz")
         await self._until_answers(f"{self.phones_url}/app/")
 
     async def start_proxy(self) -> None:

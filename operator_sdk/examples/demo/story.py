@@ -145,12 +145,11 @@ async def _set_up(made: Network, administrator: Administrator, screen: Screen) -
     screen.say(f"  [dim]{bus.words[0]} {bus.words[1]}[/]")
     async with screen.step("运营商 A、B、C, 手机端, 密钥与协议", "operators, keys, agreements"):
         await administrator.add_operators(made.a_url, made.b_url)
-    async with screen.step("C 的司机与钱包, B 的平台, 手机端", "C's drivers and wallets, B's platform, phones"):
+    async with screen.step("C 的司机与钱包, B 的平台", "C's drivers and wallets, B's platform"):
         await asyncio.gather(
             administrator.add_customer("C-0001", "周杰", RICH, card="C3000001", balance_fen=15_000),
             administrator.add_customer("C-0002", "吴迪", POOR, card="C3000002", balance_fen=300),
             made.start_b(),
-            made.start_phones(),
         )
     stations = await _import(made, administrator, screen) if made.options.stations else []
     edge = city.next_edge(made.clock.business(), made.options.speed)
