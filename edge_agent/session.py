@@ -309,7 +309,7 @@ def _must_stop(charge: Charge, before: Reading | None, rules: Rules) -> StopReas
     assert last is not None
     gap_ms = (last.at - before.at) // MS if before else 0
     ahead_ms = max(rules.look_ahead_ms, min(gap_ms, 2 * rules.look_ahead_ms))
-    return breach(charge, 0) or _time_is_up(charge, last.at, rules)
+    return breach(charge, ahead_ms) or _time_is_up(charge, last.at, rules)
 
 
 def _time_is_up(charge: Charge, at: datetime, rules: Rules) -> StopReason | None:

@@ -8,6 +8,7 @@ from mobile_bff.drivers import Driver, Drivers
 from mobile_bff.hub_backend import HubBackend, plain_id
 from mobile_bff.refused import Refused, told
 from operator_sdk.client import AsyncHubClient
+from operator_sdk.client.events import FINAL
 from operator_sdk.contract.messages.roaming import SessionProgress
 from operator_sdk.contract.public_codes import Code
 
@@ -39,6 +40,10 @@ class _Feed:
     async def _run(self, hub: AsyncHubClient, session_id: str, after: int) -> None:
         try:
             with told():
+                # The hub keeps the stream of an ended charge open until its bill has come; a phone need not wait.
+                session = await hub.get_session(session_id)
+                if session.state in FINAL and session.last_number <= after:
+                    return
                 async for update in hub.session_events(session_id, after=after or None):
                     self._keep(update)
         finally:

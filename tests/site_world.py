@@ -1,6 +1,5 @@
 """A hosted operator with a site of its own beside the rig's, and the site's agent as tests play it."""
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -42,6 +41,7 @@ from operator_sdk.contract.messages.roaming import CheckConnectorReply, HostSess
 from operator_sdk.contract.messages.sites import SiteAdd
 from operator_sdk.contract.signing import public_to_b64url
 from tests.edge_client import AgentLine, Answering, Site, connected
+from tests.faults.world import until
 from tests.rig import COMMISSION_PPM, HOLD_FEN, B, C, Rig, flat, open_rig
 from tests.rig_charges import Charge
 
@@ -93,8 +93,11 @@ class SiteWorld:
 
     async def offline(self) -> None:
         """Wait until the hub has noticed that the agent is gone."""
-        while (await self.site_seen()).connected:
-            await asyncio.sleep(0.02)
+
+        async def gone() -> bool:
+            return not (await self.site_seen()).connected
+
+        await until(gone)
 
     async def site_seen(self) -> Any:
         """The site as staff see it."""

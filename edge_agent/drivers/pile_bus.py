@@ -108,16 +108,14 @@ class _Pile:
     card: CardReader = field(default_factory=CardReader)
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     news: asyncio.Event = field(default_factory=asyncio.Event)
-    sequence: int | None = None
+    sequence: int = 0
 
     def next_sequence(self, echoed: int) -> int:
         """One that the pile cannot take for a repetition, though either end may have restarted."""
-        used = echoed if self.sequence is None else self.sequence
-        following = used % LAST_SEQUENCE + 1
-        if following == echoed:
-            following = following % LAST_SEQUENCE + 1
-        self.sequence = following
-        return following
+        self.sequence = self.sequence % LAST_SEQUENCE + 1
+        if self.sequence == echoed:
+            self.sequence = self.sequence % LAST_SEQUENCE + 1
+        return self.sequence
 
 
 class PileBus:

@@ -3,7 +3,7 @@
     python -m edge_agent.sim.site SITE.toml
 
 starts one process for each pile, on the bus and behind the meter line that the file names (the line becomes a
-link to a pty, so its parity must be N), then `interpile edge run` on the same file, and ends them all on SIGTERM.
+link to a pty, so its parity must be N), then `interpile edge run` on the same file; SIGTERM ends them all.
 Each pile says where its control port is (`edge_agent.sim.control`), with a vehicle plugged in.
 """
 

@@ -163,7 +163,7 @@ class Orders:
                 row.priority = request.priority
                 row.due_at = due_at(request.priority, row.created_at)
         elif isinstance(request, OrderClose):
-            if False and await same_person(unit, row.done_by or "", actor):
+            if step is Step.CONFIRM and await same_person(unit, row.done_by or "", actor):
                 raise HubError(Code.SECOND_PERSON_NEEDED)
             row.outcome = request.outcome
         elif step is Step.TAKE:

@@ -17,6 +17,7 @@ from graphql import (
     OperationDefinitionNode,
     OperationType,
 )
+from strawberry.exceptions import MissingQueryError
 from strawberry.extensions import SchemaExtension
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.schema.schema import validate_document
@@ -35,6 +36,13 @@ TEXT_MOST = 200
 """Characters of a message about the document itself, some of which it may have put there."""
 
 ERRORS_MOST = 20
+NO_BUGS = (
+    Refused,
+    RecursionError,
+    CannotGetOperationTypeError,
+    InvalidOperationTypeError,
+    MissingQueryError,
+)
 
 
 PUBLIC = frozenset({"stations", "station", "__typename"})
@@ -198,9 +206,7 @@ def is_bug(error: GraphQLError) -> bool:
     cause = error.original_error
     if cause is None or isinstance(cause, GraphQLError):
         return False
-    return not isinstance(
-        cause, (Refused, RecursionError, CannotGetOperationTypeError, InvalidOperationTypeError)
-    )
+    return not isinstance(cause, NO_BUGS)
 
 
 def note_bugs(errors: list[GraphQLError], request_id: str) -> None:

@@ -79,11 +79,17 @@ async def test_the_demonstration_holds_from_first_scan_to_verified_ledger(kind, 
     assert outage["updates_made"] == outage["updates_stored"] > 5
     assert outage["outage_s"] >= 2
     assert outage["charge_records"] == 1
+    assert said["frames"]["can"] > 500
+    assert said["frames"]["meter"] > 100
+    orders = [one["states"] for one in said["work_orders"]]
+    assert orders == [["open", "assigned", "accepted", "in_progress", "done", "confirmed"]]
 
 
 def check_sessions(sessions: list[dict[str, Any]]) -> None:
-    assert len(sessions) >= 4
+    assert len(sessions) == 5
     assert {one["start_mode"] for one in sessions} == {"hub", "host", "home"}
+    pairs = {(one["home"], one["host"]) for one in sessions if one["start_mode"] == "hub"}
+    assert pairs == {("MA5CCCCC3", "MA5AAAAA1"), ("MA5BBBBB2", "MA5CCCCC3")}
     assert {"driver_remote", "target_energy"} <= {one["stop_reason"] for one in sessions}
     assert any(len({line["electricity_micro"] for line in one["lines"]}) > 1 for one in sessions)
     for one in sessions:

@@ -70,10 +70,8 @@ async def test_a_bus_that_goes_is_told_once_and_comes_back_by_itself(processes: 
     site = on_slcan(said["channels"][0])
     port = site.options["channel"].rpartition(":")[2]
     async with agent_on(site, lost_after_s=LONG_S) as (bus, heard):
-        _, pile = await asyncio.open_connection("127.0.0.1", int(port))
-        pile.write(as_slcan(*STATUS))
-        await heard.until(Status)
         waiting = asyncio.create_task(bus.command(NODE, Start(), within_s=LONG_S))
+        await asyncio.sleep(0)
         hub.kill()
         with pytest.raises(BusGone):
             await waiting
@@ -81,7 +79,6 @@ async def test_a_bus_that_goes_is_told_once_and_comes_back_by_itself(processes: 
             await bus.command(NODE, Stop(), within_s=LONG_S)
         assert len(heard.of(BusLost)) == 1
         hub.wait(LONG_S)
-        await hang_up(pile)
         processes.start("edge_agent.sim.can_hub", f"--port={port}")
         await heard.until(BusBack)
         _, pile = await asyncio.open_connection("127.0.0.1", int(port))
@@ -139,12 +136,16 @@ async def test_datagrams_that_are_no_frames_are_named_and_the_bus_goes_on() -> N
 
 @asynccontextmanager
 async def adapter_that_says(*lines: bytes) -> AsyncIterator[str]:
-    """An slcan adapter that sends these to whoever opens it, as soon as the channel is open."""
+    """An slcan adapter that sends these as soon as its channel is open, and then one status after the other."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"O\r")
         writer.writelines(lines)
-        await reader.read()
+        with contextlib.suppress(ConnectionError):
+            while not reader.at_eof():
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(reader.read(100), 0.05)
+                writer.write(as_slcan(*STATUS))
         await hang_up(writer)
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
@@ -162,6 +163,7 @@ async def test_lines_that_are_no_frames_are_named_and_the_next_one_is_read(rubbi
     ):
         problem = await heard.until(BusProblem)
         assert problem.kind is ProblemKind.NOT_A_FRAME
+        await heard.until(Status)
         assert not heard.of(BusLost)
         assert bus.problems == 1
 
@@ -179,8 +181,9 @@ async def test_a_hub_passes_frames_to_all_others_and_nothing_else() -> None:
     speaker.write(frames[7:])
     for reader in (first, second):
         assert await asyncio.wait_for(reader.readexactly(len(frames)), LONG_S) == frames
-    ends[1][1].write(as_slcan(*STATUS))
-    assert await asyncio.wait_for(own.readuntil(b"\r"), LONG_S) == as_slcan(*STATUS)
+    answer = as_slcan(*encode(Meter(NODE, 5)))
+    ends[1][1].write(answer)
+    assert await asyncio.wait_for(own.readuntil(b"\r"), LONG_S) == answer
     for _, writer in ends:
         await hang_up(writer)
     await hub.close()

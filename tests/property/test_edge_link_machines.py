@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from operator_sdk.contract.edge_link.agent_end import Acknowledged, AgentEnd, Identity
+from operator_sdk.contract.edge_link.agent_end import Acknowledged, AgentEnd, Identity, Opened
 from operator_sdk.contract.edge_link.frames import (
     BadItem,
     Batch,
@@ -181,7 +181,9 @@ class TwoEnds(RuleBasedStateMachine):
         assert self.line is not None
         event = self.line.agent.receive(data)
         self.line.collect()
-        if isinstance(event, Acknowledged):
+        if isinstance(event, Opened):
+            self.forgotten = dict(event.acknowledged)
+        elif isinstance(event, Acknowledged):
             self.forgotten[event.stream] = event.number
 
     def _at_gateway(self, data: bytes) -> None:
@@ -226,7 +228,7 @@ class TwoEnds(RuleBasedStateMachine):
         assert self.line is not None, "a line without losses is never closed"
         assert self.stored == self.made
         assert self.line.agent.next_number(Stream.BILLS) == len(self.made[Stream.BILLS]) + 1
-        assert all(self.forgotten[stream] in {0, len(self.made[stream])} for stream in Stream)
+        assert self.forgotten == {stream: len(items) for stream, items in self.made.items()}
 
 
 TwoEnds.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)

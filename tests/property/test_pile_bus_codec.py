@@ -155,8 +155,8 @@ def test_a_card_is_whole_whatever_order_its_parts_come_in(
 def test_a_card_cut_short_does_not_run_into_the_next(first: str, second: str) -> None:
     reader = CardReader()
     assert reader.take(split_card(1, 3, first)[0]) is None
-    heard = [reader.take(part) for part in split_card(1, 4, second)]
-    assert heard[-1] == Card(1, second)
+    heard = [reader.take(part) for part in reversed(split_card(1, 4, second))]
+    assert heard == [*[None] * (len(heard) - 1), Card(1, second)]
 
 
 WRONG = [

@@ -91,9 +91,9 @@ def fits(key: Key, facts: StationFacts, words: list[str]) -> bool:
 
 def _stations(chance: random.Random) -> dict[Key, StationFacts]:
     stations = {}
-    for number in range(240):
-        centre = chance.choice(CENTRES)
-        spread = chance.choice([0, 3_000, 60_000, 3_000_000])
+    for number in range(400):
+        centre = chance.choice([*CENTRES, CENTRES[0], CENTRES[0], CENTRES[2]])
+        spread = chance.choice([0, 3_000, 60_000, 150_000, 3_000_000])
         latitude = max(-90_000_000, min(90_000_000, centre[0] + chance.randint(-spread, spread)))
         longitude = max(-180_000_000, min(180_000_000, centre[1] + chance.randint(-spread, spread)))
         name = "".join(chance.sample(WORDS, chance.randint(0, 4)))
@@ -137,14 +137,21 @@ def world(request: pytest.FixtureRequest) -> Iterator[World]:
         runner.run(opened[0].__aexit__(None, None, None))
 
 
+def _e6(degrees: int) -> int:
+    return degrees * 10**6
+
+
 places = st.one_of(
     st.none(),
     st.sampled_from(CENTRES),
-    st.tuples(st.integers(-90_000_000, 90_000_000), st.integers(-180_000_000, 180_000_000)),
-    st.tuples(st.sampled_from(CENTRES), st.integers(-400_000, 400_000)).map(
-        lambda drawn: (max(-90_000_000, min(90_000_000, drawn[0][0] + drawn[1])), drawn[0][1] - drawn[1] // 3)
-    ),
-).filter(lambda place: place is None or abs(place[1]) <= 180_000_000)
+    st.tuples(st.integers(-90, 90).map(_e6), st.integers(-180, 180).map(_e6)),
+    st.builds(
+        lambda centre, north, east: (centre[0] + north * 1_000, centre[1] + east * 1_000),
+        st.sampled_from(CENTRES[:4]),
+        st.integers(-120, 120),
+        st.integers(-120, 120),
+    ).filter(lambda place: abs(place[1]) <= 180_000_000),
+)
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

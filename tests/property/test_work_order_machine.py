@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from hub.core.clock import ManualClock
@@ -161,7 +161,8 @@ wishes = st.builds(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+# Not shrunk: each try goes through a database, and a walk of sixteen steps is read in a minute.
+@settings(max_examples=60, deadline=None, phases=(Phase.explicit, Phase.reuse, Phase.generate))
 @given(more=st.lists(wishes, min_size=4, max_size=16))
 def test_an_order_is_always_what_the_oracle_says(
     world: World, runner: asyncio.Runner, more: list[Wish]

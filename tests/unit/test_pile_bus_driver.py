@@ -124,18 +124,35 @@ async def test_nothing_is_sent_to_a_pile_that_was_not_heard_yet() -> None:
         assert await asyncio.to_thread(pile.hear, 0.05) is None
         asked = asyncio.create_task(bus.command(NODE, Stop(), within_s=LONG_S))
         await asyncio.sleep(0)
-        pile.say(replace(IDLE, last_sequence=41))
-        assert await asyncio.to_thread(pile.hear) == Commanded(NODE, 42, Stop())
-        pile.say(replace(IDLE, last_sequence=42, last_result=CommandResult.ACCEPTED))
-        assert (await asked).last_sequence == 42
+        pile.say(replace(IDLE, last_sequence=1))
+        assert await asyncio.to_thread(pile.hear) == Commanded(NODE, 2, Stop())
+        pile.say(replace(IDLE, last_sequence=2, last_result=CommandResult.ACCEPTED))
+        assert (await asked).last_sequence == 2
 
 
-@given(st.lists(st.integers(0, 255), min_size=1, max_size=600))
+async def test_a_second_command_waits_for_the_answer_to_the_first() -> None:
+    async with both_ends() as (bus, heard, pile):
+        pile.say(IDLE)
+        await heard.until(Status)
+        start = asyncio.create_task(bus.command(NODE, Start(), within_s=LONG_S))
+        await asyncio.sleep(0)
+        stop = asyncio.create_task(bus.command(NODE, Stop(), within_s=LONG_S))
+        for _ in range(2):
+            assert await asyncio.to_thread(pile.hear) == Commanded(NODE, 1, Start())
+        pile.say(replace(IDLE, last_sequence=1, last_result=CommandResult.ACCEPTED))
+        await start
+        assert await asyncio.to_thread(pile.hear) == Commanded(NODE, 2, Stop())
+        pile.say(replace(IDLE, last_sequence=2, last_result=CommandResult.ACCEPTED))
+        await stop
+
+
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=600))
 def test_a_new_command_never_carries_the_sequence_before_it_nor_the_one_the_pile_knows(
-    echoes: list[int],
+    ahead: list[int],
 ) -> None:
-    pile, before = _Pile(NODE, 0), None
-    for echoed in echoes:
+    pile, before = _Pile(NODE, 0), 0
+    for steps in ahead:
+        echoed = (before + steps) % 256
         sequence = pile.next_sequence(echoed)
         assert 1 <= sequence <= 255
         assert sequence not in {before, echoed}

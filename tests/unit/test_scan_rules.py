@@ -14,6 +14,7 @@ def test_it_waits_for_the_tenth_last_failure() -> None:
     failures = [NOON - timedelta(seconds=second, milliseconds=500) for second in range(10)]
     assert wait_s(failures[:9], NOON) is None
     assert wait_s(failures, NOON) == 51
+    assert wait_s([*failures, NOON - timedelta(seconds=59)], NOON) == 51
     assert wait_s(failures, NOON + timedelta(seconds=50)) == 1
     assert wait_s(failures, NOON + timedelta(milliseconds=50_500)) is None
 

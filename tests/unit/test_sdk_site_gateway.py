@@ -267,5 +267,6 @@ async def test_who_does_not_read_is_not_read_from(tmp_path: Path) -> None:
         scope = {"type": "websocket", "path": "/edge", "headers": [], "subprotocols": [SUBPROTOCOL]}
         async with asyncio.timeout(10):
             await served.gateway.route()(scope, receive, send)
-        assert 0 < taken < 5
+        assert await served.stored(site.site_id) == [HEALTH]
+        assert taken < 5
         assert served.gateway.sites == {}

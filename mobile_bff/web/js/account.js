@@ -38,26 +38,24 @@ function changed(why) {
 }
 
 function keep({ accessToken, refreshToken, expiresInS }) {
-  tokens = { accessToken, refreshToken, endsAt: Date.now() + expiresInS * 1000 };
+  const life = expiresInS * 1000;
+  const now = Date.now();
+  // A minute before the end; of a short life, half of it.
+  tokens = { accessToken, refreshToken, endsAt: now + life, renewAt: now + Math.max(life - BEFORE_END_MS, life / 2) };
   sessionStorage.setItem(KEPT, JSON.stringify(tokens));
   plan();
 }
 
 function plan() {
   clearTimeout(timer);
-  if (tokens) timer = setTimeout(() => token().catch(() => {}), Math.max(0, renewAt() - Date.now()));
-}
-
-/** A minute before the end; of a short life, half of it. */
-function renewAt() {
-  return tokens.endsAt - Math.min(BEFORE_END_MS, Math.max(0, tokens.endsAt - Date.now()) >> 1);
+  if (tokens) timer = setTimeout(() => token().catch(() => {}), Math.max(0, tokens.renewAt - Date.now()));
 }
 
 /** A token that lasts a while, or null when nobody is signed in. `spent` is one that was refused. */
 export async function token({ spent = null } = {}) {
   if (!tokens) return null;
-  const isFine = tokens.accessToken !== spent && tokens.endsAt - Date.now() > BEFORE_END_MS / 4;
-  if (isFine && !isDue()) return tokens.accessToken;
+  const isFine = tokens.accessToken !== spent && Date.now() < tokens.endsAt;
+  if (isFine && Date.now() < tokens.renewAt) return tokens.accessToken;
   // A refresh token is spent by its use: everybody who needs a new one waits for the same.
   renewal ??= renew().finally(() => { renewal = null; });
   try {
@@ -66,10 +64,6 @@ export async function token({ spent = null } = {}) {
     if (!isFine) throw trouble;
   }
   return tokens?.accessToken ?? null;
-}
-
-function isDue() {
-  return tokens.endsAt - Date.now() <= BEFORE_END_MS;
 }
 
 async function renew() {

@@ -34,9 +34,10 @@ export async function demand(document, variables = {}, options = {}) {
   const trouble = new Trouble(data.result.code, data.result.message, data.result);
   if (!REFUSED_TOKEN.has(trouble.code) || !isSignedIn()) throw trouble;
   // Results carry a refused token as data; the same call again, with another token.
-  const second = (await again(document, variables, await token(), options.signal)).result;
-  if (second.code === undefined) return { ...data, result: second };
-  throw new Trouble(second.code, second.message, second);
+  const second = await again(document, variables, await token(), options.signal);
+  if (second.result.code === undefined) return second;
+  if (REFUSED_TOKEN.has(second.result.code)) signOut("session_over");
+  throw new Trouble(second.result.code, second.result.message, second.result);
 }
 
 /** Ask until there is an answer; `onTrouble` hears of each time that there was none. Throws decided Trouble. */

@@ -14,7 +14,7 @@ TARIFF = "default"
 LEAD_WALL_S = 40
 """The business clock starts this long before the edge: what it takes to set the network up."""
 NEAREST_WALL_S = 30
-"""What is still to be set up once prices are known, and the first minutes of the charge that crosses the edge."""
+"""What is still to be set up once prices are known, and the first minutes of the charge across it."""
 EDGE_MINUTE = 600
 LATEST_EDGE_MINUTE = 700
 
