@@ -289,14 +289,21 @@ def bus_name(can: CanTable) -> BusName:
 
 def pile_bus(settings: Settings, name: BusName, on_event: Callable[[BusEvent], None]) -> PileBus:
     """A bus with the piles that the file puts on it, not yet open."""
-    tables = {pile.can.node: pile.can for pile in settings.piles if bus_name(pile.can) == name}
-    one = next(iter(tables.values()))
+    piles = [pile for pile in settings.piles if bus_name(pile.can) == name]
+    one = piles[0].can
     options = dict(one.options)
     if one.port is not None:
         options["port"] = one.port
     if one.bitrate is not None:
         options["bitrate"] = one.bitrate
-    return PileBus(interface=one.interface, channel=one.channel, nodes=tables, on_event=on_event, **options)
+    return PileBus(
+        interface=one.interface,
+        channel=one.channel,
+        nodes=[pile.can.node for pile in piles],
+        lost_after_s=min(pile.safety.pile_silent_ms for pile in piles) / 1000,
+        on_event=on_event,
+        **options,
+    )
 
 
 def agent_version() -> str:

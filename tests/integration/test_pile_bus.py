@@ -75,8 +75,6 @@ async def begin(site: Site, bus: PileBus) -> None:
 
 async def test_a_charge_from_plug_to_stop(site: Site) -> None:
     async with agent_on(site) as (bus, heard):
-        ability = await heard.until(Ability)
-        assert (ability.rated_power_w, ability.version) == (120_000, 1)
         await site.do("plug 50")
         plugged = await heard.until(Status, lambda status: status.plugged)
         assert (plugged.state, plugged.soc_percent, plugged.contactor_closed) == (PileState.PLUGGED, 50, False)
@@ -87,11 +85,14 @@ async def test_a_charge_from_plug_to_stop(site: Site) -> None:
         full_power = await heard.until(Measure, lambda measure: measure.power_w == 120_000)
         watts = full_power.voltage_dv * full_power.current_da // 100
         assert 0 <= full_power.power_w - watts <= full_power.voltage_dv // 100 + 1
-        await heard.until(Meter, lambda meter: meter.energy_wh > 0)
         stopped = await bus.command(NODE, Stop(), within_s=10)
         assert (stopped.contactor_closed, stopped.stop_cause) == (False, StopCause.COMMANDED)
         await heard.until(Status, lambda status: status.state is PileState.PLUGGED and not status.locked)
-        assert (await site.do("status"))["meter_wh"] > 0
+        counted = (await site.do("status"))["meter_wh"]
+        assert counted > 0
+        await heard.until(Meter, lambda meter: meter.energy_wh == counted)
+        ability = await heard.until(Ability)
+        assert (ability.rated_power_w, ability.version) == (120_000, 1)
         assert bus.problems == 0
         assert bus.frames > len(heard.events)
 
@@ -163,10 +164,10 @@ async def test_a_pile_that_stops_by_itself_says_why(near: Site, line: str, cause
         assert stopped.stop_cause is cause
 
 
-async def test_a_vanished_pile_is_lost_once_and_found_again(site: Site) -> None:
-    async with agent_on(site, lost_after_s=1.0) as (bus, heard):
+async def test_a_vanished_pile_is_lost_once_and_found_again(near: Site) -> None:
+    async with agent_on(near, lost_after_s=1.0) as (bus, heard):
         await heard.until(Status)
-        await site.do("vanish")
+        await near.do("vanish")
         assert await heard.until(PileLost) == PileLost(NODE)
         assert bus.view(NODE).is_lost
         with pytest.raises(PileSilent) as silent:
@@ -174,7 +175,7 @@ async def test_a_vanished_pile_is_lost_once_and_found_again(site: Site) -> None:
         assert silent.value.node == NODE
         assert heard.of(PileLost) == [PileLost(NODE)]
         heard.forget()
-        await site.do("return")
+        await near.do("return")
         await heard.until(Status)
         assert not bus.view(NODE).is_lost
         await bus.command(NODE, Stop(), within_s=10)
@@ -226,11 +227,11 @@ async def test_a_slow_pile_takes_a_repeated_command_once(site: Site) -> None:
         assert (await site.do("slow 0", "status"))["commands_taken"] == before + 1
 
 
-async def test_a_command_that_comes_too_late_is_silent_and_the_next_is_not_taken_for_it(site: Site) -> None:
-    async with agent_on(site) as (bus, heard):
-        await site.do("plug")
+async def test_a_command_that_comes_too_late_is_silent_and_the_next_is_not_taken_for_it(near: Site) -> None:
+    async with agent_on(near) as (bus, heard):
+        await near.do("plug")
         await heard.until(Status, lambda status: status.plugged)
-        await site.do("slow 600")
+        await near.do("slow 600")
         with pytest.raises(PileSilent):
             await bus.command(NODE, Start(), within_s=0.2)
         stopped = await bus.command(NODE, Stop(), within_s=10)
@@ -238,7 +239,7 @@ async def test_a_command_that_comes_too_late_is_silent_and_the_next_is_not_taken
         assert stopped.stop_cause is StopCause.COMMANDED
         states = [status.state for status in heard.of(Status)]
         assert PileState.STARTING in states[: states.index(PileState.STOPPING)]
-        assert (await site.do("slow 0", "status"))["state"] not in {PileState.STARTING, PileState.CHARGING}
+        assert (await near.do("slow 0", "status"))["state"] not in {PileState.STARTING, PileState.CHARGING}
 
 
 async def test_a_new_agent_is_not_taken_for_the_old_one(near: Site) -> None:

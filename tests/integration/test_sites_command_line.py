@@ -1,4 +1,4 @@
-"""`interpile site`, `interpile station put` and `interpile tariff put`, as whoever sets a hosted host up runs them."""
+"""`interpile site`, `station put` and `tariff put`, as whoever sets a hosted host up runs them."""
 
 import json
 from pathlib import Path
@@ -71,7 +71,7 @@ def test_the_gateway_is_named_as_an_agents_file_wants_it(described: Terminal) ->
 
 
 def test_the_blacklist_holds_what_was_blocked(described: Terminal) -> None:
-    customer = described.json(f"customer add {C} c-1", given="13800001111\n张三\n")["customer_id"]
+    customer = described.json(f"customer add {C} c-1 --phone 13800001111")["customer_id"]
     assert described.json(f"site blacklist {C}") == {"version": 0, "digests": []}
     described.json(f"customer token add {customer} card CC-1")
     described.json(f"customer token block {customer} card CC-1")

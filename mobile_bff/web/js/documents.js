@@ -34,7 +34,7 @@ export const RESOLVE_SCAN = `query($code: String!) {
   now
   result: resolveScan(code: $code) {
     ... on ScannedConnector {
-      scanId connector stationName address kind kindText ratedPowerW state stateText hold expiresAt ${TARIFF}
+      scanId connector stationName address kind kindText ratedPowerW state stateText hold ${TARIFF}
     }
     ${ERROR}
   } }`;

@@ -12,6 +12,8 @@ import { t, word } from "../i18n.js";
 
 const DOUBTFUL = new Set(["CHARGING", "FAULTED", "OFFLINE", "RESERVED"]);
 const STALE = new Set(["price_changed", "scan_expired", "scan_used", "scan_unknown"]);
+// Two minutes from the answer, less its way: counted here, for the phone's clock may be wrong.
+const VALID_MS = 118_000;
 const GOALS = {
   ENERGY: { name: "energy", places: 3, unit: "unit_kwh", most: 500, picks: [10, 20, 30, 50] },
   AMOUNT: { name: "amount", places: 2, unit: "unit_yuan", most: 5000, picks: [10, 20, 30, 50] },
@@ -43,7 +45,7 @@ export function offer(scan, now, signal, again) {
       h("div", { class: "between" }, h("h2", { class: "small-title" }, t("hold")), h("strong", { class: "price" }, money(scan.hold))),
       h("p", { class: "muted" }, t("hold_note"))),
     DOUBTFUL.has(scan.state) && note(t("not_free_note", { state: word("connector", scan.state, scan.stateText) }), "warn"),
-    h("div", { class: "deck" }, trouble, start, validity(scan, signal, start, again)),
+    h("div", { class: "deck" }, trouble, start, validity(signal, start, again)),
   ];
 }
 
@@ -63,9 +65,9 @@ function renew(again) {
 }
 
 /** How long the price is held; then the button gives way to another scan. */
-function validity(scan, signal, start, again) {
+function validity(signal, start, again) {
   const line = h("p", { class: "muted centred", role: "timer" });
-  const endsAt = Math.min(Date.parse(scan.expiresAt), Date.now() + 120_000);
+  const endsAt = Date.now() + VALID_MS;
   const tick = async () => {
     for (;;) {
       const left = Math.ceil((endsAt - Date.now()) / 1000);
