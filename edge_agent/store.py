@@ -9,7 +9,6 @@ synchronous FULL for everything, because a site makes few commits. `edge_agent.s
 """
 
 import fcntl
-import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -91,13 +90,13 @@ class Store:
     def __init__(self, path: Path, *, new_spool_id: str) -> None:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._lock = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
+            self._lock = path.with_suffix(".lock").open("a", encoding="ascii")
         except OSError as problem:
             raise StoreFull(f"{path}: {problem.strerror or problem}") from problem
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as problem:
-            os.close(self._lock)
+            self._lock.close()
             raise StoreInUse(f"{path}: another agent runs here") from problem
         self.db = sqlite3.connect(path, isolation_level=None)
         with full_disk_named():
@@ -109,7 +108,7 @@ class Store:
     def close(self) -> None:
         """Close the file; another agent may have it."""
         self.db.close()
-        os.close(self._lock)
+        self._lock.close()
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:

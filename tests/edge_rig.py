@@ -156,14 +156,13 @@ class World:
         """The gateway tells the agent of the tariff."""
         await self.receiver.command(TariffsCommand(tariffs=[TARIFF]), Done)
 
-    async def start(
-        self, pile: Pile, *, limit_fen: int | None = None, target: Target = FULL, command_id: str = ""
-    ) -> tuple[str, HostStartReply]:
-        """Ask for a start: the session and what became of it."""
-        session_id = new_id("ses")
-        request = HostStartRequest(
+    def request(
+        self, pile: Pile, session_id: str, *, limit_fen: int | None = None, target: Target = FULL
+    ) -> HostStartRequest:
+        """What a gateway asks for; the same for the same arguments."""
+        return HostStartRequest(
             session_id=session_id,
-            authorization_id=new_id("aut"),
+            authorization_id=session_id.replace("ses_", "aut_"),
             connector_id=pile.connector_id,
             home_party_id="HOMEPARTY",
             token_ref="t-1",
@@ -173,6 +172,13 @@ class World:
             limit_fen=limit_fen,
             target=target,
         )
+
+    async def start(
+        self, pile: Pile, *, limit_fen: int | None = None, target: Target = FULL, command_id: str = ""
+    ) -> tuple[str, HostStartReply]:
+        """Ask for a start: the session and what became of it."""
+        session_id = new_id("ses")
+        request = self.request(pile, session_id, limit_fen=limit_fen, target=target)
         result = await self.receiver.command(StartCommand(request=request), StartResult, command_id=command_id)
         return session_id, result.reply
 
@@ -204,10 +210,8 @@ class World:
 
 
 @asynccontextmanager
-async def open_world(
-    folder: Path, piles: int = 1, *, kind: str = "ac", speed: int = SPEED
-) -> AsyncIterator[World]:
-    """A site with so many piles, a vehicle at each, and its gateway; the agent is not started."""
+async def open_world(folder: Path, *kinds: str, speed: int = SPEED) -> AsyncIterator[World]:
+    """A site with piles of these kinds, a vehicle at each, and its gateway; the agent is not started."""
     init_key(folder / "site.jwk")
     key: Ed25519PublicKey = load_key(folder / "site.jwk").public_key()
     receiver = Receiver(folder / "gateway.sqlite3", {SITE_ID: key})
@@ -219,8 +223,8 @@ async def open_world(
     }
     world = World(folder, receiver, environment)
     try:
-        buses = [await _bus(world) for _ in range(piles)]
-        beginning = (asyncio.to_thread(_pile, world, bus, node, kind) for node, bus in enumerate(buses, 1))
+        wanted = [(await _bus(world), node, kind) for node, kind in enumerate(kinds, 1)]
+        beginning = (asyncio.to_thread(_pile, world, *one) for one in wanted)
         world.piles = list(await asyncio.gather(*beginning))
         async with receiver.serving():
             world.write_site()

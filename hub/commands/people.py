@@ -22,7 +22,10 @@ KindArgument = Annotated[str, typer.Argument(metavar="KIND", help="card, vin or 
 @staff_app.command("add")
 def add_staff(
     login: Annotated[str, typer.Argument(metavar="LOGIN")],
-    role: Annotated[list[str], typer.Option(help="admin, accountant, support, onlooker or one function.")],
+    role: Annotated[
+        list[str],
+        typer.Option(help="admin, accountant, support, dispatcher, maintenance, onlooker or one function."),
+    ],
     as_json: Json = False,
 ) -> None:
     """Add a person; the password is asked for, or is the first line of standard input."""

@@ -2,10 +2,12 @@
 
 import asyncio
 import gc
+import json
 import logging
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import pytest_asyncio
@@ -316,19 +318,35 @@ def resident_mb() -> float:
     return pages * 4096 / 1_000_000
 
 
-async def test_two_thousand_phones_that_drop_leave_nothing_behind(rig: Rig, charge: Charge, quiet: None) -> None:
+def text_frame(message: Any) -> bytes:
+    """A client's frame (RFC 6455 section 5.2), masked with zeros."""
+    data = json.dumps(message).encode()
+    assert 126 <= len(data) < 65_536
+    return b"\x81\xfe" + len(data).to_bytes(2, "big") + b"\0\0\0\0" + data
+
+
+async def test_two_thousand_phones_that_drop_leave_nothing_behind(
+    rig: Rig, charge: Charge, quiet: None
+) -> None:
     async with open_bff(rig.url, sockets_per_driver=AT_ONCE * 2) as bff:
-        phone = bff.phone(rig.token(B, "u-1"))
+        at = urlsplit(bff.url)
+        hello = (
+            f"GET /graphql HTTP/1.1\r\nHost: {at.netloc}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n"
+            "Sec-WebSocket-Protocol: graphql-transport-ws\r\n\r\n"
+        ).encode()
+        asked = {"query": FOLLOW, "variables": {"id": charge.session_id}}
+        words = text_frame({"type": "connection_init", "payload": bff.phone(rig.token(B, "u-1")).headers})
+        words += text_frame({"type": "subscribe", "id": "1", "payload": asked})
 
         async def come_and_go(count: int) -> None:
             for _ in range(count):
-                async with phone.bare_socket() as socket:
-                    await socket.say(type="connection_init", payload=phone.headers)
-                    await socket.subscribe("1", FOLLOW, id=charge.session_id)
-                    while (await socket.hear())["type"] != "next":
-                        pass
-                    transport: Any = socket.connection.transport
-                    transport.abort()
+                reader, writer = await asyncio.open_connection(at.hostname, at.port)
+                writer.write(hello)
+                assert b" 101 " in await reader.readuntil(b"\r\n\r\n")
+                writer.write(words)
+                await reader.readuntil(b'"type":"next"')
+                writer.transport.abort()
 
         async def crowd(count: int) -> tuple[float, int, int]:
             await asyncio.gather(*(come_and_go(count // AT_ONCE) for _ in range(AT_ONCE)))

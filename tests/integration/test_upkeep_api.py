@@ -82,12 +82,16 @@ async def test_a_fault_is_reported_found_near_taken_repaired_confirmed_and_told(
         ]
         counted = await dan.work_order_statistics(StatisticsQuery(host_party_id=A))
         assert (counted.total, counted.to_done.count) == (1, 1)
+    await check_told(rig, fault.fault_id, order.order_id)
 
+
+async def check_told(rig: Rig, fault_id: str, order_id: str) -> None:
+    """The driver reads the outcome, the host sees that it is over, another operator nothing."""
     (told,) = (await rig.driver().list_my_faults()).items
     assert (told.state, told.order_state, told.outcome) == ("resolved", "confirmed", "已修好")
-    assert told == await rig.driver().get_my_fault(fault.fault_id)
+    assert told == await rig.driver().get_my_fault(fault_id)
     (seen,) = (await rig.client(A).list_my_work_orders()).items
-    assert (seen.order_id, seen.state, seen.outcome) == (order.order_id, "confirmed", "已修好")
+    assert (seen.order_id, seen.state, seen.outcome) == (order_id, "confirmed", "已修好")
     with pytest.raises(Forbidden):
         await rig.client(B).list_my_work_orders()
 

@@ -8,6 +8,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from hub.core.clock import Clock
 from hub.core.errors import HubError, NotFoundError
@@ -26,6 +27,7 @@ from operator_sdk.contract.edge_link.frames import (
     HealthItem,
     Item,
     StatusItem,
+    Stream,
     UpdateItem,
     encode,
 )
@@ -34,8 +36,11 @@ from operator_sdk.contract.ids import split_connector
 from operator_sdk.contract.messages.directory import StatusPush
 from operator_sdk.contract.public_codes import Code
 
-AT_ONCE = 8
-"""Sessions of one batch that are worked at once."""
+AT_ONCE = {Stream.LIVE: 32, Stream.BILLS: 8}
+"""Sessions of one batch that are worked at once: updates are written in groups, a bill takes a connection."""
+
+KNOWN_FOR = timedelta(hours=1)
+"""A session never moves to another site."""
 
 UNDECIDED = frozenset({Code.IN_PROGRESS, Code.UNAVAILABLE, Code.TOO_MANY_REQUESTS, Code.INTERNAL})
 """What may be answered otherwise the next time."""
@@ -75,7 +80,7 @@ class Intake:
     ) -> None:
         self._t, self._place, self._outlook = tools, place, outlook
         self.connectors: frozenset[str] = frozenset()
-        self._ours: Memory[str, bool] = Memory()
+        self._ours: Memory[str, bool] = Memory(KNOWN_FOR)
 
     async def serves(self, *connector_ids: str | None) -> bool:
         """Whether all of these connectors stand there; of new ones the directory is asked."""
@@ -103,14 +108,14 @@ class Intake:
                     batch.statuses.append((number, item))
                 case _:
                     self._of_site(number, item, batch)
-        refused = batch.refused + await self._lanes(list(batch.lanes.items()))
+        refused = batch.refused + await self._lanes(list(batch.lanes.items()), AT_ONCE[arrived.stream])
         refused += await self._statuses(batch.statuses)
         return Taken(batch.faults, batch.health, sorted(refused, key=lambda one: one.number))
 
     # Sessions: one after another within each, several beside each other.
 
-    async def _lanes(self, lanes: Sequence[tuple[str, list[Numbered]]]) -> list[RefusedItem]:
-        places = asyncio.Semaphore(AT_ONCE)
+    async def _lanes(self, lanes: Sequence[tuple[str, list[Numbered]]], at_once: int) -> list[RefusedItem]:
+        places = asyncio.Semaphore(at_once)
 
         async def work(session_id: str, items: Sequence[Numbered]) -> list[RefusedItem]:
             async with places:
@@ -143,8 +148,8 @@ class Intake:
     async def _is_ours(self, session_id: str) -> bool:
         """Whether a session runs at this very site: a host's other sites are none of its business."""
         now = self._t.clock.wall()
-        if self._ours.get(session_id, now):
-            return True
+        if (known := self._ours.get(session_id, now)) is not None:
+            return known
         host = self._place.host_party_id
         session = await self._t.roaming.reading.session(of_party(host), session_id)
         party_id, connector_id = split_connector(session.connector)

@@ -101,3 +101,8 @@ export function typed(text, places) {
   if (!match || (match[2] ?? "").length > places) return null;
   return Number(match[1] + (match[2] ?? "").padEnd(places, "0"));
 }
+
+/** What kind of plug, and how strong: DC · 60 kW. */
+export function kindOf({ kind, kindText, ratedPowerW }) {
+  return `${kind ? t(`kind_${kind.toLowerCase()}`) : kindText} · ${rating(ratedPowerW)}`;
+}

@@ -1,6 +1,10 @@
 """The page for the host's engineers: sites, connectors, sessions, records, faults. Chinese and English."""
 
-PAGE = """<!doctype html>
+import json
+
+from operator_sdk.contract.public_codes import PUBLIC_CODES
+
+_TEMPLATE = """<!doctype html>
 <html lang="zh"><head><meta charset="utf-8"><title>设施运营商 · Host operator</title>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <style>
@@ -14,8 +18,8 @@ flex-wrap:wrap}
 header h1{font-size:1.15rem;margin:0;flex:1}header span{opacity:.85;font-size:.9rem}
 header button{background:none;border:1px solid #ffffff66;color:#fff;border-radius:.4rem;padding:.2rem .7rem;
 font:inherit;cursor:pointer}
-main{max-width:76rem;margin:0 auto;padding:1rem 1.2rem 3rem}
-h2{font-size:1rem;margin:1.6rem 0 .5rem}
+main{max-width:80rem;margin:0 auto;padding:1rem 1.2rem 3rem}
+h2{font-size:1rem;margin:1.4rem 0 .5rem}
 .cards{display:grid;grid-template-columns:repeat(auto-fill,minmax(17rem,1fr));gap:.8rem}
 .card,.table{background:#fff;border:1px solid var(--line);border-radius:.6rem}
 .card{padding:.8rem 1rem}.card b{font-size:1.02rem}
@@ -24,11 +28,11 @@ dt{color:var(--soft)}dd{margin:0;text-align:right;font-variant-numeric:tabular-n
 .pill{float:right;font-size:.85rem;border-radius:1rem;padding:.05rem .65rem;color:#fff;background:var(--off)}
 .good{background:var(--good)}.busy{background:var(--busy)}.bad{background:var(--bad)}
 .table{overflow-x:auto}table{border-collapse:collapse;width:100%;min-width:46rem}
-th,td{padding:.45rem .8rem;text-align:left;border-top:1px solid var(--line);white-space:nowrap}
+th,td{padding:.45rem .6rem;text-align:left;border-top:1px solid var(--line);white-space:nowrap}
 th{border-top:0;color:var(--soft);font-weight:500}
 td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}td .pill{float:none}
 td small{color:var(--soft)}td button{font:inherit;padding:.1rem .6rem;cursor:pointer}
-.none{color:var(--soft);padding:.7rem 1rem}#said{color:var(--bad);min-height:1.2em}
+.none{color:var(--soft);padding:.7rem 1rem}#said{color:var(--bad);margin:0}
 </style></head><body>
 <header><h1 id="title"></h1><span id="published"></span><button id="language"></button></header>
 <main><p id="said" role="status"></p>
@@ -42,25 +46,30 @@ const WORDS={zh:{title:"设施运营商控制台",published:"已向枢纽发布"
 sites:"场站代理",connectors:"充电枪",sessions:"会话与订单",faults:"故障",alarms:"告警",none:"暂无",
 online:"在线",away:"离线",since:"连接时间",can:"CAN 帧",meter:"电表帧",spool:"待上传",version:"版本",
 health:"上次自报",power:"额定功率",site:"场站",session:"会话",connector:"充电枪",state:"状态",
-energy:"电量 kWh",amount:"金额 元",watt:"功率 kW",soc:"SOC",numbers:"更新 已确认/收到",record:"订单",
+energy:"电量 kWh",amount:"金额 元",watt:"功率 kW",soc:"SOC",numbers:"已确认/收到",record:"订单",
 driver:"司机实扣",stop:"停止",code:"代码",text:"说明",at:"时间",cleared:"已恢复",open:"未恢复",
 refused:"拒收",lang:"English",reached:"连不上控制台",
 states:{offline:"离线",available:"空闲",occupied:"占用",charging:"充电中",reserved:"已预约",
 faulted:"故障",starting:"启动中",paused:"暂停",stopping:"停止中",ended:"已结束",start_failed:"启动失败",
 refused:"已拒绝",accepted:"已接受",suspended:"挂账",rejected:"已退回",ac:"交流",dc:"直流",
-superseded:"第二个连接顶替了第一个",proof_wrong:"身份证明错误",bad_item:"无法识别的数据"}},
+superseded:"第二个连接顶替了第一个",proof_wrong:"身份证明错误",bad_item:"无法识别的数据",
+driver_remote:"司机远程停止",driver_local:"司机现场停止",card:"刷卡停止",target_energy:"达到目标电量",
+target_amount:"达到目标金额",target_time:"达到目标时长",limit_reached:"达到限额",vehicle_full:"已充满",
+vehicle:"车辆停止",fault:"故障",unplugged:"拔枪",emergency:"急停",host:"运营商停止",hub:"枢纽停止",
+unknown:"未知"}},
 en:{title:"Host operator",published:"published to the hub",unpublished:"not yet published to the hub",
 sites:"Site agents",connectors:"Connectors",sessions:"Sessions and records",faults:"Faults",alarms:"Alarms",
 none:"None",online:"connected",away:"offline",since:"Connected",can:"CAN frames",meter:"Meter frames",
 spool:"Waiting on site",version:"Version",health:"Last report",power:"Rated power",site:"Site",
 session:"Session",connector:"Connector",state:"State",energy:"Energy kWh",amount:"Amount yuan",watt:"Power kW",
-soc:"SOC",numbers:"Updates acknowledged/received",record:"Record",driver:"Driver paid",stop:"Stop",code:"Code",
+soc:"SOC",numbers:"Sent on/got",record:"Record",driver:"Driver paid",stop:"Stop",code:"Code",
 text:"Details",at:"At",cleared:"cleared",open:"open",refused:"refused",lang:"中文",
 reached:"the console does not answer",states:{start_failed:"start failed",
 superseded:"a second connection took over",proof_wrong:"proof wrong",bad_item:"unreadable item"}}};
 let lang=localStorage.getItem("lang")||(navigator.language.startsWith("zh")?"zh":"en");
 const $=id=>document.getElementById(id),w=key=>WORDS[lang][key];
-const named=code=>code==null?"":(w("states")[code]||code.replaceAll("_"," "));
+const CODES={};
+const named=code=>code==null?"":(w("states")[code]||(lang==="zh"&&CODES[code])||code.replaceAll("_"," "));
 const yuan=fen=>(fen/100).toFixed(2),kilo=x=>(x/1000).toFixed(x%1000?2:0);
 const when=at=>at?new Date(at).toLocaleString(lang==="zh"?"zh-CN":"en-GB",{timeZone:"Asia/Shanghai",
   month:"2-digit",day:"2-digit",hour:"2-digit",minute:"2-digit",second:"2-digit"}):"–";
@@ -118,3 +127,5 @@ $("language").onclick=()=>{lang=lang==="zh"?"en":"zh";localStorage.setItem("lang
 show();setInterval(show,2000);
 </script></body></html>
 """
+_REFUSALS = {code.value: meaning.zh for code, meaning in PUBLIC_CODES.items()}
+PAGE = _TEMPLATE.replace("CODES={}", f"CODES={json.dumps(_REFUSALS, ensure_ascii=False)}")

@@ -10,8 +10,7 @@ import { findBill, hasFailed, isOver, isRunning } from "../charges.js";
 import { follow } from "../live.js";
 import { go } from "../router.js";
 import { icon } from "../icons.js";
-import { kindOf } from "./station.js";
-import { kwhRunning, money } from "../format.js";
+import { kindOf, kwhRunning, money } from "../format.js";
 import { t, word } from "../i18n.js";
 
 /** The view. */

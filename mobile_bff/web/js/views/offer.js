@@ -6,8 +6,7 @@ import { carryOut } from "../intents.js";
 import { dayOfPrices } from "../prices.js";
 import { fill, h, pause, say } from "../dom.js";
 import { go } from "../router.js";
-import { kindOf } from "./station.js";
-import { money, typed } from "../format.js";
+import { kindOf, money, typed } from "../format.js";
 import { t, word } from "../i18n.js";
 
 const DOUBTFUL = new Set(["CHARGING", "FAULTED", "OFFLINE", "RESERVED"]);

@@ -3,7 +3,7 @@ import { STATION } from "../documents.js";
 import { fill, h, pause } from "../dom.js";
 import { ask } from "../api.js";
 import { cityLayout, cityMap } from "./city.js";
-import { rating } from "../format.js";
+import { kindOf } from "../format.js";
 import { dayOfPrices } from "../prices.js";
 import { empty, heading, loaded } from "../parts.js";
 import { icon } from "../icons.js";
@@ -58,11 +58,6 @@ function plug(one) {
     h("span", { class: "dot" }),
     h("span", { class: "plug-name" }, h("strong", {}, one.id.split(".")[0]), h("span", { class: "muted" }, kindOf(one))),
     h("span", { class: "plug-state" }, word("connector", one.state, one.stateText)));
-}
-
-/** What kind of plug, and how strong. */
-export function kindOf({ kind, kindText, ratedPowerW }) {
-  return `${kind ? t(`kind_${kind.toLowerCase()}`) : kindText} · ${rating(ratedPowerW)}`;
 }
 
 async function keepFresh(id, signal, show) {
