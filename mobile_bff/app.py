@@ -23,7 +23,7 @@ from mobile_bff.graph.view import GraphView
 from mobile_bff.headers import SecurityHeaders
 from mobile_bff.hub_backend import HubBackend, open_client
 from mobile_bff.refused import Refused, told
-from mobile_bff.settings import Settings
+from mobile_bff.settings import Settings, SettingsError
 from operator_sdk.clock import Clock
 
 WEB = Path(__file__).parent / "web"
@@ -43,10 +43,9 @@ def create_app(
 
     Raises:
         SettingsError: a setting that cannot be used.
-        ValueError: the environment describes no clock.
     """
     settings = settings or Settings.from_env(own_url=own_url, issuer=issuer)
-    clock = clock or Clock.from_env()
+    clock = clock or _clock()
     client = open_client(settings, clock)
     drivers = Drivers(client, settings.issuer, clock)
     backend = HubBackend(client, drivers, has_own_name=settings.party_id is not None)
@@ -86,6 +85,13 @@ def create_app(
     app = Starlette(routes=routes, lifespan=lifespan, middleware=_middleware(settings))
     app.state.services, app.state.client = services, client
     return app
+
+
+def _clock() -> Clock:
+    try:
+        return Clock.from_env()
+    except ValueError as problem:
+        raise SettingsError(f"the clock: {problem}") from problem
 
 
 def _page() -> list[BaseRoute]:

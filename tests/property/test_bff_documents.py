@@ -9,7 +9,6 @@ from typing import Any
 
 import httpx
 import pytest
-from graphql import GraphQLScalarType
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis_graphql import from_schema, nodes
@@ -29,7 +28,6 @@ SCALARS = {
 }
 SDL = make_schema(in_order=True).as_str()
 MADE = from_schema(SDL, custom_scalars=SCALARS)
-ASCII = from_schema(SDL, custom_scalars=SCALARS, allow_x00=False)
 
 
 @dataclass
@@ -55,9 +53,7 @@ def running() -> Iterator[Running]:
             up.set()
             await stop.wait()
 
-    thread = threading.Thread(
-        target=loop.run_until_complete, args=(serve(),), daemon=True
-    )
+    thread = threading.Thread(target=loop.run_until_complete, args=(serve(),), daemon=True)
     thread.start()
     assert up.wait(60)
     yield ready[0]
@@ -82,7 +78,7 @@ def check(answer: httpx.Response, statuses: set[int]) -> dict[str, Any]:
 
 
 @settings(
-    max_examples=120,
+    max_examples=60,
     deadline=None,
     suppress_health_check=[
         HealthCheck.too_slow,
@@ -91,40 +87,32 @@ def check(answer: httpx.Response, statuses: set[int]) -> dict[str, Any]:
     ],
 )
 @given(document=MADE)
-def test_any_document_of_the_schema_is_answered(
-    running: Running, http: httpx.Client, document: str
-) -> None:
+def test_any_document_of_the_schema_is_answered(running: Running, http: httpx.Client, document: str) -> None:
     headers = {"authorization": f"Bearer {running.token}"}
-    answer = http.post(
-        f"{running.url}/graphql", json={"query": document}, headers=headers
-    )
+    answer = http.post(f"{running.url}/graphql", json={"query": document}, headers=headers)
     check(answer, {200})
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     body=st.one_of(
         st.binary(max_size=300),
         st.recursive(
             st.none() | st.booleans() | st.integers() | st.text(max_size=20),
             lambda inner: (
-                st.lists(inner, max_size=4)
-                | st.dictionaries(st.text(max_size=12), inner, max_size=4)
+                st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=12), inner, max_size=4)
             ),
         ),
         st.fixed_dictionaries(
             {"query": st.text('{}()[]!$:=@.,&|"\\ \n#abquery1', max_size=80)},
             optional={
-                "variables": st.none()
-                | st.dictionaries(st.text(max_size=5), st.integers()),
+                "variables": st.none() | st.dictionaries(st.text(max_size=5), st.integers()),
                 "operationName": st.text(),
             },
         ),
     )
 )
-def test_any_body_at_all_is_answered(
-    running: Running, http: httpx.Client, body: Any
-) -> None:
+def test_any_body_at_all_is_answered(running: Running, http: httpx.Client, body: Any) -> None:
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     answer = http.post(
         f"{running.url}/graphql",
@@ -134,7 +122,7 @@ def test_any_body_at_all_is_answered(
     check(answer, {200, 400})
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     variables=st.dictionaries(
         st.sampled_from(["first", "after", "near", "search", "id", "code"]),
@@ -153,18 +141,13 @@ def test_any_body_at_all_is_answered(
         ),
     )
 )
-def test_any_variables_are_answered(
-    running: Running, http: httpx.Client, variables: dict[str, Any]
-) -> None:
+def test_any_variables_are_answered(running: Running, http: httpx.Client, variables: dict[str, Any]) -> None:
     document = (
         'query($first: Int! = 3, $after: String, $near: PointInput, $search: String! = "", $id: ID! = "x",'
         ' $code: String! = "x") { stations(first: $first, after: $after, near: $near, search: $search) {'
         " edges { node { id distanceM } } } station(id: $id) { name } chargingSession(id: $id) { state }"
         " chargeRecords(first: $first, after: $after) { edges { cursor } } resolveScan(code: $code) { __typename } }"
     )
-    assert isinstance(make_schema()._schema.type_map["Fen"], GraphQLScalarType)
     headers = {"authorization": f"Bearer {running.token}"}
     content = {"query": document, "variables": variables}
-    check(
-        http.post(f"{running.url}/graphql", json=content, headers=headers), {200, 400}
-    )
+    check(http.post(f"{running.url}/graphql", json=content, headers=headers), {200, 400})

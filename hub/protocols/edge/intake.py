@@ -148,13 +148,14 @@ class Intake:
     async def _is_ours(self, session_id: str) -> bool:
         """Whether a session runs at this very site: a host's other sites are none of its business."""
         now = self._t.clock.wall()
-        if (known := self._ours.get(session_id, now)) is not None:
-            return known
+        if self._ours.get(session_id, now):
+            return True
         host = self._place.host_party_id
         session = await self._t.roaming.reading.session(of_party(host), session_id)
         party_id, connector_id = split_connector(session.connector)
         ours = party_id == host and await self.serves(connector_id)
-        self._ours.put(session_id, ours, now)
+        if ours:
+            self._ours.put(session_id, ours, now)
         return ours
 
     # Connectors.
