@@ -32,8 +32,11 @@ from operator_sdk.contract.edge_link.frames import Answer, FaultItem, HealthItem
 log = logging.getLogger("interpile.edge")
 
 COUNT_EVERY_S, RETRY_S = 5, 2
-ANSWER_MS = 500
-"""How long a meter may take to answer, so how much later than the poll a reading may be."""
+STOP_MS = 200
+"""How long energy may flow on after the reading that stops it."""
+
+ATTEMPTS = 2
+"""How often a meter is asked in one poll."""
 
 BusName = tuple[str, str, int | None]
 
@@ -93,13 +96,14 @@ class Agent:
     def _meter_lines(self) -> dict[str, MeterLine]:
         meters = {pile.meter.port: pile.meter for pile in self._settings.piles}
         return {
-            port: MeterLine(port=port, baud=meter.baud, parity=meter.parity) for port, meter in meters.items()
+            port: MeterLine(port=port, baud=meter.baud, parity=meter.parity, attempts=ATTEMPTS)
+            for port, meter in meters.items()
         }
 
     def _attendant(self, pile: PileSettings) -> Attendant:
         site = self._settings.site
         rules = Rules(
-            look_ahead_ms=(pile.meter.poll_ms + ANSWER_MS) * self._clock.speed,
+            look_ahead_ms=(pile.meter.poll_ms + STOP_MS) * self._clock.speed,
             update_every=timedelta(seconds=site.updates_every_s),
             charge_most=timedelta(seconds=pile.safety.charge_s_most),
             start_wait=timedelta(seconds=site.start_wait_s),
@@ -135,6 +139,7 @@ class Agent:
             answered_late=self._answered_late,
             opened=self._opened,
             lost=self._lost,
+            superseded=self._superseded,
             mismatched=self._mismatched,
         )
 
@@ -215,10 +220,17 @@ class Agent:
         except StoreFull as problem:
             log.debug("link state not kept: %s", problem)
 
+    def _superseded(self) -> None:
+        log.error("somebody else reports as site %s: is its key used twice?", self._settings.site.site_id)
+        self._alarm("superseded")
+
     def _mismatched(self, mismatch: Mismatch) -> None:
-        self._keep(FaultItem(code=mismatch, at=self._clock.business()))
-        # It is over with the new numbering, and the alarm has been given.
-        self._keep(FaultItem(code=mismatch, at=self._clock.business(), cleared=True))
+        self._alarm(mismatch)
+
+    def _alarm(self, code: str) -> None:
+        """Something happened that a person should look into; it does not last."""
+        at = self._clock.business()
+        self._keep(FaultItem(code=code, at=at), FaultItem(code=code, at=at, cleared=True))
 
     def _keep(self, *items: Item) -> None:
         if not self._keeper.is_full:

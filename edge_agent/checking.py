@@ -53,7 +53,9 @@ async def check(settings: Settings) -> list[Check]:
         for pile in settings.piles
     }
     try:
-        checks = (_check(pile, buses[bus_name(pile.can)], news, lines[pile.meter.port]) for pile in settings.piles)
+        checks = (
+            _check(pile, buses[bus_name(pile.can)], news, lines[pile.meter.port]) for pile in settings.piles
+        )
         return list(await asyncio.gather(*checks))
     finally:
         for line in lines.values():

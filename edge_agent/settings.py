@@ -71,7 +71,7 @@ class SafetyTable(_Table, frozen=True, kw_only=True):
     power_over_percent: Annotated[int, Meta(ge=1, le=100)] = 15
     energy_apart_percent: Annotated[int, Meta(ge=0, le=100)] = 10
     energy_apart_wh: Annotated[int, Meta(ge=10, le=100_000)] = 500
-    meter_silent_polls: Annotated[int, Meta(ge=1, le=1_000)] = 5
+    meter_silent_polls: Annotated[int, Meta(ge=1, le=1_000)] = 3
     pile_silent_ms: Milliseconds = 3_000
     charge_s_most: Annotated[int, Meta(ge=60, le=345_600)] = 172_800
 

@@ -46,8 +46,8 @@ PING_S = 15
 SILENT_S = 30
 """How long a batch may go without an acknowledgement."""
 
-STEADY_S = 10
-"""A connection that lasted this long was a good one: the next wait is short again."""
+SUPERSEDED_S = 30
+"""Where two agents use one site's key, neither lets the other work if both hurry back."""
 
 DRAIN = (Stream.BILLS, Stream.LIVE)
 
@@ -72,12 +72,13 @@ class Home:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ears:
-    """Whom the uplink tells what it hears. `opened` and `lost` are about the connection."""
+    """Whom the uplink tells what it hears. `superseded`: somebody else connected in this site's name."""
 
     commanded: Callable[[str, Command], Awaitable[Result | None]]
     answered_late: Callable[[str, Answer], None]
     opened: Callable[[], None]
     lost: Callable[[str], None]
+    superseded: Callable[[], None]
     mismatched: Callable[[Mismatch], None]
 
 
@@ -125,13 +126,9 @@ class Uplink:
 
     async def run(self) -> None:
         """Stay connected until cancelled."""
-        loop = asyncio.get_running_loop()
         while True:
-            begun_s = loop.time()
             reason = await self._connection()
             self._ears.lost(reason)
-            if loop.time() - begun_s >= STEADY_S:
-                self._wait_s = WAIT_S_FIRST
             await asyncio.sleep(self._wait_s * (500 + secrets.randbelow(501)) / 1000)
             self._wait_s = min(2 * self._wait_s, WAIT_S_MOST)
 
@@ -201,6 +198,9 @@ class Uplink:
                 raise LinkProblem(LinkCode.MALFORMED, "text")
             event = end.receive(message)
             if isinstance(event, Closed):
+                if event.code == LinkCode.SUPERSEDED:
+                    self._wait_s = SUPERSEDED_S
+                    self._ears.superseded()
                 return f"the gateway closed: {event.code} {event.detail}".rstrip()
             if isinstance(event, Opened) and not self._reconciled(event):
                 end.bye(LinkCode.NUMBER_UNKNOWN, "another spool follows")
@@ -227,6 +227,8 @@ class Uplink:
             case Opened():
                 self._ears.opened()
             case Acknowledged():
+                # A connection that got something across was a good one: the next wait is short again.
+                self._wait_s = WAIT_S_FIRST
                 self._acknowledged(event.stream, event.number)
             case Commanded():
                 self._commanded(end, event)

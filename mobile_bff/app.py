@@ -24,6 +24,7 @@ from mobile_bff.headers import SecurityHeaders
 from mobile_bff.hub_backend import HubBackend, open_client
 from mobile_bff.refused import Refused, told
 from mobile_bff.settings import Settings, SettingsError
+from operator_sdk.client import AsyncHubClient
 from operator_sdk.clock import Clock
 
 WEB = Path(__file__).parent / "web"
@@ -45,23 +46,8 @@ def create_app(
         SettingsError: a setting that cannot be used.
     """
     settings = settings or Settings.from_env(own_url=own_url, issuer=issuer)
-    clock = clock or _clock()
-    client = open_client(settings, clock)
-    drivers = Drivers(client, settings.issuer, clock)
-    backend = HubBackend(client, drivers, has_own_name=settings.party_id is not None)
-    services = Services(
-        backend,
-        drivers,
-        Directory(backend),
-        Feeds(backend, drivers),
-        Sockets(settings.sockets_per_driver),
-        clock,
-    )
-    view = GraphView(
-        services,
-        origins=settings.origins,
-        in_production=settings.in_production,
-    )
+    services, client = _services(settings, clock or _clock())
+    view = GraphView(services, origins=settings.origins, in_production=settings.in_production)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -85,6 +71,21 @@ def create_app(
     app = Starlette(routes=routes, lifespan=lifespan, middleware=_middleware(settings))
     app.state.services, app.state.client = services, client
     return app
+
+
+def _services(settings: Settings, clock: Clock) -> tuple[Services, AsyncHubClient]:
+    client = open_client(settings, clock)
+    drivers = Drivers(client, settings.issuer, clock)
+    backend = HubBackend(client, drivers, has_own_name=settings.party_id is not None)
+    services = Services(
+        backend,
+        drivers,
+        Directory(backend),
+        Feeds(backend, drivers),
+        Sockets(settings.sockets_per_driver),
+        clock,
+    )
+    return services, client
 
 
 def _clock() -> Clock:

@@ -40,7 +40,7 @@ class _Feed:
     async def _run(self, hub: AsyncHubClient, session_id: str, after: int) -> None:
         try:
             with told():
-                # The hub keeps the stream of an ended charge open until its bill has come; a phone need not wait.
+                # The hub keeps an ended charge's stream open until its bill has come; a phone need not wait.
                 session = await hub.get_session(session_id)
                 if session.state in FINAL and session.last_number <= after:
                     return

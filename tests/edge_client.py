@@ -3,10 +3,12 @@
 import asyncio
 import contextlib
 import secrets
+import socket as socketlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
+from urllib.parse import urlsplit
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from websockets.asyncio.client import ClientConnection, connect
@@ -191,11 +193,11 @@ def always_done(_: Command) -> Result:
 
 @asynccontextmanager
 async def dialled(
-    gateway: Gateway, site: Site, *, answering: Answering = always_done, nonce: bytes | None = None
+    gateway: Gateway, site: Site, *, answering: Answering = always_done, buffer_bytes: int | None = None
 ) -> AsyncIterator[AgentLine]:
     """Connect, and have the handshake begin; the connection is cut at the end of the block."""
-    end = AgentEnd(site.identity(gateway), nonce=nonce or secrets.token_bytes(32))
-    async with raw(gateway) as socket:
+    end = AgentEnd(site.identity(gateway), nonce=secrets.token_bytes(32))
+    async with raw(gateway, buffer_bytes) as socket:
         line = AgentLine(socket, end, answering)
         reading = asyncio.create_task(line.read())
         try:
@@ -208,19 +210,26 @@ async def dialled(
 
 @asynccontextmanager
 async def connected(
-    gateway: Gateway, site: Site, *, answering: Answering = always_done
+    gateway: Gateway, site: Site, *, answering: Answering = always_done, buffer_bytes: int | None = None
 ) -> AsyncIterator[AgentLine]:
     """Connect, and wait until both ends are proved."""
-    async with dialled(gateway, site, answering=answering) as line:
+    async with dialled(gateway, site, answering=answering, buffer_bytes=buffer_bytes) as line:
         await line.opened()
         yield line
 
 
 @asynccontextmanager
-async def raw(gateway: Gateway) -> AsyncIterator[ClientConnection]:
-    """A bare WebSocket with the right subprotocol."""
+async def raw(gateway: Gateway, buffer_bytes: int | None = None) -> AsyncIterator[ClientConnection]:
+    """A bare WebSocket with the right subprotocol; `buffer_bytes`: the most that it takes without reading."""
+    address = urlsplit(gateway.url)
+    plain = socketlib.socket()
+    plain.setblocking(False)
+    if buffer_bytes is not None:
+        plain.setsockopt(socketlib.SOL_SOCKET, socketlib.SO_RCVBUF, buffer_bytes)
+    await asyncio.get_running_loop().sock_connect(plain, (address.hostname, address.port))
     socket = await connect(
         gateway.url,
+        sock=plain,
         subprotocols=[Subprotocol(SUBPROTOCOL)],
         max_size=None,
         ping_interval=None,

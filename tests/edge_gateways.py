@@ -4,10 +4,10 @@ Each is really served: the SDK's `SiteGateway` with its SQLite inbox, and the hu
 """
 
 import asyncio
-from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -235,17 +235,25 @@ class KeptConnections(Connections):
     def __init__(self, context: SitesContext) -> None:
         super().__init__(context)
         self.failures = 0
-        self.kept: defaultdict[str, defaultdict[Stream, list[Item | BadItem]]] = defaultdict(
-            lambda: defaultdict(list)
-        )
+        self.kept: dict[tuple[str, Stream, str, int], Item | BadItem] = {}
 
     async def store(self, connected: Connected, arrived: Arrived, taken: Taken) -> int:
         if self.failures > 0:
             self.failures -= 1
             raise OutOfReach("no database")
-        last = await super().store(connected, arrived, taken)
-        self.kept[connected.place.site_id][arrived.stream] += arrived.items
-        return last
+        # A cut cancels who waits here, maybe when the unit is committed already: what is durable counts.
+        storing = asyncio.ensure_future(super().store(connected, arrived, taken))
+        storing.add_done_callback(partial(self._keep, connected, arrived))
+        return await asyncio.shield(storing)
+
+    def _keep(self, connected: Connected, arrived: Arrived, storing: "asyncio.Future[int]") -> None:
+        if storing.cancelled() or storing.exception() is not None:
+            return
+        site_id, spool_id = connected.place.site_id, connected.spool_id
+        for number, item in enumerate(arrived.items, arrived.first):
+            # The hub works off an item before it counts it: coming again, it must be the same.
+            known = self.kept.setdefault((site_id, arrived.stream, spool_id, number), item)
+            assert known == item
 
 
 class HubGateway:
@@ -309,8 +317,8 @@ class HubGateway:
         self._gateway.refresh()
 
     async def stored(self, site_id: str) -> list[Item | BadItem]:
-        kept = self._kept.kept[site_id]
-        return [*kept[Stream.BILLS], *kept[Stream.LIVE]]
+        kept = self._kept.kept
+        return [kept[key] for key in sorted(kept) if key[0] == site_id]
 
     async def fail_to_store(self, times: int) -> None:
         self._kept.failures = times

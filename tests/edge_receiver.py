@@ -140,6 +140,10 @@ class Receiver:
         }
         return [found[number] for number in sorted(found)]
 
+    def of_session(self, session_id: str) -> list[UpdateItem]:
+        """Each update of a session as often as it came."""
+        return [item for item in self.items if isinstance(item, UpdateItem) and item.session_id == session_id]
+
     def bills(self, session_id: str) -> list[ChargeRecord]:
         """The different bills of a session."""
         found = [

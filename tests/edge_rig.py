@@ -110,11 +110,12 @@ class World:
 
     def write_site(self, state_dir: str = "state", **site: Any) -> Path:
         """The site's file as things are now."""
-        said = {"updates_every_s": 20, "status_every_s": 1, "health_every_s": 1, "stop_wait_s": 2, **site}
+        said = {"updates_every_s": 20, "status_every_s": 1, "health_every_s": 1, "stop_wait_s": 1, **site}
         lines = [
             f'[site]\nsite_id = "{SITE_ID}"\nparty_id = "{PARTY_ID}"\nkey_file = "site.jwk"',
             f'state_dir = "{state_dir}"',
             *(f"{name} = {json.dumps(value)}" for name, value in said.items()),
+            "[safety]\nmeter_silent_polls = 2",
             f'[gateway]\nurl = "{self.receiver.url}"\nid = "{GATEWAY_ID}"',
             f'public_key = "{public_to_b64url(self.receiver.key.public_key())}"',
             *(pile.toml() for pile in self.piles),

@@ -27,6 +27,7 @@ from edge_agent.codecs.pile_bus_messages import (
     Meter,
     ProblemKind,
     Status,
+    Stop,
 )
 from edge_agent.drivers.can_port import BusError, BusGone, BusUnusable, CanPort
 
@@ -204,7 +205,9 @@ class PileBus:
         return status
 
     async def _ask(self, pile: _Pile, command: Command) -> Status:
-        before = await self._status(pile, None)
+        # A stop is sent to a silent pile too: it may be mute and not deaf.
+        heard = pile.view.status if isinstance(command, Stop) else None
+        before = heard or await self._status(pile, None)
         sequence = pile.next_sequence(before.last_sequence)
         can_id, data = encode(Commanded(pile.node, sequence, command))
         while True:

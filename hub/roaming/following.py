@@ -2,12 +2,12 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
+from typing import Any
 
 from hub.core.database import Unit
 from hub.core.errors import HubError, NotFoundError
-from hub.core.tables import insert_new
 from hub.directory.model import is_plausible
 from hub.parties.scope import PartyScope, of_party
 from hub.roaming.charges import Charges
@@ -15,7 +15,14 @@ from hub.roaming.context import RoamingContext
 from hub.roaming.following_fast import FastFollowing, heard_of, live_of, newest_key
 from hub.roaming.model import FROM_HOST, Live, after_update
 from hub.roaming.stopping import Stopping
-from hub.roaming.tables import SessionRow, UpdateRow, get_session, list_updates
+from hub.roaming.tables import (
+    SessionRow,
+    UpdateRow,
+    add_updates,
+    get_session,
+    list_updates,
+    stored_numbers,
+)
 from operator_sdk.contract.codes import SessionState, StopReason
 from operator_sdk.contract.messages.roaming import SessionProgress, SessionUpdate, UpdateReply
 from operator_sdk.contract.public_codes import Code
@@ -30,6 +37,9 @@ SHOWN = (
     "started_at", "last_at", "energy_wh", "amount_fen", "power_w",
     "shortfall_ws", "percent", "seconds_left", "stop_reason",
 )  # fmt: skip
+
+RUN_LEAST = 32
+"""Where one statement takes the updates of many sessions, fewer of one session are not worth a unit of their own."""
 
 FLOWING = frozenset({SessionState.CHARGING, SessionState.PAUSED, SessionState.STOPPING})
 CLOSED = frozenset({SessionState.BILLED, SessionState.SETTLED, SessionState.REFUSED, SessionState.START_FAILED})
@@ -54,48 +64,94 @@ class Following:
             HubError: rule_violated for a state a host cannot report or an instant of no age of ours;
                 state_conflict, it was refused.
         """
-        refuse_implausible(update.at)
-        if update.state not in FROM_HOST:
-            raise HubError(Code.RULE_VIOLATED, problem="a host cannot report this state")
+        _check(update)
         if self._fast is not None:
             reply = await self._fast.try_push(host_party_id, session_id, update)
             if reply is not None:
                 return reply
-        return await self._c.writer.write(lambda unit: self._store(unit, host_party_id, session_id, update))
+        stored = await self._c.writer.write(lambda unit: self._store(unit, host_party_id, session_id, update))
+        return UpdateReply(session_id=session_id, number=update.number, state=stored.state)
+
+    async def push_run(
+        self, host_party_id: str, session_id: str, updates: Sequence[SessionUpdate]
+    ) -> list[HubError | None]:
+        """Store several updates of one session, as what waited at a site comes; why each was refused, or None.
+
+        Raises:
+            NotFoundError: not one of this host's sessions.
+            HubError: state_conflict, it was refused.
+        """
+        problems = [_problem_of(update) for update in updates]
+        good = [update for update, problem in zip(updates, problems, strict=True) if problem is None]
+        if self._fast is not None and len(good) < RUN_LEAST:
+            for update in good:
+                await self.push(host_party_id, session_id, update)
+        else:
+            await self._c.writer.write(lambda unit: self._store(unit, host_party_id, session_id, *good))
+        return problems
 
     async def _store(
-        self, unit: Unit, host_party_id: str, session_id: str, update: SessionUpdate
-    ) -> UpdateReply:
+        self, unit: Unit, host_party_id: str, session_id: str, *updates: SessionUpdate
+    ) -> SessionRow:
         session = await get_session(of_party(host_party_id), unit, session_id, lock=True)
         if session is None or session.host_party_id != host_party_id:
             raise NotFoundError
         if session.state == SessionState.REFUSED:
             raise HubError(Code.STATE_CONFLICT)
-        live = None
-        if update.number > session.last_number:
-            live = after_update(live_of(session.model_dump()), heard_of(update))
-        new = await insert_new(
-            unit,
-            UpdateRow,
-            session_id=session_id,
-            number=update.number,
-            at=update.at,
-            received_at=self._c.clock.wall(),
-            state=update.state,
-            meter_wh=update.meter_wh,
-            energy_wh=update.energy_wh,
-            amount_fen=update.amount_fen,
-            power_w=update.power_w,
-            soc_percent=update.soc_percent,
-            stop_reason=update.stop_reason,
-            percent=live.percent if live else None,
-            seconds_left=live.seconds_left if live else None,
-        )
-        if new and live is not None:
-            await self._apply(unit, session, live, update)
-        if new:
+        stored = await stored_numbers(unit, session_id, [update.number for update in updates])
+        fresh: list[dict[str, Any]] = []
+        heard: list[SessionUpdate] = []
+        for update in updates:
+            if update.number in stored:
+                continue
+            stored.add(update.number)
+            live = None
+            if update.number > session.last_number:
+                live = after_update(live_of(session.model_dump()), heard_of(update))
+                await self._apply(unit, session, live, update)
+                heard.append(update)
+            fresh.append(self._row(session_id, update, live))
+        if fresh:
+            await add_updates(unit, fresh)
+            await self._tell_home(unit, session, heard)
             unit.after_commit(lambda: self._c.live.publish(session_id))
-        return UpdateReply(session_id=session_id, number=update.number, state=session.state)
+        return session
+
+    def _row(self, session_id: str, update: SessionUpdate, live: Live | None) -> dict[str, Any]:
+        return {
+            "session_id": session_id,
+            "number": update.number,
+            "at": update.at,
+            "received_at": self._c.clock.wall(),
+            "state": update.state,
+            "meter_wh": update.meter_wh,
+            "energy_wh": update.energy_wh,
+            "amount_fen": update.amount_fen,
+            "power_w": update.power_w,
+            "soc_percent": update.soc_percent,
+            "stop_reason": update.stop_reason,
+            "percent": live.percent if live else None,
+            "seconds_left": live.seconds_left if live else None,
+        }
+
+    async def _tell_home(self, unit: Unit, session: SessionRow, heard: Sequence[SessionUpdate]) -> None:
+        """Letters for what the home is to hear: of those that a newer one beats, the newest."""
+        if not session.home_follows:
+            return
+        newest = {newest_key(update): update.number for update in heard}
+        for update in heard:
+            key = newest_key(update)
+            if key is not None and newest[key] != update.number:
+                continue
+            await self._c.outbox.post(
+                unit,
+                kind="push_session",
+                lane=f"session:{session.session_id}",
+                subject=session.session_id,
+                party_id=session.home_party_id,
+                payload={"number": update.number},
+                newest_key=key,
+            )
 
     async def _apply(self, unit: Unit, session: SessionRow, live: Live, update: SessionUpdate) -> None:
         if update.state is SessionState.START_FAILED:
@@ -112,16 +168,6 @@ class Following:
             await self._stopping.ask(unit, session, StopReason.HUB)
         session.suspense = None
         session.updated_at = self._c.clock.business()
-        if session.home_follows:
-            await self._c.outbox.post(
-                unit,
-                kind="push_session",
-                lane=f"session:{session.session_id}",
-                subject=session.session_id,
-                party_id=session.home_party_id,
-                payload={"number": update.number},
-                newest_key=newest_key(update),
-            )
 
     async def events(
         self, viewer: PartyScope, session_id: str, *, above: int
@@ -148,6 +194,20 @@ class Following:
                     with contextlib.suppress(TimeoutError):
                         async with asyncio.timeout(LOOK_AGAIN_S):
                             await news.wait()
+
+
+def _check(update: SessionUpdate) -> None:
+    refuse_implausible(update.at)
+    if update.state not in FROM_HOST:
+        raise HubError(Code.RULE_VIOLATED, problem="a host cannot report this state")
+
+
+def _problem_of(update: SessionUpdate) -> HubError | None:
+    try:
+        _check(update)
+    except HubError as problem:
+        return problem
+    return None
 
 
 def refuse_implausible(*instants: datetime) -> None:

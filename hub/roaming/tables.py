@@ -1,12 +1,16 @@
 """Rows of authorizations, sessions, legs, live updates and scans. Every query takes its viewer first."""
 
+from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Index, UniqueConstraint
+from sqlalchemy import select as select_columns
 from sqlmodel import Field, SQLModel, col, select
 
 from hub.core.database import Unit
 from hub.core.keyset import page_of
+from hub.core.tables import table_of
 from hub.core.types import big, instant
 from hub.parties.scope import PartyScope
 
@@ -185,6 +189,18 @@ async def list_sessions(
         limit=limit,
         newest=newest,
     )
+
+
+async def stored_numbers(unit: Unit, session_id: str, numbers: Sequence[int]) -> set[int]:
+    """Which of these updates of a session are stored."""
+    row = table_of(UpdateRow).c
+    statement = select_columns(row.number).where(row.session_id == session_id, row.number.in_(numbers))
+    return set((await unit.execute(statement)).scalars())
+
+
+async def add_updates(unit: Unit, rows: Sequence[dict[str, Any]]) -> None:
+    """Store updates that are not stored; their session is locked."""
+    await (await unit.session.connection()).execute(table_of(UpdateRow).insert(), rows)
 
 
 async def list_updates(

@@ -211,11 +211,14 @@ async def test_a_site_that_reads_nothing_is_closed_and_holds_nobody_up(opener: A
         other = Site(site_id="site-2", connectors=("C8",))
         await gateway.add_site(other.site_id, other.key.public_key(), other.connectors)
         big = BlacklistCommand(version=99, digests=[bytes(16)] * 20_000)
-        async with connected(gateway, slow) as line, connected(gateway, other, answering=answering) as well:
+        async with (
+            connected(gateway, slow, buffer_bytes=4_096) as line,
+            connected(gateway, other, answering=answering) as well,
+        ):
             await line.commanded(BlacklistCommand)
             await gateway.command(slow.site_id, CheckCommand(connector_id="C1"))
             line.hears.clear()
-            asking = [asyncio.create_task(gateway.command(slow.site_id, big)) for _ in range(40)]
+            asking = [asyncio.create_task(gateway.command(slow.site_id, big)) for _ in range(18)]
             item = HealthItem(at=AT, can_frames=1, meter_frames=0, spool_waiting=0)
             await well.offer(Stream.LIVE, [item])
             await well.acknowledged(Stream.LIVE, 1)

@@ -1,4 +1,4 @@
-"""What the endpoint takes and what it refuses, before any hub is asked: always JSON, always a code, never a 5xx."""
+"""What the endpoint takes and refuses, before any hub is asked: always JSON, always a code, never a 5xx."""
 
 import json
 from collections.abc import AsyncIterator

@@ -7,6 +7,7 @@ import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
@@ -14,7 +15,9 @@ import httpx
 import pytest
 
 from hub.app import create_app
+from hub.core.tokens import Principal
 from hub.http import GROUP, guests
+from hub.migrations.run import migrate
 from hub.settings import Settings, SettingsError
 from mobile_bff.commands import bff as bff_command
 from operator_sdk.command import main as interpile
@@ -44,16 +47,11 @@ async def test_one_process_serves_the_hub_and_the_phones(clean: None, tmp_path: 
         secret_file=tmp_path / "secrets.json",
         code_file=tmp_path / "codes.jsonl",
     )
-    from hub.migrations.run import migrate
-
     await asyncio.to_thread(migrate, settings)
     beside = guests("127.0.0.1", port, issuer=at.url, registered=[HUB, OURS, MISSING])
     assert len(beside) == 1
     app = create_app(settings, embedded=False, guests=beside)
     async with serving((app, at)), httpx.AsyncClient(base_url=at.url, trust_env=False) as http:
-        from hub.core.tokens import Principal
-        from datetime import timedelta
-
         driver = Principal("driver", C, "u-9")
         phone = Phone(at.url, app.state.hub.tokens.issue(driver, timedelta(minutes=5)))
         assert await phone.data("{ stations { edges { cursor } } }") == {"stations": {"edges": []}}
@@ -65,7 +63,10 @@ async def test_one_process_serves_the_hub_and_the_phones(clean: None, tmp_path: 
         assert (await http.get("/v1/stations")).status_code == 401
         unknown = await http.get("/nowhere")
         assert (unknown.status_code, unknown.json()["code"]) == (404, "not_found")
-        assert (await http.get("/app")).status_code in {308, 404}
+        page = await http.get("/app", follow_redirects=True)
+        assert (page.status_code, page.url.path) == (200, "/app/")
+        assert "<!doctype html>" in page.text.lower()
+        assert "default-src 'none'" in page.headers["content-security-policy"]
         assert (await http.get(f"/c/A1.{C}?k=1&m=x")).status_code == 303
 
 

@@ -1,7 +1,7 @@
 """A driver's phone from sign-in to bill, every operation by the `gql` package, over HTTP and over WebSocket."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
@@ -57,14 +57,22 @@ async def started(rig: Rig, phone: Phone, **target: int) -> str:
     return str((await phone.data(START, input=given))["start"]["id"])
 
 
-async def walk(session: Any, rig: Rig) -> dict[str, Any]:
-    """Scan, start, stop and report, with whatever client; the charge is driven by its pile in between."""
+Ask = Callable[..., Awaitable[dict[str, Any]]]
+
+
+def asking(session: Any) -> Ask:
+    """Operations by a `gql` session, with their variables."""
 
     async def ask(document: str, **variables: Any) -> dict[str, Any]:
         request = gql(document)
         request.variable_values = variables
         return dict(await session.execute(request))
 
+    return ask
+
+
+async def look_around(ask: Ask) -> None:
+    """Find the station, and look at it."""
     near = {"latitudeE6": 22_541_100, "longitudeE6": 114_050_100}
     found = await ask(
         'query($near: PointInput) { stations(near: $near, search: "一", first: 5) { pageInfo { hasNextPage'
@@ -86,6 +94,9 @@ async def walk(session: Any, rig: Rig) -> dict[str, Any]:
     assert [one["id"] for one in station["connectors"]] == [CONNECTOR, f"A2.{A}"]
     assert {one["state"] for one in station["connectors"]} == {"AVAILABLE"}
 
+
+async def charge_once(ask: Ask, rig: Rig) -> str:
+    """Scan, start and stop; the charge is driven by its pile in between."""
     scan = (await ask(SCAN, code=CONNECTOR))["scan"]
     assert (scan["__typename"], scan["hold"], scan["stationName"]) == ("ScannedConnector", 5_000, "一站")
     given = {"scanId": scan["scanId"], "idempotencyKey": rig.ref("key"), "target": {"energy": 20_000}}
@@ -113,18 +124,19 @@ async def walk(session: Any, rig: Rig) -> dict[str, Any]:
     await charge.ends(40)
     await charge.bill()
     await rig.work()
-    return {"id": first["id"], "ask": ask}
+    return str(first["id"])
 
 
 @pytest.mark.parametrize("by", ["http", "socket"])
 async def test_every_operation_from_scan_to_bill(rig: Rig, phone: Phone, by: str) -> None:
     client: Client = phone.over_http() if by == "http" else phone.over_socket()
     async with client as session:
-        walked = await walk(session, rig)
-        ask, session_id = walked["ask"], walked["id"]
+        ask = asking(session)
+        await look_around(ask)
+        session_id = await charge_once(ask, rig)
         bills = await ask(
-            "{ chargeRecords(first: 5) { edges { cursor node { id sessionId state energy amount electricity service"
-            " meterStart meterEnd currency stopReason lines { start end energy electricity service"
+            "{ chargeRecords(first: 5) { edges { cursor node { id sessionId state energy amount electricity"
+            " service meterStart meterEnd currency stopReason lines { start end energy electricity service"
             " electricityMicro } settlement { driverAmount captured released } place { address } } } } }"
         )
         (edge,) = bills["chargeRecords"]["edges"]
@@ -135,8 +147,8 @@ async def test_every_operation_from_scan_to_bill(rig: Rig, phone: Phone, by: str
         one = await ask("query($id: ID!) { chargeRecord(id: $id) { id amount } }", id=bill["id"])
         assert one["chargeRecord"] == {"id": bill["id"], "amount": 1_000}
         fault = await ask(
-            "mutation($input: ReportFaultInput!) { reportFault(input: $input) { __typename ... on Fault { id state"
-            " kind stationName orderState outcome sessionId photos } " + ERROR + " } }",
+            "mutation($input: ReportFaultInput!) { reportFault(input: $input) { __typename ... on Fault { id"
+            " state kind stationName orderState outcome sessionId photos } " + ERROR + " } }",
             input={
                 "connector": CONNECTOR,
                 "kind": "CABLE_STUCK",
@@ -237,10 +249,9 @@ async def test_history_comes_newest_first_and_pages_without_gaps(rig: Rig, phone
         charge = await charge_of(rig, made[-1])
         await charge.whole(4)
     for field, key in (("chargingSessions", "id"), ("chargeRecords", "sessionId")):
-        document = (
-            "query($first: Int!, $after: String) { page: %s(first: $first, after: $after) {"
-            " pageInfo { hasNextPage endCursor } edges { cursor node { %s } } } }" % (field, key)
-        )
+        asked = f"page: {field}(first: $first, after: $after)"
+        shown = f"pageInfo {{ hasNextPage endCursor }} edges {{ cursor node {{ {key} }} }}"
+        document = f"query($first: Int!, $after: String) {{ {asked} {{ {shown} }} }}"
         seen: list[str] = []
         after, more = None, True
         while more:

@@ -1,4 +1,4 @@
-"""Following a charge by WebSocket: nothing missed, nothing shared that is not the driver's, nothing left behind."""
+"""Following a charge by WebSocket: nothing missed, nothing shared with others, nothing left behind."""
 
 import asyncio
 import gc
@@ -63,10 +63,14 @@ async def numbers(socket: Socket, count: int) -> list[int]:
     return [one["payload"]["data"]["chargingProgress"]["number"] for one in heard]
 
 
+def _open(bff: Bff) -> int:
+    return bff.services.feeds.open_feeds + bff.services.sockets.open_sockets
+
+
 async def until_quiet(bff: Bff) -> None:
     """Nobody follows anything any more."""
     async with asyncio.timeout(20):
-        while bff.services.feeds.open_feeds or bff.services.sockets.open_sockets:
+        while _open(bff):  # noqa: ASYNC110 (the other side tells nobody that it has hung up)
             await asyncio.sleep(0.01)
 
 

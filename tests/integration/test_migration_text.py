@@ -11,7 +11,10 @@ from hub.migrations.run import migrate, sync_url
 from hub.settings import Settings
 from tests import databases
 
-PARTY = "INSERT INTO party (party_id, name, roles, protocol, created_at) VALUES ('MA5AAAAA1', 'A', 'host', 'hosted', {})"
+PARTY = (
+    "INSERT INTO party (party_id, name, roles, protocol, created_at)"
+    " VALUES ('MA5AAAAA1', 'A', 'host', 'hosted', {})"
+)
 STATION = (
     "INSERT INTO station (host_party_id, station_id, name, address, latitude_e6, longitude_e6, cell, tariff_id,"
     " removed, updated_at) VALUES ('MA5AAAAA1', 'S1', '万科（东门）Ｐ＋Ｒ', 'Tesla 路', 1, 1, 1, 't', {}, {})"

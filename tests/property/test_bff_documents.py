@@ -40,7 +40,7 @@ class Running:
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[Running]:
-    ready: "list[Running]" = []
+    ready: list[Running] = []
     up, stop = threading.Event(), asyncio.Event()
     loop = asyncio.new_event_loop()
 
@@ -146,7 +146,8 @@ def test_any_variables_are_answered(running: Running, http: httpx.Client, variab
         'query($first: Int! = 3, $after: String, $near: PointInput, $search: String! = "", $id: ID! = "x",'
         ' $code: String! = "x") { stations(first: $first, after: $after, near: $near, search: $search) {'
         " edges { node { id distanceM } } } station(id: $id) { name } chargingSession(id: $id) { state }"
-        " chargeRecords(first: $first, after: $after) { edges { cursor } } resolveScan(code: $code) { __typename } }"
+        " chargeRecords(first: $first, after: $after) { edges { cursor } } scan: resolveScan(code: $code) {"
+        " __typename } }"
     )
     headers = {"authorization": f"Bearer {running.token}"}
     content = {"query": document, "variables": variables}

@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from itertools import groupby
 
 from hub.core.clock import Clock
 from hub.core.errors import HubError, NotFoundError
@@ -128,22 +129,37 @@ class Intake:
         return [one for outcome in outcomes if not isinstance(outcome, BaseException) for one in outcome]
 
     async def _lane(self, session_id: str, items: Sequence[Numbered]) -> list[RefusedItem]:
-        refused = []
-        for number, item in items:
-            try:
-                await self._of_session(session_id, item)
-            except HubError as problem:
-                refused.append(_refused(number, item, decided(problem), **problem.details))
+        if not await self._is_ours(session_id):
+            return [_refused(number, item, Code.NOT_FOUND) for number, item in items]
+        refused: list[RefusedItem] = []
+        for are_updates, run in groupby(items, key=lambda pair: isinstance(pair[1], UpdateItem)):
+            part = list(run)
+            problems = await (self._updates(session_id, part) if are_updates else self._bills(part))
+            for (number, item), problem in zip(part, problems, strict=True):
+                if problem is not None:
+                    refused.append(_refused(number, item, decided(problem), **problem.details))
         return refused
 
-    async def _of_session(self, session_id: str, item: Item) -> None:
-        if not await self._is_ours(session_id):
-            raise NotFoundError
-        host = self._place.host_party_id
-        if isinstance(item, UpdateItem):
-            await self._t.roaming.following.push(host, session_id, item.update)
-        elif isinstance(item, BillItem):
-            await self._t.roaming.records.push(host, item.record)
+    async def _updates(self, session_id: str, items: Sequence[Numbered]) -> Sequence[HubError | None]:
+        updates = [item.update for _, item in items if isinstance(item, UpdateItem)]
+        following, host = self._t.roaming.following, self._place.host_party_id
+        try:
+            if len(updates) > 1:
+                return await following.push_run(host, session_id, updates)
+            await following.push(host, session_id, updates[0])
+        except HubError as problem:
+            return [problem] * len(items)
+        return [None]
+
+    async def _bills(self, items: Sequence[Numbered]) -> Sequence[HubError | None]:
+        problems: list[HubError | None] = []
+        for record in (item.record for _, item in items if isinstance(item, BillItem)):
+            try:
+                await self._t.roaming.records.push(self._place.host_party_id, record)
+                problems.append(None)
+            except HubError as problem:
+                problems.append(problem)
+        return problems
 
     async def _is_ours(self, session_id: str) -> bool:
         """Whether a session runs at this very site: a host's other sites are none of its business."""
@@ -151,7 +167,10 @@ class Intake:
         if self._ours.get(session_id, now):
             return True
         host = self._place.host_party_id
-        session = await self._t.roaming.reading.session(of_party(host), session_id)
+        try:
+            session = await self._t.roaming.reading.session(of_party(host), session_id)
+        except NotFoundError:
+            return False
         party_id, connector_id = split_connector(session.connector)
         ours = party_id == host and await self.serves(connector_id)
         if ours:

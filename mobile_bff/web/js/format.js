@@ -57,7 +57,7 @@ export function rating(watts) {
 export function distance(metres) {
   if (metres === null || metres === undefined) return "";
   if (metres < 1000) return `${metres} m`;
-  if (metres < 100_000) return `${point((metres - (metres % 100)) / 100, 1)} km`;
+  if (metres < 100_000) return `${point((metres - (metres % 100)) / 100, 1).replace(/\.0$/, "")} km`;
   return `${(metres - (metres % 1000)) / 1000} km`;
 }
 
@@ -76,11 +76,15 @@ export function clock(minute) {
   return `${two((minute - (minute % 60)) / 60)}:${two(minute % 60)}`;
 }
 
+/** The zone of stations and bills, wherever the phone believes to be. */
+const ZONE = "Asia/Shanghai";
+
 function formatted(at, options) {
-  return new Intl.DateTimeFormat(language() === "zh" ? "zh-CN" : "en-GB", options).format(new Date(at));
+  const tag = language() === "zh" ? "zh-CN" : "en-GB";
+  return new Intl.DateTimeFormat(tag, { timeZone: ZONE, ...options }).format(new Date(at));
 }
 
-/** Date and time of an instant, as this device's zone has it. */
+/** Date and time of an instant. */
 export function when(at) {
   return formatted(at, { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 }

@@ -77,7 +77,7 @@ export function makeMap({ onOpen, onSettle, onLocate }) {
   }
   function drawPins(width, height) {
     const step = Math.round(view.zoom * 2);
-    if (clusteredAt !== step) [clusters, clusteredAt] = [clustered(stations.values(), view.zoom), step];
+    if (clusteredAt !== step) [clusters, clusteredAt] = [apart(), step];
     const seen = new Set();
     for (const cluster of clusters) {
       const at = screen(cluster);
@@ -89,9 +89,15 @@ export function makeMap({ onOpen, onSettle, onLocate }) {
         layer.append(pins.get(key));
       }
       place(pins.get(key), at);
-      pins.get(key).classList.toggle("selected", cluster.stations.some((one) => one.id === selected));
+      pins.get(key).classList.toggle("selected", cluster.key === selected);
     }
     for (const [key, old] of pins) if (!seen.has(key)) { old.remove(); pins.delete(key); }
+  }
+  /** What was chosen stands by itself. */
+  function apart() {
+    const chosen = stations.get(selected);
+    const others = clustered([...stations.values()].filter((one) => one !== chosen), view.zoom);
+    return chosen ? [...others, { key: chosen.id, ...toPlane(chosen), stations: [chosen] }] : others;
   }
   function pin(cluster) {
     return cluster.stations.length === 1 ? stationPin(cluster.stations[0], onOpen) : clusterPin(cluster, () => {
@@ -137,7 +143,11 @@ export function makeMap({ onOpen, onSettle, onLocate }) {
     /** Where the driver is. */
     setOwn(at) { own = at; redraw(); },
     /** Mark one station; null for none. */
-    select(id) { selected = id; redraw(); },
+    select(id) {
+      selected = id;
+      forget();
+      redraw();
+    },
   };
 }
 

@@ -8,7 +8,7 @@ import { makeMap } from "../map.js";
 import { t } from "../i18n.js";
 import { toast } from "../parts.js";
 
-const NEAR_ZOOM = 12.5;
+const NEAR_ZOOM = 13;
 
 /** `anchor` is where distances are counted from; null until there is such a place. `isOwn`: it is the driver's. */
 export const city = Object.assign(new EventTarget(), { anchor: null, isOwn: false, search: "" });

@@ -2,7 +2,7 @@
 import { duration, kw, kwhRunning, money } from "../format.js";
 import { fact } from "../parts.js";
 import { h, say } from "../dom.js";
-import { isFlowing } from "../charges.js";
+import { isFlowing, isOver } from "../charges.js";
 import { makeCurve } from "../curve.js";
 import { makeRing } from "../ring.js";
 import { t, word } from "../i18n.js";
@@ -14,8 +14,9 @@ export function dashboard(session) {
   const big = h("p", { class: "ring-big" });
   const unit = h("small", {});
   const state = h("p", { class: "ring-state" });
+  const left = h("p", { class: "ring-left muted", "data-value": "time_left" });
   const link = h("p", { class: "link-state", role: "status" });
-  const values = Object.fromEntries(["energy", "amount", "power_now", "time_left", "elapsed", "soc"].map((name) => [name, h("span", { "data-value": name })]));
+  const values = Object.fromEntries(["energy", "amount", "power_now", "elapsed", "soc", "hold"].map((name) => [name, h("span", { "data-value": name })]));
   const units = { energy: ` ${t("unit_kwh")}`, power_now: " kW" };
   const facts = Object.entries(values).map(([name, value]) => fact(t(name), [value, units[name] && h("small", {}, units[name])], name));
   let began = session.startedAt;
@@ -29,7 +30,8 @@ export function dashboard(session) {
     say(values.energy, kwhRunning(now.energy));
     say(values.amount, money(now.amount));
     say(values.power_now, kw(now.powerW));
-    say(values.time_left, duration(now.secondsLeft));
+    say(left, now.secondsLeft === null || isOver(now.state) ? "" : t("time_left", { time: duration(now.secondsLeft) }));
+    say(values.hold, money(now.limit));
     say(values.soc, now.socPercent === null || now.socPercent === undefined ? "–" : `${now.socPercent}%`);
     say(values.elapsed, began && now.at ? duration(secondsBetween(began, now.at)) : "–");
   }
@@ -46,7 +48,7 @@ export function dashboard(session) {
     h("section", { class: "card ring-card" },
       link,
       h("div", { class: "ring-box" }, ring.node, h("div", { class: "ring-words" }, h("div", { class: "ring-figure" }, big, unit), state)),
-      session.limit !== null && h("p", { class: "muted centred" }, t("limit_of", { amount: money(session.limit) }))),
+      left),
     h("dl", { class: "facts tiles" }, facts),
     h("section", { class: "card" }, h("h2", { class: "small-title" }, t("power_curve")), curve.node));
   return { node, show, mark, link: linked };

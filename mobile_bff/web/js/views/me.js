@@ -5,7 +5,7 @@ import { fact, heading, loaded, signInCall } from "../parts.js";
 import { icon } from "../icons.js";
 import { isSignedIn, signOut } from "../account.js";
 import { money } from "../format.js";
-import { switchLanguage, t } from "../i18n.js";
+import { t } from "../i18n.js";
 
 /** The view. */
 export function meView({ signal }) {
@@ -15,10 +15,9 @@ export function meView({ signal }) {
   return h("div", { class: "page narrow" },
     heading(t("me")),
     known ? loaded(ME, {}, signal, ({ me }) => who(me)) : signInCall(t("sign_in_lead_me")),
-    h("ul", { class: "card ways" },
-      known && [way("bill", t("tab_charges"), "#/charges"), way("wrench", t("report_fault"), "#/report"), way("check", t("my_reports"), "#/reports")],
-      act("globe", t("switch_language"), switchLanguage),
-      known && act("leave", t("sign_out"), () => signOut())));
+    known && h("ul", { class: "card ways" },
+      way("bill", t("tab_charges"), "#/charges"), way("wrench", t("report_fault"), "#/report"), way("check", t("my_reports"), "#/reports"),
+      act("leave", t("sign_out"), () => signOut())));
 }
 
 function who(me) {
@@ -33,8 +32,8 @@ function who(me) {
 
 function wallet({ balance, held, debt }) {
   return [
-    h("p", { class: "wallet-balance" }, money(balance)),
     h("p", { class: "muted" }, t("balance")),
+    h("p", { class: "wallet-balance" }, money(balance)),
     (held !== null || debt !== null) && h("dl", { class: "facts two" },
       held !== null && fact(t("held"), money(held)),
       debt !== null && fact(t("debt"), money(debt), debt > 0 ? "owed" : "")),

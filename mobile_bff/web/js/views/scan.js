@@ -59,9 +59,9 @@ function entry(signal) {
 function finder(signal, onCode) {
   if (!hasCamera()) return null;
   const video = h("video", { playsinline: true, muted: true, "aria-label": t("camera_view"), hidden: true });
-  const words = h("p", { class: "finder-words" });
+  const words = h("p", { class: "finder-words", role: "status" });
   const button = h("button", { type: "button", class: "button", on: { click: toggle } });
-  const box = h("div", { class: "finder" }, video, h("span", { class: "finder-frame", "aria-hidden": "true" }), h("div", { class: "finder-foot" }, words, button));
+  const box = h("div", { class: "finder" }, video, h("span", { class: "finder-frame", "aria-hidden": "true" }, icon("scan", 44)), h("div", { class: "finder-foot" }, words, button));
   let looking = null;
   const labelled = () => fill(button, icon("camera", 20), t(looking ? "close_camera" : "open_camera"));
   labelled();
@@ -72,10 +72,11 @@ function finder(signal, onCode) {
     looking = new AbortController();
     labelled();
     fill(words, t("camera_starting"));
-    video.addEventListener("playing", () => { video.hidden = false; fill(words); }, { once: true });
+    video.addEventListener("playing", () => { video.hidden = false; box.classList.add("on"); fill(words); }, { once: true });
     const text = await readCode(video, looking.signal).catch(() => undefined);
     looking = null;
     video.hidden = true;
+    box.classList.remove("on");
     labelled();
     fill(words, text === undefined && t("camera_off"));
     if (text) onCode(text);

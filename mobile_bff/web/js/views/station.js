@@ -10,7 +10,7 @@ import { icon } from "../icons.js";
 import { t, word } from "../i18n.js";
 
 const AGAIN_MS = 8000;
-const LEAST_ZOOM = 13;
+const ZOOM = 14;
 
 /** The view. */
 export function stationView({ id, signal }) {
@@ -20,7 +20,7 @@ export function stationView({ id, signal }) {
     if (!station) return [heading(t("not_found"), "#/stations"), empty("map", t("not_found"))];
     cityMap().put([hitOf(station)]);
     cityMap().select(station.id);
-    if (!isIn.once) cityMap().lookAt(station, LEAST_ZOOM);
+    if (!isIn.once) cityMap().lookAt(station, ZOOM);
     isIn.once = true;
     const plugs = h("ul", { class: "plugs" });
     fill(plugs, station.connectors.map(plug));

@@ -144,7 +144,7 @@ export const en = Object.freeze({
   amount: "Amount",
   power_now: "Power",
   soc: "Battery",
-  time_left: "Time left",
+  time_left: "About {time} left",
   elapsed: "Elapsed",
   power_curve: "Power",
   curve_label: "Power over time; now {now} kW, highest {most} kW",
@@ -158,7 +158,6 @@ export const en = Object.freeze({
   making_bill: "The charge has ended. Your bill is being made…",
   bill_late: "The bill has not come yet; look under Charges later",
   see_bill: "See the bill",
-  limit_of: "up to {amount}",
   charge_not_found: "This charge was not found",
   held_back: "The hold is given back",
 

@@ -24,9 +24,9 @@ export const zh = Object.freeze({
   back_online: "网络已恢复",
   broken_answer: "服务的回答无法读取",
 
-  under_a_minute: "不到 1 分钟",
-  minutes: "{minutes} 分钟",
-  hours_minutes: "{hours} 小时 {minutes} 分",
+  under_a_minute: "不到1分钟",
+  minutes: "{minutes}分钟",
+  hours_minutes: "{hours}小时{minutes}分",
 
   stations: "充电站",
   search_stations: "搜索站名或地址",
@@ -144,7 +144,7 @@ export const zh = Object.freeze({
   amount: "金额",
   power_now: "功率",
   soc: "电池",
-  time_left: "剩余时间",
+  time_left: "约剩 {time}",
   elapsed: "已充",
   power_curve: "功率曲线",
   curve_label: "功率曲线,当前 {now} kW,最高 {most} kW",
@@ -158,7 +158,6 @@ export const zh = Object.freeze({
   making_bill: "充电已结束,正在生成账单…",
   bill_late: "账单还没有到,可稍后在订单中查看",
   see_bill: "查看账单",
-  limit_of: "上限 {amount}",
   charge_not_found: "没有找到这次充电",
   held_back: "预扣将退回",
 
