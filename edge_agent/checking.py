@@ -10,7 +10,7 @@ from edge_agent.drivers.meter_errors import MeterError
 from edge_agent.drivers.pile_bus import BusError, PileBus
 from edge_agent.settings import PileSettings, Settings
 
-HEAR_S = 2.5
+HEAR_S = 1.5
 """A pile that lives says so at least once a second."""
 
 

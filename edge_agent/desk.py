@@ -45,6 +45,7 @@ from operator_sdk.contract.public_codes import Code
 log = logging.getLogger("interpile.edge.desk")
 
 NOT_KEPT = Refused(code=Code.UNAVAILABLE, detail="nothing can be kept just now")
+NOT_STARTED = StartResult(reply=HostStartReply(accepted=False, refusal=Code.CONNECTOR_OFFLINE))
 
 
 class Desk:
@@ -66,7 +67,7 @@ class Desk:
             return await self._carry_out(command_id, command)
         except StoreFull as problem:
             log.warning("%s not carried out: %s", type(command).__name__, problem)
-            return NOT_KEPT
+            return NOT_STARTED if isinstance(command, StartCommand) else NOT_KEPT
 
     async def _carry_out(self, command_id: str, command: Command) -> Result:
         match command:

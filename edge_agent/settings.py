@@ -47,7 +47,7 @@ class SiteTable(_Table, frozen=True, kw_only=True):
     zone: str = "Asia/Shanghai"
     updates_every_s: Seconds = 20
     status_every_s: Seconds = 300
-    health_every_s: Seconds = 60
+    health_every_s: Annotated[int, Meta(ge=1, le=60)] = 60
     start_wait_s: Seconds = 55
     stop_wait_s: Seconds = 10
     spool_items_most: Annotated[int, Meta(ge=100, le=100_000_000)] = 2_000_000

@@ -40,6 +40,7 @@ from operator_sdk.contract.messages.roaming import SessionUpdate
 
 GATEWAY_ID = "GATEWAY01"
 WITHIN_S = 30
+LOOK_S = 0.1
 R = TypeVar("R", bound=Result)
 SCHEMA = """
 create table if not exists arrived (
@@ -54,6 +55,11 @@ class Lapses:
     lost: int = 0
     doubled: bool = False
     cut_after: int | None = None
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether the cut has come."""
+        return self.cut_after is not None and self.cut_after < 0
 
 
 @dataclass
@@ -127,7 +133,7 @@ class Receiver:
             while not suits():
                 self.news.clear()
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self.news.wait(), 1)
+                    await asyncio.wait_for(self.news.wait(), LOOK_S)
 
     # What it has.
 
@@ -238,7 +244,7 @@ class Receiver:
                 self.left.append(event.code)
         if self.lapses.cut_after is not None and isinstance(event, Arrived):
             self.lapses.cut_after -= 1
-            if self.lapses.cut_after < 0:
+            if self.lapses.is_cut:
                 socket.transport.abort()
 
     def _resulted(self, event: Resulted) -> None:

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -68,7 +68,7 @@ class Pile:
     connector_id: str
     kind: str
     rated_power_w: int
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[bytes] | None
     control: str
     can: dict[str, Any]
     meter_port: str
@@ -80,6 +80,15 @@ class Pile:
             answer = await ask_control(self.control, line)
             assert answer["ok"], (line, answer)
         return answer
+
+    async def until(self, suits: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        """Its status, once it suits; a simulated pile has to be asked."""
+        async with asyncio.timeout(UP_S):
+            while True:
+                said = await self.do("status")
+                if suits(said):
+                    return said
+                await asyncio.sleep(0.05)
 
     def toml(self) -> str:
         """Its part of the site's file."""

@@ -2,7 +2,8 @@
 
 A line is words; the answer is one line of JSON, `{"ok": true, ...}` or `{"ok": false, "error": "..."}`.
 
-    plug [SOC] | unplug | tap CARD | press stop | emergency | fault NAME | clear | full
+    plug [SOC] | unplug | pause | resume | tap CARD | press stop | emergency | full
+    fault NAME | unnoticed NAME | clear
     refuse starts | allow starts | slow MS | noise | vanish | return | status
     meter MISBEHAVIOUR [MS] | meter behave
 """
@@ -28,10 +29,13 @@ class Control:
         self._verbs: dict[str, Callable[..., object]] = {
             "plug": self._plug,
             "unplug": bus.pile.unplug,
+            "pause": bus.pile.pause,
+            "resume": bus.pile.go_on,
             "tap": bus.tap,
             "press": self._press,
             "emergency": lambda: bus.pile.fail(PileFault.EMERGENCY_STOP),
             "fault": lambda name: bus.pile.fail(PileFault(name)),
+            "unnoticed": lambda name: bus.pile.fail_unnoticed(PileFault(name)),
             "clear": bus.pile.clear,
             "full": bus.pile.fill,
             "refuse": lambda what: self._refuse(what, refuses=True),

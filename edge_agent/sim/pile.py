@@ -172,12 +172,26 @@ class PileController:
         self._stop(StopCause.EMERGENCY_STOP if is_button else StopCause.FAULT)
         self.state, self._next_at = PileState.FAULTED, None
 
+    def fail_unnoticed(self, fault: PileFault) -> None:
+        """Something breaks, is reported, and the controller does nothing about it."""
+        self.faults.add(fault)
+
     def clear(self) -> None:
         """All faults are mended."""
         self.faults.clear()
         self.locked = False
         if self.state is PileState.FAULTED:
             self._rest()
+
+    def pause(self) -> None:
+        """The vehicle wants no energy for a while."""
+        if self.state is PileState.CHARGING:
+            self.state = PileState.PAUSED
+
+    def go_on(self) -> None:
+        """The vehicle wants energy again, as far as the limit lets it."""
+        if self.state is PileState.PAUSED and self.charger.limit_w != 0:
+            self.state = PileState.CHARGING
 
     def fill(self) -> None:
         """The battery is full from now on."""

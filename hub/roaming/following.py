@@ -39,7 +39,7 @@ SHOWN = (
 )  # fmt: skip
 
 RUN_LEAST = 32
-"""Where one statement takes the updates of many sessions, fewer of one session are not worth a unit of their own."""
+"""Where one statement takes updates of many sessions, fewer of one are not worth a unit of their own."""
 
 FLOWING = frozenset({SessionState.CHARGING, SessionState.PAUSED, SessionState.STOPPING})
 CLOSED = frozenset({SessionState.BILLED, SessionState.SETTLED, SessionState.REFUSED, SessionState.START_FAILED})

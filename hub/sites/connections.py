@@ -163,11 +163,12 @@ class Connections:
             row = await link_row(unit, site_id, lock=True)
             check_token(row.token if row is not None else None, connected)
             assert row is not None
-            for bad in taken.refused:
+            batch_id = self._c.ids.new(BAD_ITEM_ID)
+            for place, bad in enumerate(taken.refused):
                 await insert_new(
                     unit,
                     SiteBadItemRow,
-                    bad_item_id=self._c.ids.new(BAD_ITEM_ID),
+                    bad_item_id=f"{batch_id}.{place:03d}",
                     site_id=site_id,
                     spool_id=connected.spool_id,
                     stream=arrived.stream.value,

@@ -98,10 +98,10 @@ class SiteCommandRow(SQLModel, table=True):
 
 
 class SiteBadItemRow(SQLModel, table=True):
-    """An item that was not taken, as it came, for a person to look at."""
+    """An item that was not taken, as it came, for a person to look at; ids of one batch are in its order."""
 
     __tablename__ = "site_bad_item"
-    bad_item_id: str = Field(primary_key=True, max_length=40)
+    bad_item_id: str = Field(primary_key=True, max_length=48)
     site_id: str = Field(max_length=40, foreign_key="site.site_id")
     spool_id: str = Field(max_length=64)
     stream: str = Field(max_length=8)

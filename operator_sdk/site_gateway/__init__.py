@@ -1,7 +1,10 @@
 """Let the agents of your sites in: one WebSocket each, Ed25519 both ways, acknowledged only what is kept.
 
+    async def site_key(site_id: str) -> Ed25519PublicKey | None:
+        return keys.get(site_id)
+
     inbox = SqliteInbox("operator.db")
-    gateway = SiteGateway(gateway_id="MA5AAAAA1", key=key, site_key=keys.get, inbox=inbox)
+    gateway = SiteGateway(gateway_id="MA5AAAAA1", key=key, site_key=site_key, inbox=inbox)
 
     @gateway.on_connected
     async def connected(site: SiteConnection) -> None:

@@ -21,6 +21,11 @@ class Cores:
         cores = sorted(os.sched_getaffinity(0))
         return Cores(cores[0], tuple(cores[1:])) if len(cores) > 1 else Cores(None, ())
 
+    @property
+    def every(self) -> tuple[int, ...]:
+        """All of them."""
+        return (*(() if self.server is None else (self.server,)), *self.others)
+
     def name(self, *, server: bool) -> str:
         """For a command line; empty where nothing is pinned."""
         if self.server is None:
@@ -57,14 +62,15 @@ def memory_mb(pid: int, field: str = "VmRSS") -> float:
 
 
 def pin(pids: list[int], cores: tuple[int, ...]) -> int:
-    """Move processes to cores, as far as this user may; says how many went."""
+    """Move processes with their threads to cores, as far as this user may; says how many went."""
     moved = 0
     if not cores:
         return moved
     for pid in pids:
         try:
-            os.sched_setaffinity(pid, cores)
-        except (PermissionError, ProcessLookupError):
+            for thread in os.listdir(f"/proc/{pid}/task"):
+                os.sched_setaffinity(int(thread), cores)
+        except (PermissionError, FileNotFoundError, ProcessLookupError):
             continue
         moved += 1
     return moved

@@ -1,11 +1,14 @@
 """The processes of a run: started, waited for, measured around each window, and ended by their ids."""
 
+import json
+import os
 import select
 import subprocess
 import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import httpx
 import msgspec
@@ -21,7 +24,7 @@ UP_S = 30
 PATIENCE_S, LOOK_S, QUIET = 120.0, 0.4, 0.15
 PIN_EVERY_S = 0.5
 PINNED_FIRST = frozenset({"hub", "forwarder"})
-"""The servers that have the first core to themselves, one measured at a time."""
+"""The servers that have the first core to themselves, one measured at a time; other stages name others."""
 QUIET_NICENESS = "19"
 
 
@@ -81,35 +84,75 @@ class Processes:
     watch: Watch
     cores: Cores = field(default_factory=Cores.found)
     running: dict[str, subprocess.Popen[str]] = field(default_factory=dict)
+    on_first: frozenset[str] = PINNED_FIRST
     patience_s: float = PATIENCE_S
 
     def start(self, role: str, *, url: str = "", stacks: str = "") -> None:
         """Start a server and wait until it answers."""
-        server = role in PINNED_FIRST
+        server = role in self.on_first
         niceness = QUIET_NICENESS if role == "jobs" else "0"
         core = self.cores.name(server=server)
-        self._spawn(role, "tests.bench.serve", role, str(self.world_file), core, niceness, stacks)
+        self.spawn(role, "tests.bench.serve", role, str(self.world_file), core, niceness, stacks)
+        if url:
+            self.until_up(role, url)
+
+    def until_up(self, name: str, url: str) -> None:
+        """Wait until a process answers HTTP, whatever it says."""
         until = time.monotonic() + UP_S
-        while url:
+        while True:
             try:
                 httpx.get(f"{url}/readyz", timeout=2)
                 return
             except httpx.TransportError:
-                if self.running[role].poll() is not None or time.monotonic() > until:
-                    raise BenchError(f"{role} did not come up: {self.tail(role)}") from None
+                if self.running[name].poll() is not None or time.monotonic() > until:
+                    raise BenchError(f"{name} did not come up: {self.tail(name)}") from None
                 time.sleep(0.1)
 
     def start_generator(self) -> None:
         """Start the load generator."""
-        self._spawn("load", "tests.bench.load", str(self.world_file), self.cores.name(server=False))
+        arguments = (str(self.world_file), self.cores.name(server=False))
+        self.spawn("load", "tests.bench.load", *arguments, talks=True)
 
-    def _spawn(self, name: str, module: str, *arguments: str) -> None:
+    def ensure(self, *roles: str) -> None:
+        """Start those of hub, jobs, home and generator that do not run yet."""
+        urls = {"hub": self.world.hub_url, "home": self.world.home_url}
+        for role in roles:
+            if role in self.running:
+                continue
+            if role == "load":
+                self.start_generator()
+            else:
+                self.start(role, url=urls.get(role, ""))
+
+    def free(self) -> None:
+        """Let everything, and what is started from now on, run on every core."""
+        pin([os.getpid(), *(process.pid for process in self.running.values())], self.cores.every)
+
+    def give_first(self, *servers: str) -> None:
+        """These have the first core to themselves; everything else moves to the others."""
+        self.on_first = frozenset(servers)
+        pin([os.getpid(), *(process.pid for process in self.running.values())], self.cores.others)
+
+    def first_line(self, name: str) -> dict[str, Any]:
+        """The line of JSON with which a process says that it is ready."""
+        until = time.monotonic() + UP_S
+        while True:
+            line, end, _ = (self.folder / f"{name}.log").read_text("utf-8", "replace").partition("\n")
+            if end:
+                said: dict[str, Any] = json.loads(line)
+                return said
+            if self.running[name].poll() is not None or time.monotonic() > until:
+                raise BenchError(f"{name} did not come up: {self.tail(name)}")
+            time.sleep(0.05)
+
+    def spawn(self, name: str, module: str, *arguments: str, talks: bool = False) -> None:
+        """Start a process; it may run wherever this one may. `talks`: through pipes, and not into its log."""
         with (self.folder / f"{name}.log").open("w") as log:
             self.running[name] = subprocess.Popen(
                 [sys.executable, "-m", module, *arguments],
                 cwd=ROOT,
-                stdin=subprocess.PIPE if name == "load" else subprocess.DEVNULL,
-                stdout=subprocess.PIPE if name == "load" else log,
+                stdin=subprocess.PIPE if talks else subprocess.DEVNULL,
+                stdout=subprocess.PIPE if talks else log,
                 stderr=log,
                 text=True,
             )
@@ -186,7 +229,7 @@ class Processes:
             postgres_cpu_s=backends_s,
             jobs_cpu_s=used[1],
             foreign=max(0.0, used[2] - used[4]) / wall if self.cores.server is not None else 0.0,
-            idlers=max(0.0, used[4] - used[0]) / wall if server in PINNED_FIRST else used[4] / wall,
+            idlers=max(0.0, used[4] - used[0]) / wall if server in self.on_first else used[4] / wall,
             utilisation=used[0] / wall,
             others_busy=used[3] / wall,
         )
@@ -197,7 +240,7 @@ class Processes:
             cpu_s(self.pid("jobs")) if "jobs" in self.running else 0.0,
             core_busy_s(self.cores.server),
             core_busy_s(self.cores.others[0] if self.cores.others else None),
-            sum(cpu_s(process.pid) for name, process in self.running.items() if name in PINNED_FIRST),
+            sum(cpu_s(process.pid) for name, process in self.running.items() if name in self.on_first),
         )
 
     def _wait_for_quiet(self) -> None:

@@ -66,8 +66,14 @@ class World(msgspec.Struct, frozen=True):
     hub_url: str
     forwarder_url: str
     home_url: str
+    bff_url: str
+    core_url: str
+    platform_url: str
+    gateway_url: str
     hub: Operator
     forwarder: Operator
+    platform: Operator
+    app: Operator
     hosts: list[Operator]
     homes: list[Operator]
 
@@ -106,7 +112,7 @@ def free_urls(count: int) -> list[str]:
 
 def make_world(folder: Path) -> World:
     """Choose addresses and keys; nothing runs yet."""
-    hub_url, forwarder_url, home_url = free_urls(3)
+    hub_url, forwarder_url, home_url, bff_url, core_url, platform_url, gateway_url = free_urls(7)
     secret_file = folder / "secrets.json"
     make_secrets(secret_file)
     signer = read_secrets(secret_file).signer
@@ -129,8 +135,14 @@ def make_world(folder: Path) -> World:
         hub_url=hub_url,
         forwarder_url=forwarder_url,
         home_url=home_url,
+        bff_url=bff_url,
+        core_url=core_url,
+        platform_url=platform_url,
+        gateway_url=gateway_url,
         hub=Operator("MA5HUB000", signer.key_id, signer.private.private_bytes_raw()),
         forwarder=_operator("forwarder"),
+        platform=_operator("MA5PLATF0", base_url=platform_url),
+        app=_operator("MA5PHONE0"),
         hosts=[_operator(f"MA5HOST{number:02d}") for number in range(HOSTS)],
         homes=homes,
     )

@@ -236,8 +236,10 @@ async def test_after_a_cut_the_streams_go_on_where_they_were_durable(gateway: Ed
             await line.acknowledged(LIVE, sent - 6)
     async with dialled(gateway, site) as line:
         durable = (await line.opened())[LIVE]
-    stored = await gateway.stored(site.site_id)
-    assert stored == [health(number) for number in range(1, durable + 1)]
+        assert durable >= sent - 6
+        await line.offer(LIVE, [health(number) for number in range(durable + 1, sent + 10)])
+        await line.acknowledged(LIVE, sent + 9)
+    assert await gateway.stored(site.site_id) == [health(number) for number in range(1, sent + 10)]
 
 
 async def test_a_batch_that_comes_twice_is_stored_once_and_acknowledged_twice(

@@ -13,7 +13,7 @@ from tests.edge_rig import Pile, World, open_world
 pytestmark = pytest.mark.faults
 
 SEED = 20_260_302
-KILLS, CHARGES = 9, 3
+KILLS, CHARGES = 7, 2
 
 
 async def charge_again_and_again(world: World, pile: Pile, lots: random.Random) -> list[str]:
@@ -94,13 +94,12 @@ async def test_a_charge_that_ended_while_the_agent_was_away_is_billed_by_the_met
         world.agents[-1].send_signal(signal.SIGTERM)
         assert await asyncio.to_thread(world.agents[-1].wait, 20) == 0
         assert (await pile.do("status"))["state"] == "charging", "a charge does not need the agent"
-        while (await pile.do("status"))["meter_wh"] < 1_236_000:
-            await asyncio.sleep(0.05)
+        await pile.until(lambda said: said["meter_wh"] > 1_236_000)
         await pile.do("unplug")
         world.start_agent()
         await world.ended(session_id)
         (bill,) = world.receiver.bills(session_id)
         assert bill.stop_reason == "unplugged"
-        assert bill.meter_end_wh == (await pile.do("status"))["meter_wh"] // 10 * 10 > 1_235_900
+        assert bill.meter_end_wh == (await pile.do("status"))["meter_wh"] // 10 * 10 >= 1_236_000
         updates = world.receiver.updates(session_id)
         assert [update.number for update in updates] == list(range(1, len(updates) + 1))

@@ -16,13 +16,23 @@ from operator_sdk.contract.edge_link.frames import (
     HealthItem,
     LinkCode,
     Refused,
+    UpdateItem,
     encode,
 )
 from operator_sdk.contract.edge_link.proof import token_digest
 from operator_sdk.contract.messages.common import Token
+from operator_sdk.contract.messages.directory import (
+    Connector,
+    ConnectorStatus,
+    Pile,
+    StationPut,
+    StatusPush,
+)
 from operator_sdk.contract.messages.roaming import AuthorizeRequest
+from operator_sdk.contract.messages.sites import SiteAdd
+from operator_sdk.contract.signing import public_to_b64url
 from tests import databases
-from tests.edge_client import connected
+from tests.edge_client import Site, connected
 from tests.rig import A
 from tests.rig_charges import begin_by_home, charge_of
 from tests.site_world import (
@@ -108,6 +118,62 @@ async def test_a_site_touches_no_session_but_its_own(world: SiteWorld) -> None:
     assert await world.alarms() == [("bad_item", None), ("bill_refused", None)]
 
 
+async def test_a_site_touches_no_session_of_its_operators_other_site(world: SiteWorld) -> None:
+    other = await second_site(world)
+    async with world.online() as line, connected(world, other, answering=world.answering) as there:
+        session = await begin_by_home(world.rig, connector=f"E8.{E}")
+        charge = await charge_at_site(world, session.session_id)
+        first, second = charge.as_items(0, 5)
+        await send(line, LIVE, [first])
+        await send(line, BILLS, [charge.bill_item(connector_id="E8")])
+        assert await world.rig.updates(session.session_id) == []
+        await send(there, LIVE, [first, second])
+    assert [row.number for row in await world.rig.updates(session.session_id)] == [1, 2]
+    assert [one.kind for one in await world.bad_items()] == ["update", "bill"]
+
+
+async def second_site(world: SiteWorld) -> Site:
+    """Another station of E, with a site of its own."""
+    hub, site = world.rig.hub, Site(site_id="site-e2", connectors=("E8",))
+    pile = Pile(pile_id="P8", kind="dc", rated_power_w=60_000, connectors=[Connector(connector_id="E8")])
+    put = StationPut(name="E2", latitude_e6=0, longitude_e6=0, tariff_id="e", piles=[pile])
+    await hub.directory.put_station(E, "S-E2", put)
+    state = ConnectorStatus(connector_id="E8", state=ConnectorState.AVAILABLE, at=hub.clock.business())
+    await hub.directory.push_status(E, StatusPush(statuses=[state]))
+    key = public_to_b64url(site.key.public_key())
+    add = SiteAdd(site_id=site.site_id, host_party_id=E, station_id="S-E2", public_key=key)
+    await hub.sites.registry.add(add, actor="test", alone=True)
+    return site
+
+
+async def test_a_run_of_updates_is_stored_as_if_each_had_come_alone(world: SiteWorld) -> None:
+    async with world.online() as line:
+        charges = [
+            await charge_at_site(world, (await begin_by_home(world.rig, connector=f"{plug}.{E}")).session_id)
+            for plug in (CONNECTOR, OTHER)
+        ]
+        charges[1].started_at = charges[0].started_at
+        alone, run = ([*one.as_items(*range(36)), one.end_item(36)] for one in charges)
+        for item in alone:
+            await send(line, LIVE, [item])
+        wrong = msgspec.structs.replace(run[5].update, at=LONG_AGO, number=90)
+        bad = UpdateItem(session_id=run[5].session_id, update=wrong)
+        await send(line, LIVE, [*run[:6], bad, *run[3:], run[0]])
+        await world.rig.work()
+    kept = [await world.rig.updates(one.session_id) for one in charges]
+    for name in ("number", "state", "at", "energy_wh", "amount_fen", "percent", "seconds_left"):
+        assert [getattr(row, name) for row in kept[0]] == [getattr(row, name) for row in kept[1]], name
+    rows = [await world.rig.session(one.session_id) for one in charges]
+    for name in ("state", "last_number", "energy_wh", "percent", "started_at", "ended_at", "stop_reason"):
+        assert getattr(rows[0], name) == getattr(rows[1], name), name
+    heard = [
+        [said.number for said in world.rig.b.progress if said.session_id == one.session_id] for one in charges
+    ]
+    assert heard[1] == [1, 36, 37]
+    assert heard[0] == heard[1]
+    assert [one.problem.split()[0] for one in await world.bad_items()] == ["rule_violated"]
+
+
 async def test_a_bill_is_taken_once_and_another_under_its_number_is_refused_and_alarms(
     world: SiteWorld,
 ) -> None:
@@ -141,8 +207,6 @@ async def test_updates_that_come_again_after_a_cut_are_stored_once(world: SiteWo
 
 
 async def test_a_connector_that_was_added_a_moment_ago_may_be_spoken_of(world: SiteWorld) -> None:
-    from operator_sdk.contract.messages.directory import Connector, Pile, StationPut
-
     async with world.online() as line:
         directory = world.rig.hub.directory
         station = await directory.get_station(E, "S-E")

@@ -297,10 +297,10 @@ def check_bill(bill: ChargeRecord, oracle: Oracle, charge: Charge) -> None:
 
 
 TestCharges = ChargeMachine.TestCase
-TestCharges.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+TestCharges.settings = settings(max_examples=80, stateful_step_count=40, deadline=None)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     tariff=tariffs(),
     target=targets(),

@@ -157,7 +157,7 @@ class SpoolMachine(RuleBasedStateMachine):
             if number <= len(stored):
                 assert stored[number - 1] == item, "a number was given twice"
             else:
-                stored.append(item)  # type: ignore[arg-type] # checked just above: no BadItem
+                stored.append(item)
         self.sent[stream] += len(batch)
 
     @rule(stream=st.sampled_from(Stream), short=st.integers(0, 5))

@@ -140,6 +140,12 @@ class PileMachine(RuleBasedStateMachine):
     def the_battery_is_full(self) -> None:
         self.pile.fill()
 
+    @rule(pauses=st.booleans())
+    def the_vehicle_pauses_or_goes_on(self, pauses: bool) -> None:
+        limit_w = self.pile.charger.limit_w
+        (self.pile.pause if pauses else self.pile.go_on)()
+        assert limit_w != 0 or self.pile.power_w == 0
+
     @invariant()
     def energy_flows_only_through_a_closed_contactor(self) -> None:
         status = self.pile.status()

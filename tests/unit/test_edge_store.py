@@ -113,7 +113,7 @@ def test_a_list_of_refused_tokens_is_replaced_by_a_newer_one_only(store: Store) 
 
 def test_a_tariff_version_never_changes(store: Store) -> None:
     store.put_tariffs([TARIFF])
-    store.put_tariffs([msgspec.structs.replace(TARIFF, currency="XXX")])
+    store.put_tariffs([msgspec.structs.replace(TARIFF, currency="EUR")])
     assert store.tariff("tou", 1) == TARIFF
     assert store.tariff("tou", 2) is None
 
@@ -187,10 +187,9 @@ def test_steps_wait_in_order_while_nothing_can_be_kept(store: Store, monkeypatch
         keeper.retry()
         with pytest.raises(StoreFull):
             keeper.write(Written(at=AT))
-    assert stops == ["stop"]
-    assert keeper.is_full
+    assert (stops, keeper.is_full) == (["stop"], True)
     keeper.retry()
-    assert not keeper.is_full
+    assert (stops, keeper.is_full) == (["stop"], False)
     items = [decode_item(raw) for raw in Spool(store).batch(Stream.LIVE, 1)]
     assert [getattr(item, "code", "update") for item in items] == ["update", "disk_full", "update", "disk_full"]
     assert [item.cleared for item in items if isinstance(item, FaultItem)] == [False, True]

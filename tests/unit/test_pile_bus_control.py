@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_agent.codecs.pile_bus_messages import PileFault, Start
+from edge_agent.codecs.pile_bus_messages import Limit, PileFault, Severity, Start
 from edge_agent.sim.control import Control
+from edge_agent.sim.pile import START_TAKES
 from edge_agent.sim.pile_on_bus import PileOnBus
 from tests.pile_rig import new_clock, new_controller
 
@@ -38,6 +39,27 @@ def test_people_vehicles_and_bad_luck_have_their_words() -> None:
     assert (bus.is_silent, bus.slow_ms) == (True, 300)
 
 
+def test_a_vehicle_may_pause_and_a_controller_may_overlook_a_fault() -> None:
+    control, bus = new_control()
+    control.obey("plug")
+    control.obey("pause")
+    assert control.obey("status")["state"] == "plugged", "there is nothing to pause"
+    bus.pile.take(1, Start())
+    bus.pile.advance(bus.pile.now + START_TAKES)
+    control.obey("pause")
+    assert (control.obey("status")["state"], control.obey("status")["power_w"]) == ("paused", 0)
+    control.obey("resume")
+    assert control.obey("status")["state"] == "charging"
+    bus.pile.take(2, Limit(0))
+    control.obey("resume")
+    assert control.obey("status")["state"] == "paused", "the agent allows no energy"
+    bus.pile.take(3, Limit(None))
+    control.obey("unnoticed leakage")
+    status = control.obey("status")
+    assert (status["state"], status["faults"]) == ("charging", ["leakage"])
+    assert bus.pile.failed().severity is Severity.OUT_OF_SERVICE
+
+
 @pytest.mark.parametrize(
     "line",
     [
@@ -53,6 +75,7 @@ def test_people_vehicles_and_bad_luck_have_their_words() -> None:
         "press",
         "press start",
         "fault no_such_fault",
+        "unnoticed no_such_fault",
         "refuse stops",
         "slow soon",
         "meter silent",

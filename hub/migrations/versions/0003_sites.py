@@ -93,7 +93,7 @@ def upgrade() -> None:
     op.create_index("site_command_created", "site_command", ["created_at"], unique=False)
     op.create_table(
         "site_bad_item",
-        sa.Column("bad_item_id", sa.String(length=40), nullable=False),
+        sa.Column("bad_item_id", sa.String(length=48), nullable=False),
         sa.Column("site_id", sa.String(length=40), nullable=False),
         sa.Column("spool_id", sa.String(length=64), nullable=False),
         sa.Column("stream", sa.String(length=8), nullable=False),

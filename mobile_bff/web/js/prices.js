@@ -29,10 +29,9 @@ export function dayOfPrices(tariff, now) {
   const current = periodAt(tariff, minute);
   return h("section", { class: "prices" },
     h("div", { class: "prices-now" },
-      h("div", {},
-        h("h2", { class: "small-title" }, t("price_today")),
-        current && h("p", { class: "muted" }, `${t("electricity")} ${price(current.electricityMicro)} + ${t("service")} ${price(current.serviceMicro)}`)),
+      h("h2", { class: "small-title" }, t("price_today")),
       h("p", { class: "price" }, current ? price(priceOf(current)) : "–", h("small", {}, t("per_kwh")))),
+    current && h("p", { class: "muted" }, `${t("electricity")} ${price(current.electricityMicro)} + ${t("service")} ${price(current.serviceMicro)}`),
     bar(tariff, minute, current),
     h("details", { class: "periods" },
       h("summary", {}, t("all_periods")),

@@ -8,7 +8,7 @@ const ROUND = 2 * Math.PI * RADIUS;
 export function makeRing() {
   const at = { cx: 120, cy: 120, r: RADIUS };
   const arc = s("circle", { ...at, class: "ring-arc", "stroke-dasharray": `0 ${ROUND}` });
-  const node = s("svg", { viewBox: "0 0 240 240", class: "ring", "aria-hidden": "true" },
+  const node = s("svg", { viewBox: "9 9 222 222", class: "ring", "aria-hidden": "true" },
     s("circle", { ...at, class: "ring-track" }), arc);
   const set = ({ percent, isFlowing }) => {
     const isOpen = percent === null;

@@ -66,8 +66,9 @@ def tariff(edge: datetime) -> SiteTariff:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A's site, what A publishes of it, and its three plugs: a fast one and two slow ones."""
+    """A's site, what A publishes of it, when its prices rise, and its plugs: a fast one and two slow ones."""
 
+    edge: datetime
     plan: SitePlan
     site: Site
     dc: str
@@ -115,7 +116,7 @@ def imported_place(edge: datetime, stations: list[Station]) -> Place:
 def _place(edge: datetime, station: SiteStation, dc: str, ac: str, ac_card: str) -> Place:
     piles = PilePlan(dc, "dc", DC_W), PilePlan(ac, "ac", AC_W), PilePlan(ac_card, "ac", AC_CARD_W)
     site = Site(tariffs=[tariff(edge)], stations=[station])
-    return Place(SitePlan("ns1", A, piles), site, dc, ac, ac_card)
+    return Place(edge, SitePlan("ns1", A, piles), site, dc, ac, ac_card)
 
 
 def _connectors(station: Station, kind: str) -> list[str]:

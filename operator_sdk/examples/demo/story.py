@@ -6,7 +6,6 @@ import shlex
 import sys
 from collections.abc import Coroutine
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -40,7 +39,7 @@ from operator_sdk.examples.demo.report import (
     problems,
 )
 from operator_sdk.examples.demo.screen import Screen
-from operator_sdk.examples.demo.sites import Site, Sites
+from operator_sdk.examples.demo.sites import Bus, Site, Sites
 from operator_sdk.examples.demo.trouble import Trouble
 
 PATIENCE_S = 200
@@ -53,7 +52,6 @@ class Stage:
     """Set up, ready to be played on."""
 
     place: Place
-    edge: datetime
     a_site: Site
     c_site: Site
 
@@ -145,29 +143,42 @@ async def _set_up(made: Network, administrator: Administrator, screen: Screen) -
     screen.say(f"  [dim]{bus.words[0]} {bus.words[1]}[/]")
     async with screen.step("运营商 A、B、C, 手机端, 密钥与协议", "operators, keys, agreements"):
         await administrator.add_operators(made.a_url, made.b_url)
+    stations = await _import(made, administrator, screen) if made.options.stations else []
+    edge = city.next_edge(made.clock.business(), made.options.speed)
+    place = city.imported_place(edge, stations) if stations else city.own_place(edge)
+    async with asyncio.TaskGroup() as together:
+        together.create_task(_set_up_drivers(made, administrator, screen))
+        building_a = together.create_task(_set_up_a(made, place, sites, bus, screen))
+        building_c = together.create_task(_set_up_c(administrator, place, sites, bus, screen))
+    a_site, c_site = building_a.result(), building_c.result()
+    async with screen.step("站点上线", "the sites are on line"):
+        await _until_charging_is_possible(made, place)
+    return Stage(place, a_site, c_site)
+
+
+async def _set_up_drivers(made: Network, administrator: Administrator, screen: Screen) -> None:
     async with screen.step("C 的司机与钱包, B 的平台", "C's drivers and wallets, B's platform"):
         await asyncio.gather(
             administrator.add_customer("C-0001", "周杰", RICH, card="C3000001", balance_fen=15_000),
             administrator.add_customer("C-0002", "吴迪", POOR, card="C3000002", balance_fen=300),
             made.start_b(),
         )
-    stations = await _import(made, administrator, screen) if made.options.stations else []
-    edge = city.next_edge(made.clock.business(), made.options.speed)
-    place = city.imported_place(edge, stations) if stations else city.own_place(edge)
+
+
+async def _set_up_a(made: Network, place: Place, sites: Sites, bus: Bus, screen: Screen) -> Site:
     async with screen.step("A 的平台、站点与三根桩", "A's platform, its site and three piles") as detail:
         await made.start_a(place.site, place.plan, sites.plan_key(place.plan.site_id))
         await made.start_proxy()
-        a_site = await sites.build(place.plan, made.gateway_of_a, bus, update_every_s=UPDATE_EVERY_S)
-        detail.append(f"峰 peak {edge.astimezone(city.ZONE):%H:%M}")
+        detail.append(f"峰 peak {place.edge.astimezone(city.ZONE):%H:%M}")
+        return await sites.build(place.plan, made.gateway_of_a, bus, update_every_s=UPDATE_EVERY_S)
+
+
+async def _set_up_c(administrator: Administrator, place: Place, sites: Sites, bus: Bus, screen: Screen) -> Site:
     async with screen.step("C 的站点, 由枢纽直接接入", "C's site, looked after by the hub"):
         key = sites.plan_key(city.C_SITE.site_id)
-        gateway = await administrator.add_hosted_site(
-            city.C_SITE.site_id, key, city.station_of_c(), place.site.tariffs[0]
-        )
-        c_site = await sites.build(city.C_SITE, gateway, bus, update_every_s=UPDATE_EVERY_S)
-    async with screen.step("站点上线", "the sites are on line"):
-        await _until_charging_is_possible(made, place)
-    return Stage(place, edge, a_site, c_site)
+        station, tariff = city.station_of_c(), place.site.tariffs[0]
+        gateway = await administrator.add_hosted_site(city.C_SITE.site_id, key, station, tariff)
+        return await sites.build(city.C_SITE, gateway, bus, update_every_s=UPDATE_EVERY_S)
 
 
 async def _until_charging_is_possible(made: Network, place: Place) -> None:
@@ -197,7 +208,7 @@ async def _import(made: Network, administrator: Administrator, screen: Screen) -
 async def _ways_to_start(charges: Charges, stage: Stage, everybody: People, screen: Screen) -> list[Refusal]:
     screen.heading("三种启动, 四种拒绝", "Three ways to start, four to be refused")
     async with asyncio.TaskGroup() as together:
-        for way in (charges.by_home(), charges.by_scan(stage.edge), charges.by_scan_at_c()):
+        for way in (charges.by_home(), charges.by_scan(stage.place.edge), charges.by_scan_at_c()):
             together.create_task(way)
         refusing = together.create_task(_refuse_then_card(charges, stage, everybody, screen))
     screen.keep_table()

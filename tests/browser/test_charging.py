@@ -1,0 +1,326 @@
+"""A driver's whole charge in the browser, and the same with everything that goes wrong between phone and service."""
+
+import asyncio
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+
+import pytest
+from playwright.async_api import Page, expect
+
+from hub.roaming.tables import SessionRow
+from operator_sdk.contract.messages.directory import TariffPeriod, TariffPut
+from tests.browser.conftest import Screen, Screens, line_to
+from tests.browser.world import STATION, TARIFF, World
+from tests.rig import HOLD_FEN, PHONE, A, B, C
+from tests.rig_charges import Charge
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+CODE_FORGED = {"zh-CN": "二维码校验失败", "en-GB": "The code's check value is wrong."}
+
+
+@dataclass(frozen=True)
+class Words:
+    """What a driver reads on his way."""
+
+    sign_in: str
+    send_code: str
+    start: str
+    charging: str
+    stop: str
+    stop_yes: str
+    lines: str
+    reason: str
+    from_operator: str
+    amount: str
+
+
+WORDS = {
+    "zh-CN": Words("登录", "获取验证码", "开始充电", "充电中", "停止充电", "停止", "明细", "您在手机上停止", "运营商凭证", "金额"),
+    "en-GB": Words(
+        "Sign in", "Send code", "Start charging", "Charging", "Stop charging", "Stop", "Details",
+        "You stopped it here", "From your operator", "Amount",
+    ),
+}  # fmt: skip
+
+
+async def rows(world: World) -> list[SessionRow]:
+    return await world.rig.rows(SessionRow)
+
+
+async def scanned(screen: Screen, code: str) -> None:
+    """The code is pasted."""
+    await screen.go("/scan")
+    await screen.page.locator("input[name=code]").fill(code)
+    await screen.page.keyboard.press("Enter")
+
+
+async def started(screen: Screen) -> str:
+    """The start button is pressed; the charge's id."""
+    await screen.page.locator(".deck .primary").click()
+    await screen.page.wait_for_url(re.compile("#/charge/"))
+    return screen.page.url.rpartition("/")[2]
+
+
+async def stopped(world: World, page: Page, words: Words) -> None:
+    """Stop, and yes; the host hears of it."""
+    await page.get_by_role("button", name=words.stop, exact=True).click()
+    await page.get_by_role("dialog").get_by_role("button", name=words.stop_yes, exact=True).click()
+    before = len(world.rig.a.stops)
+    async with asyncio.timeout(20):
+        while len(world.rig.a.stops) == before:
+            await world.rig.work()
+            await asyncio.sleep(0.02)
+
+
+async def value(page: Page, name: str, text: str | re.Pattern[str]) -> None:
+    """A figure of the live view."""
+    await expect(page.locator(f"[data-value={name}]")).to_have_text(text, timeout=20_000)
+
+
+async def sign_in(world: World, page: Page, language: str) -> None:
+    """By phone and one-time code, or with what B has signed."""
+    words = WORDS[language]
+    if language == "en-GB":
+        await page.get_by_role("button", name=words.from_operator).click()
+        await page.locator("textarea[name=assertion]").fill(world.assertion())
+    else:
+        await page.locator("input[name=home]").fill(C.lower())
+        await page.locator("input[name=phone]").fill(f"{PHONE[:3]} {PHONE[3:]}")
+        await page.get_by_role("button", name=words.send_code).click()
+        await expect(page.locator(".note")).to_be_visible()
+        await page.locator("input[name=code]").fill(world.one_time_code())
+    await page.locator("form .primary").click()
+
+
+@pytest.mark.parametrize("language", ["zh-CN", "en-GB"])
+async def test_from_the_printed_code_to_the_bill(world: World, screens: Screens, language: str) -> None:
+    words = WORDS[language]
+    screen = await screens.open(language, pictures=f"charge-{language[:2]}")
+    page = screen.page
+    await page.goto(world.landing())
+    assert "#/scan?code=" in page.url, "a phone's own camera leads to the page"
+    await page.get_by_role("link", name=words.sign_in).click()
+    await screen.picture("1-sign-in")
+    await sign_in(world, page, language)
+
+    await expect(page.get_by_role("heading", name=STATION)).to_be_visible()
+    await expect(page.locator(".hold")).to_contain_text("¥50.00")
+    await expect(page.locator(".prices rect.now")).to_have_count(1)
+    await page.get_by_role("group").get_by_role("button", name=words.amount).click()
+    await page.get_by_label(words.amount, exact=True).last.fill("30.5")
+    await screen.picture("2-offer")
+    session_id = await started(screen)
+    row = await world.rig.session(session_id)
+    assert (row.target_kind, row.target_value) == ("amount", 3_050)
+
+    charge = await world.begins(session_id)
+    await charge.runs(5, 12, 20)
+    await value(page, "energy", "3.33")
+    await value(page, "power_now", "10.0")
+    percent = (await world.rig.session(session_id)).percent
+    assert percent
+    await expect(page.locator(".ring-figure")).to_have_text(f"{percent}%")
+    await expect(page.locator(".ring-state")).to_have_text(words.charging)
+    points = await page.locator(".curve-line").get_attribute("d")
+    assert points is not None
+    assert points.count("L") == 3, "every update is a point of the curve"
+    await screen.picture("3-live")
+
+    await stopped(world, page, words)
+    await world.ends(charge)
+    await page.wait_for_url(re.compile("#/bill/"))
+    record = await world.rig.record(session_id)
+    fen = record.amount_fen
+    await expect(page.locator(".bill-amount")).to_have_text(f"¥{fen // 100}.{fen % 100:02d}")
+    await expect(page.locator(".lines > li")).to_have_count(2)
+    assert await fees(page) == fen, "the lines make up the bill"
+    rest = HOLD_FEN - fen
+    await expect(page.locator(".settled")).to_contain_text(f"¥{rest // 100}.{rest % 100:02d}")
+    await expect(page.get_by_text(words.reason)).to_be_visible()
+    await expect(page.get_by_role("heading", name=words.lines)).to_be_visible()
+    await screen.picture("4-bill")
+
+
+async def fees(page: Page) -> int:
+    """The fees of a bill's lines, in fen."""
+    texts = await page.locator(".line-fee > span:last-child").all_inner_texts()
+    return sum(int(text.lstrip("¥").replace(".", "")) for text in texts)
+
+
+async def driver_of(world: World, screens: Screens, **more: str) -> Screen:
+    """B's driver, signed in."""
+    return await screens.open(token=world.rig.token(B, "u-1"), **more)
+
+
+async def test_the_live_view_comes_back_after_the_line_was_cut_and_misses_nothing(
+    world: World, screens: Screens
+) -> None:
+    async with line_to(world.bff.url) as (url, line):
+        screen = await driver_of(world, screens, url=url)
+        page = screen.page
+        await scanned(screen, world.code())
+        charge = await world.begins(await started(screen))
+        await charge.runs(6)
+        await value(page, "energy", "1.00")
+        line.obey("cut")
+        await expect(page.locator(".link-state")).to_have_text("Reconnecting…")
+        await screen.picture("reconnecting")
+        await charge.runs(12, 18)
+        line.obey("pass")
+        await value(page, "energy", "3.00")
+        await expect(page.locator(".link-state")).to_have_text("Live")
+        points = await page.locator(".curve-line").get_attribute("d")
+        assert points is not None
+        assert points.count("L") == 3, "what came while the line was cut came after all, and nothing twice"
+        await world.ends(charge)
+        await page.wait_for_url(re.compile("#/bill/"))
+
+
+async def test_a_double_tap_starts_one_charge(world: World, screens: Screens) -> None:
+    before = len(await rows(world))
+    screen = await driver_of(world, screens)
+    await scanned(screen, world.code())
+    await screen.page.locator(".deck .primary").dblclick()
+    await screen.page.evaluate("document.querySelector('.deck .primary')?.click()")
+    await screen.page.wait_for_url(re.compile("#/charge/"))
+    assert len(await rows(world)) == before + 1
+    await finish(world, screen.page.url.rpartition("/")[2])
+
+
+async def test_a_start_whose_answer_was_lost_is_the_same_start_when_tapped_again(
+    world: World, screens: Screens
+) -> None:
+    before = len(await rows(world))
+    async with line_to(world.bff.url) as (url, line):
+        screen = await driver_of(world, screens, url=url)
+        page = screen.page
+        await scanned(screen, world.code())
+        await expect(page.locator(".deck .primary")).to_be_visible()
+        line.obey("drop_answers")
+        await page.locator(".deck .primary").click()
+        await expect(page.locator(".deck .bad")).to_contain_text("will not start it twice")
+        assert len(await rows(world)) == before + 1, "the first tap did arrive"
+        line.obey("pass")
+        session_id = await started(screen)
+    assert len(await rows(world)) == before + 1
+    await finish(world, session_id)
+
+
+async def finish(world: World, session_id: str) -> Charge:
+    """The pile charges for a while and ends."""
+    charge = await world.begins(session_id)
+    await world.ends(charge, 6)
+    return charge
+
+
+async def test_a_charge_that_runs_is_found_when_the_page_opens(world: World, screens: Screens) -> None:
+    screen = await driver_of(world, screens)
+    await scanned(screen, world.code())
+    session_id = await started(screen)
+    charge = await world.begins(session_id)
+    await charge.runs(12)
+    again = await driver_of(world, screens)
+    await again.go("/me")
+    banner = again.page.locator(".banner.running")
+    await expect(banner).to_contain_text("2.00 kWh")
+    await banner.click()
+    await value(again.page, "energy", "2.00")
+    await expect(banner).to_have_count(0)
+    await world.ends(charge)
+    await again.page.wait_for_url(re.compile("#/bill/"))
+
+
+async def test_a_price_that_has_changed_is_shown_before_anything_starts(world: World, screens: Screens) -> None:
+    before = len(await rows(world))
+    screen = await driver_of(world, screens)
+    page = screen.page
+    await scanned(screen, world.code())
+    await expect(page.locator(".prices-now .price")).to_have_text(re.compile(r"¥1\.(05|45)/kWh"))
+    period = TariffPeriod(start_minute=0, end_minute=1440, electricity_micro=1_600_000, service_micro=400_000)
+    put = TariffPut(valid_from=world.rig.hub.clock.business(), periods=[period])
+    world.tariff = await world.rig.hub.directory.put_tariff(A, TARIFF, 2, put)
+    await page.locator(".deck .primary").click()
+    await expect(page.locator(".note.warn")).to_contain_text("The price has changed")
+    await expect(page.locator(".prices-now .price")).to_have_text("¥2.00/kWh")
+    await screen.picture("price-changed")
+    assert len(await rows(world)) == before
+    session_id = await started(screen)
+    await finish(world, session_id)
+
+
+@pytest.mark.parametrize("language", ["zh-CN", "en-GB"])
+async def test_a_forged_code_is_refused_in_the_drivers_words(
+    world: World, screens: Screens, language: str
+) -> None:
+    before = len(await rows(world))
+    screen = await screens.open(language, token=world.rig.token(B, "forger"), pictures=f"forged-{language[:2]}")
+    await scanned(screen, world.code()[:-4] + "AAAA")
+    await expect(screen.page.get_by_role("alert")).to_contain_text(CODE_FORGED[language])
+    await expect(screen.page.locator(".deck")).to_have_count(0)
+    await screen.picture("1")
+    assert len(await rows(world)) == before
+
+
+async def test_a_refusal_of_the_home_is_told_and_nothing_is_held(world: World, screens: Screens) -> None:
+    before = await world.rig.exposure()
+    screen = await screens.open("zh-CN", token=world.rig.token(B, "nobody"))
+    await scanned(screen, world.code())
+    await screen.page.locator(".deck .primary").click()
+    await expect(screen.page.locator(".deck .bad")).to_contain_text("身份凭证未知")
+    assert await world.rig.exposure() == before
+
+
+async def test_a_stop_is_asked_for_once_and_only_when_confirmed(world: World, screens: Screens) -> None:
+    screen = await driver_of(world, screens)
+    page = screen.page
+    await scanned(screen, world.code())
+    session_id = await started(screen)
+    charge = await world.begins(session_id)
+    await value(page, "power_now", "10.0")
+    await page.get_by_role("button", name="Stop charging").click()
+    await screen.picture("stop")
+    await page.keyboard.press("Escape")
+    await expect(page.get_by_role("dialog")).to_have_count(0)
+    before = len(world.rig.a.stops)
+    await world.rig.work()
+    assert len(world.rig.a.stops) == before
+    await stopped(world, page, WORDS["en-GB"])
+    assert len(world.rig.a.stops) == before + 1
+    await world.ends(charge, 6)
+
+
+async def test_a_token_that_runs_out_is_renewed_once_for_all_who_need_it(world: World, screens: Screens) -> None:
+    screen = await screens.open()
+    await screen.go(f"/signin?assertion={world.assertion()}")
+    page = screen.page
+    await expect(page.locator(".wallet")).to_be_visible()
+    assert "assertion" not in page.url
+    renewals: list[str] = []
+    page.on("request", lambda asked: renewals.append("x") if "refreshSignIn" in (asked.post_data or "") else None)
+    kept = "JSON.parse(sessionStorage.getItem('interpile.account'))"
+    first = await page.evaluate(f"{kept}.accessToken")
+    await page.evaluate(
+        f"sessionStorage.setItem('interpile.account', JSON.stringify({{...{kept}, accessToken: 'stale', renewAt: 0}}))"
+    )
+    await page.reload()
+    await expect(page.locator(".wallet")).to_contain_text("¥1.00")
+    assert await page.evaluate(f"{kept}.accessToken") not in {first, "stale"}
+    assert len(renewals) == 1
+    await page.get_by_role("button", name="Sign out").click()
+    await expect(page.get_by_role("link", name="Sign in")).to_be_visible()
+    assert await page.evaluate("sessionStorage.length") == 0
+
+
+async def test_a_price_is_held_for_two_minutes_by_whatever_clock_the_phone_has(
+    world: World, screens: Screens
+) -> None:
+    screen = await driver_of(world, screens)
+    wrong = world.rig.hub.clock.wall() + timedelta(hours=7)
+    await screen.page.clock.install(time=wrong)
+    await scanned(screen, world.code())
+    await expect(screen.page.get_by_role("timer")).to_contain_text("Price held for 1:5")
+    await screen.page.clock.fast_forward(120_000)
+    await expect(screen.page.get_by_role("button", name="Refresh price")).to_be_visible()
+    await expect(screen.page.locator(".deck .primary")).to_be_hidden()
