@@ -32,6 +32,7 @@ from operator_sdk.contract.edge_link.frames import Answer, FaultItem, HealthItem
 log = logging.getLogger("interpile.edge")
 
 COUNT_EVERY_S, RETRY_S = 5, 2
+STATES_S_LEAST = 0.5
 STOP_MS = 200
 """How long energy may flow on after the reading that stops it."""
 
@@ -240,14 +241,21 @@ class Agent:
 
     async def _report(self) -> None:
         site = self._settings.site
+        states = self._clock.wall_for(timedelta(seconds=site.status_every_s)).total_seconds()
         await asyncio.gather(
-            _every(site.status_every_s, self._report_states), _every(site.health_every_s, self._report_health)
+            _every(max(states, STATES_S_LEAST), self._report_states),
+            _every(site.health_every_s, self._report_health),
         )
 
     def _report_states(self) -> None:
-        self._keep(*(attendant.status_item() for attendant in self._attendants.values()))
+        """Said again while somebody hears it; what changes meanwhile is kept as it changes."""
+        if self._uplink.is_open:
+            self._keep(*(attendant.status_item() for attendant in self._attendants.values()))
 
     def _report_health(self) -> None:
+        self._tidy()
+        if not self._uplink.is_open:
+            return
         waiting = self._spool.waiting()
         self._keep(
             HealthItem(
@@ -258,6 +266,8 @@ class Agent:
                 version=agent_version(),
             )
         )
+
+    def _tidy(self) -> None:
         try:
             self._store.forget_before(self._clock.business())
             if dropped := self._spool.thin(self._settings.site.spool_items_most):
@@ -288,7 +298,7 @@ class Agent:
             self._keeper.retry()
 
 
-async def _every(seconds: int, work: Callable[[], None]) -> None:
+async def _every(seconds: float, work: Callable[[], None]) -> None:
     while True:
         await asyncio.sleep(seconds)
         work()

@@ -38,7 +38,7 @@ class _Table(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class SiteTable(_Table, frozen=True, kw_only=True):
-    """Who the site is and how often it speaks. `updates_every_s` is business time, the others wall time."""
+    """Who the site is and how often it speaks: updates and states in business time, all else in wall time."""
 
     site_id: SiteId
     party_id: PartyId
@@ -46,7 +46,7 @@ class SiteTable(_Table, frozen=True, kw_only=True):
     state_dir: str
     zone: str = "Asia/Shanghai"
     updates_every_s: Seconds = 20
-    status_every_s: Seconds = 300
+    status_every_s: Seconds = 60
     health_every_s: Annotated[int, Meta(ge=1, le=60)] = 60
     start_wait_s: Seconds = 55
     stop_wait_s: Seconds = 10

@@ -119,7 +119,7 @@ class World:
 
     def write_site(self, state_dir: str = "state", **site: Any) -> Path:
         """The site's file as things are now."""
-        said = {"updates_every_s": 20, "status_every_s": 1, "health_every_s": 1, "stop_wait_s": 1, **site}
+        said = {"updates_every_s": 20, "status_every_s": 60, "health_every_s": 1, "stop_wait_s": 1, **site}
         lines = [
             f'[site]\nsite_id = "{SITE_ID}"\nparty_id = "{PARTY_ID}"\nkey_file = "site.jwk"',
             f'state_dir = "{state_dir}"',

@@ -145,6 +145,7 @@ class Registry:
             return await self._view(unit, row)
 
     async def _disconnect(self, unit: Unit, site_id: str) -> None:
+        await put_link(unit, site_id, token=None)
         unit.after_commit(lambda: self._c.live.publish(site_topic(site_id)))
 
     async def get(self, site_id: str) -> Site:

@@ -17,7 +17,10 @@ def served(make: Callable[[str], ASGIApp]) -> Iterator[str]:
     """
     import uvicorn  # noqa: PLC0415 (not in the base install)
 
-    listener = socket.create_server(("127.0.0.1", 0))
+    # Said to be TCP: asyncio then sends small pieces at once, which `create_server`'s sockets make wait 40 ms.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.bind(("127.0.0.1", 0))
+    listener.listen(128)
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     config = uvicorn.Config(
         make(url), log_level="warning", timeout_graceful_shutdown=2, ws="auto", loop="asyncio"

@@ -15,12 +15,17 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from tests.bench import stages, stages_edge
+from tests.bench.edge_world import furnish
 from tests.bench.machine import describe, load_average, memory_mb, pin
 from tests.bench.processes import BenchError, Processes
 from tests.bench.profiling import profile
-from tests.bench.stages import FIGURES, METHOD, Bench
+from tests.bench.stages import Bench
 from tests.bench.world import ROOT, Watch, World, create_database, drop_database, make_world
 
+STAGES = (stages_edge,)
+FIGURES = (*stages.FIGURES, *(figure for stage in STAGES for figure in stage.FIGURES))
+METHOD = {name: words for stage in (stages, *STAGES) for name, words in stage.METHOD.items()}
 OUT = ROOT / "bench.json"
 CONSOLE = Console()
 POSTGRES: tuple[LiteralString, ...] = ("server_version", "shared_buffers", "fsync", "synchronous_commit")
@@ -83,8 +88,12 @@ def _measure(world: World, processes: Processes, wanted: set[str], only: str) ->
             profile(world, processes, processes.folder, step)
             return 0
         bench = Bench(world, processes, wanted, step)
-        progress.update(task, total=bench.steps())
+        progress.update(task, total=bench.steps() + sum(stage.steps(wanted) for stage in STAGES))
         bench.run()
+        if any(stage.steps(wanted) for stage in STAGES):
+            drivers = furnish(world)
+            for stage in STAGES:
+                stage.run(bench, drivers)
         step("done")
     setup = _setup(bench, only, before)
     OUT.write_text(json.dumps({"setup": setup, "figures": bench.figures}, indent=1) + "\n")

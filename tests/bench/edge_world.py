@@ -17,7 +17,7 @@ from operator_sdk.contract.messages.common import Token
 from operator_sdk.contract.messages.directory import Connector, Pile, StationPut, TariffPut
 from operator_sdk.contract.messages.roaming import AuthorizeRequest, SessionUpdate
 from operator_sdk.contract.messages.sites import SiteAdd
-from tests.bench.world import HOLD_FEN, LIMIT_FEN, PERIODS, TARIFF_ID, Operator, World
+from tests.bench.world import HOLD_FEN, LATITUDE_E6, LIMIT_FEN, LONGITUDE_E6, PERIODS, TARIFF_ID, Operator, World
 
 PILES = 14
 DRIVEN, HOSTED = "MA5DRIVEN", "MA5HOSTED"
@@ -191,7 +191,7 @@ def import_stations(world: World, count: int) -> None:
     asyncio.run(run())
 
 
-LATITUDE_E6, LONGITUDE_E6, SPREAD_E6 = 22_200_000, 113_700_000, 720_000
+SPREAD_E6 = 720_000
 DISTRICTS = ("福田", "南山", "罗湖", "宝安", "龙岗", "龙华", "光明", "坪山", "盐田", "大鹏")
 
 

@@ -1,10 +1,12 @@
 """A process under measurement: `python -m tests.bench.serve ROLE WORLD CORE [NICENESS] [STACKS]`.
 
-Roles: hub (serving only, as `interpile serve` beside `interpile jobs`), jobs, forwarder, home.
+Roles: hub (serving only, as `interpile serve` beside `interpile jobs`), jobs, forwarder, home, bff (as
+`interpile bff` in production), core (bare graphql-core behind the same server as bff).
 """
 
 import os
 import sys
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,6 +16,9 @@ from hub.app import create_app
 from hub.core.logs import configure_logs
 from hub.settings import Settings
 from hub.worker import run_jobs
+from mobile_bff import app as bff
+from mobile_bff.settings import Settings as BffSettings
+from tests.bench.core import core_app
 from tests.bench.forwarder import forwarder_app
 from tests.bench.home import Home
 from tests.bench.sampling import Sampler
@@ -36,15 +41,33 @@ def main(role: str, world_file: str, core: str, niceness: str = "0", stacks: str
         _serve(create_app(settings, embedded=False), world.hub_url)
     elif role == "forwarder":
         _serve(forwarder_app(world), world.forwarder_url)
+    elif role == "bff":
+        bff.serve(_bff_settings(world, Path(world_file).parent), "127.0.0.1", _port(world.bff_url))
+    elif role == "core":
+        _serve(core_app(), world.core_url)
     else:
         _serve(Home(world), world.home_url, lifespan="off")
+
+
+def _bff_settings(world: World, folder: Path) -> BffSettings:
+    return BffSettings(
+        hub_url=world.hub_url,
+        issuer=world.hub_url,
+        env="production",
+        party_id=world.app.party_id,
+        key_file=folder / world.app.key_file,
+    )
+
+
+def _port(url: str) -> int:
+    return urlsplit(url).port or 0
 
 
 def _serve(app: Any, url: str, **more: Any) -> None:
     uvicorn.run(
         app,
         host="127.0.0.1",
-        port=urlsplit(url).port or 0,
+        port=_port(url),
         loop="uvloop",
         http="httptools",
         log_config=None,

@@ -2,14 +2,12 @@
 
 import asyncio
 import json
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from edge_agent.drivers.probe import GROUP, free_udp_port, probe
 from edge_agent.key_file import init_key
-from operator_sdk.contract.signing import public_from_b64url, public_to_b64url
 from tests.bench.processes import BenchError, Processes
 
 METER_START_WH = 1_234_560
@@ -150,24 +148,3 @@ def _nobody() -> str:
 def _lines(table: dict[str, Any]) -> list[str]:
     # What JSON writes for a text or a number, TOML reads as the same.
     return [f"{name} = {json.dumps(value)}" for name, value in table.items()]
-
-
-def public_part(key: Any) -> str:
-    """A key's public half, as a gateway's is told to a site."""
-    return public_to_b64url(key.private.public_key())
-
-
-def wait_until(what: str, is_so: Any, *, within_s: float) -> None:
-    """Look until something is so.
-
-    Raises:
-        BenchError: it does not become so.
-    """
-    until = time.monotonic() + within_s
-    while not is_so():
-        if time.monotonic() > until:
-            raise BenchError(f"not within {within_s:.0f} s: {what}")
-        time.sleep(0.1)
-
-
-__all__ = ["Gateway", "Pile", "Site", "public_from_b64url", "public_part", "wait_until"]

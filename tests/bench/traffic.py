@@ -1,5 +1,6 @@
 """Requests made and signed ahead of their window, every one with ids and a nonce of its own."""
 
+import json
 import secrets
 import time
 from datetime import UTC, datetime, timedelta
@@ -12,16 +13,25 @@ from operator_sdk.contract.messages.common import Target, Token
 from operator_sdk.contract.messages.roaming import AuthorizeRequest, HomeAuthorizeRequest, SessionUpdate
 from operator_sdk.contract.signing import SigningKey, sign_request
 from tests.bench.wire import Request, render
-from tests.bench.world import HOLD_FEN, Operator, World
+from tests.bench.world import HOLD_FEN, LATITUDE_E6, LONGITUDE_E6, Operator, World
 
 AUTHORIZE = "/v1/authorizations"
 TARGET = Target(kind=TargetKind.ENERGY, value=20_000)
+STATIONS_ASKED = 20
+STATIONS = (
+    f"query($near: PointInput) {{ stations(near: $near, first: {STATIONS_ASKED}) {{ edges {{ node {{"
+    " id name address distanceM connectorsTotal connectorsAvailable maxPowerW priceNowMicro } } } }"
+)
+"""Eight fields of twenty stations."""
+
+SQUARES, SQUARE_E6, SIDE_E6 = 40, 500, 600_000
 
 
 class Job(msgspec.Struct, frozen=True):
     """What the generator is to do. `rate` 0 means closed loop: each connection asks again once answered.
 
-    `kind` is authorize (at the hub or the forwarder), home (the stub itself) or update.
+    `kind` is authorize (at the hub or the forwarder), home (the stub itself), update, or stations (GraphQL), with
+    one of PLACES: near, same or anywhere.
     """
 
     kind: str
@@ -34,6 +44,7 @@ class Job(msgspec.Struct, frozen=True):
     tokens: dict[str, str] = {}
     sessions: list[tuple[str, str, int]] = []
     collect: bool = False
+    places: str = ""
 
 
 class Traffic:
@@ -112,6 +123,17 @@ class Traffic:
                 streams[place % job.connections].append(Request(raw, session_id))
         return streams
 
+    def stations(self, job: Job) -> list[Request]:
+        """Phones look for stations around them."""
+        return [self._look(job) for _ in range(job.requests)]
+
+    def _look(self, job: Job) -> Request:
+        self._made += 1
+        latitude_e6, longitude_e6 = place(self._made, job.places)
+        near = {"latitudeE6": latitude_e6, "longitudeE6": longitude_e6}
+        body = json.dumps({"query": STATIONS, "variables": {"near": near}}).encode()
+        return Request(render("POST", f"{job.url}/graphql", {"accept-language": "zh"}, body))
+
     def _signed(self, key: SigningKey, url: str, body: bytes, token: str) -> bytes:
         signed = sign_request(
             key,
@@ -127,6 +149,20 @@ class Traffic:
             **signed.as_dict(),
         }
         return render("POST", url, headers, body)
+
+
+def place(number: int, kind: str) -> tuple[int, int]:
+    """Where a phone is. `near`: within one of a few squares of 50 m, and never where another was, so that the
+    service asks the hub about a square once a second and executes every document; `same`: all at one place;
+    `anywhere`: each in a square of its own.
+    """
+    square = {"near": number % SQUARES, "same": 0}.get(kind, number)
+    within = number // SQUARES if kind == "near" else 0
+    corner = [square * step % (SIDE_E6 // SQUARE_E6) * SQUARE_E6 for step in (733, 451)]
+    return (
+        LATITUDE_E6 + corner[0] + within % SQUARE_E6 - SQUARE_E6 // 2,
+        LONGITUDE_E6 + corner[1] + within // SQUARE_E6 % SQUARE_E6 - SQUARE_E6 // 2,
+    )
 
 
 def _card(home: Operator, run: str, number: int) -> Token:

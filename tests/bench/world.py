@@ -38,6 +38,9 @@ DATABASE = f"interpile_bench_{os.getpid()}"
 HOSTS, HOMES, CONNECTORS = 4, 4, 500
 HOLD_FEN = 5_000
 LIMIT_FEN = 1_000_000_000_000
+LATITUDE_E6, LONGITUDE_E6 = 22_200_000, 113_700_000
+"""The corner of the square in which stations are."""
+
 TARIFF_ID, TARIFF_FROM = "day", datetime(2026, 1, 1, tzinfo=UTC)
 PERIODS = [
     TariffPeriod(start_minute=start, end_minute=end, electricity_micro=electricity, service_micro=500_000)
@@ -53,6 +56,11 @@ class Operator(msgspec.Struct, frozen=True):
     seed: bytes
     base_url: str = ""
     prefix: str = ""
+
+    @property
+    def key_file(self) -> str:
+        """What the file with its key is called, where a process wants one."""
+        return f"{self.party_id}.key.json"
 
     def key(self) -> SigningKey:
         """The private key, ready to sign."""

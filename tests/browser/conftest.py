@@ -108,7 +108,8 @@ class Screens:
         context = await self.browser.new_context(
             locale=language,
             viewport={"width": size[0], "height": size[1]},
-            timezone_id="Asia/Shanghai",
+            timezone_id="America/Lima",  # times are those of the stations, wherever the phone is
+            reduced_motion="reduce",  # and a charge looks the same on every picture
             **more,
         )
         context.set_default_timeout(WAIT_MS)

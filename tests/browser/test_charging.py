@@ -98,7 +98,7 @@ async def sign_in(world: World, page: Page, language: str) -> None:
 async def test_from_the_printed_code_to_the_bill(world: World, screens: Screens, language: str) -> None:
     words = WORDS[language]
     screen = await screens.open(language, pictures=f"charge-{language[:2]}")
-    page = screen.page
+    page, stops = screen.page, len(world.rig.a.stops)
     await page.goto(world.landing())
     assert "#/scan?code=" in page.url, "a phone's own camera leads to the page"
     await page.get_by_role("link", name=words.sign_in).click()
@@ -128,7 +128,14 @@ async def test_from_the_printed_code_to_the_bill(world: World, screens: Screens,
     assert points.count("L") == 3, "every update is a point of the curve"
     await screen.picture("3-live")
 
+    await page.get_by_role("button", name=words.stop, exact=True).click()
+    await screen.picture("4-stop")
+    await page.keyboard.press("Escape")
+    await expect(page.get_by_role("dialog")).to_have_count(0)
+    await world.rig.work()
+    assert world.rig.a.stops[stops:] == [], "what was not confirmed is not done"
     await stopped(world, page, words)
+    assert len(world.rig.a.stops) == stops + 1
     await world.ends(charge)
     await page.wait_for_url(re.compile("#/bill/"))
     record = await world.rig.record(session_id)
@@ -140,7 +147,7 @@ async def test_from_the_printed_code_to_the_bill(world: World, screens: Screens,
     await expect(page.locator(".settled")).to_contain_text(f"¥{rest // 100}.{rest % 100:02d}")
     await expect(page.get_by_text(words.reason)).to_be_visible()
     await expect(page.get_by_role("heading", name=words.lines)).to_be_visible()
-    await screen.picture("4-bill")
+    await screen.picture("5-bill")
 
 
 async def fees(page: Page) -> int:
@@ -178,7 +185,9 @@ async def test_the_live_view_comes_back_after_the_line_was_cut_and_misses_nothin
         await page.wait_for_url(re.compile("#/bill/"))
 
 
-async def test_a_double_tap_starts_one_charge(world: World, screens: Screens) -> None:
+async def test_a_double_tap_starts_one_charge_and_it_is_found_when_the_page_opens_again(
+    world: World, screens: Screens
+) -> None:
     before = len(await rows(world))
     screen = await driver_of(world, screens)
     await scanned(screen, world.code())
@@ -186,7 +195,17 @@ async def test_a_double_tap_starts_one_charge(world: World, screens: Screens) ->
     await screen.page.evaluate("document.querySelector('.deck .primary')?.click()")
     await screen.page.wait_for_url(re.compile("#/charge/"))
     assert len(await rows(world)) == before + 1
-    await finish(world, screen.page.url.rpartition("/")[2])
+    charge = await world.begins(screen.page.url.rpartition("/")[2])
+    await charge.runs(12)
+    again = await driver_of(world, screens)
+    await again.go("/me")
+    banner = again.page.locator(".banner.running")
+    await expect(banner).to_contain_text("2.00 kWh")
+    await banner.click()
+    await value(again.page, "energy", "2.00")
+    await expect(banner).to_have_count(0)
+    await world.ends(charge)
+    await again.page.wait_for_url(re.compile("#/bill/"))
 
 
 async def test_a_start_whose_answer_was_lost_is_the_same_start_when_tapped_again(
@@ -213,23 +232,6 @@ async def finish(world: World, session_id: str) -> Charge:
     charge = await world.begins(session_id)
     await world.ends(charge, 6)
     return charge
-
-
-async def test_a_charge_that_runs_is_found_when_the_page_opens(world: World, screens: Screens) -> None:
-    screen = await driver_of(world, screens)
-    await scanned(screen, world.code())
-    session_id = await started(screen)
-    charge = await world.begins(session_id)
-    await charge.runs(12)
-    again = await driver_of(world, screens)
-    await again.go("/me")
-    banner = again.page.locator(".banner.running")
-    await expect(banner).to_contain_text("2.00 kWh")
-    await banner.click()
-    await value(again.page, "energy", "2.00")
-    await expect(banner).to_have_count(0)
-    await world.ends(charge)
-    await again.page.wait_for_url(re.compile("#/bill/"))
 
 
 async def test_a_price_that_has_changed_is_shown_before_anything_starts(world: World, screens: Screens) -> None:
@@ -270,25 +272,6 @@ async def test_a_refusal_of_the_home_is_told_and_nothing_is_held(world: World, s
     await screen.page.locator(".deck .primary").click()
     await expect(screen.page.locator(".deck .bad")).to_contain_text("身份凭证未知")
     assert await world.rig.exposure() == before
-
-
-async def test_a_stop_is_asked_for_once_and_only_when_confirmed(world: World, screens: Screens) -> None:
-    screen = await driver_of(world, screens)
-    page = screen.page
-    await scanned(screen, world.code())
-    session_id = await started(screen)
-    charge = await world.begins(session_id)
-    await value(page, "power_now", "10.0")
-    await page.get_by_role("button", name="Stop charging").click()
-    await screen.picture("stop")
-    await page.keyboard.press("Escape")
-    await expect(page.get_by_role("dialog")).to_have_count(0)
-    before = len(world.rig.a.stops)
-    await world.rig.work()
-    assert len(world.rig.a.stops) == before
-    await stopped(world, page, WORDS["en-GB"])
-    assert len(world.rig.a.stops) == before + 1
-    await world.ends(charge, 6)
 
 
 async def test_a_token_that_runs_out_is_renewed_once_for_all_who_need_it(world: World, screens: Screens) -> None:

@@ -3,11 +3,13 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from typing import Any
 
 import msgspec
 import pytest
 from sqlalchemy.engine import make_url
 
+from hub.core.errors import HubError
 from operator_sdk.contract.codes import ConnectorState, SessionState, TokenKind
 from operator_sdk.contract.edge_link.frames import (
     AuthorizeAsk,
@@ -30,6 +32,7 @@ from operator_sdk.contract.messages.directory import (
 )
 from operator_sdk.contract.messages.roaming import AuthorizeRequest
 from operator_sdk.contract.messages.sites import SiteAdd
+from operator_sdk.contract.public_codes import Code
 from operator_sdk.contract.signing import public_to_b64url
 from tests import databases
 from tests.edge_client import Site, connected
@@ -245,6 +248,21 @@ async def test_a_token_that_may_be_used_again_leaves_the_blacklist(world: SiteWo
         lists.append(await connections.blacklist(E))
     digest = token_digest(CARD)
     assert lists == [(0, []), (1, [digest]), (1, [digest]), (2, [])]
+
+
+async def test_what_is_not_decided_is_neither_refused_nor_acknowledged(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def busy(*_: Any) -> None:
+        raise HubError(Code.UNAVAILABLE)
+
+    async with open_site_world("sqlite") as world:
+        async with world.online() as line:
+            session = await begin_by_home(world.rig, connector=f"{CONNECTOR}.{E}")
+            charge = await charge_at_site(world, session.session_id)
+            with monkeypatch.context() as patch:
+                patch.setattr(world.rig.hub.roaming.records, "push", busy)
+                await line.offer(BILLS, [charge.bill_item()])
+                assert await line.closed() == LinkCode.NOT_STORED
+        assert await world.bad_items() == []
 
 
 @asynccontextmanager

@@ -3,11 +3,14 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from hub.parties.link import LinkError
+from hub.sites.connections import SiteClosed, Superseded, Taken
+from hub.sites.model import RefusedItem
+from hub.sites.tables import SiteCommandRow
 from hub.wiring import Hub, open_hub
 from operator_sdk.contract.codes import SessionState
 from operator_sdk.contract.edge_link.frames import (
@@ -15,18 +18,21 @@ from operator_sdk.contract.edge_link.frames import (
     CheckResult,
     Command,
     Done,
+    HealthItem,
     Result,
     StartCommand,
     StopCommand,
     UnlockCommand,
 )
+from operator_sdk.contract.edge_link.gateway_end import Arrived
 from operator_sdk.contract.messages.roaming import StopRequest
 from tests.rig import HOLD_FEN, B
 from tests.rig_charges import begin_by_home
-from tests.site_world import CONNECTOR, LIVE, SITE, E, SiteWorld, charge_at_site, open_site_world, send
+from tests.site_world import BILLS, CONNECTOR, LIVE, SITE, E, SiteWorld, charge_at_site, open_site_world, send
 
 pytestmark = pytest.mark.integration
 
+HEALTH = HealthItem(at=datetime(2026, 3, 2, tzinfo=UTC), can_frames=1, meter_frames=0, spool_waiting=0)
 CHECK = CheckCommand(connector_id=CONNECTOR)
 SOON = timedelta(milliseconds=300)
 
@@ -111,6 +117,8 @@ async def test_a_stop_waits_for_the_site_and_is_there_as_soon_as_it_is(world: Si
     await world.rig.work()
     (letter,) = await world.rig.letters("stop_at_host")
     assert (letter.done_at, letter.reason) == (None, "site_offline")
+    (kept,) = await world.rig.rows(SiteCommandRow, kind="stop")
+    assert (kept.expires_at, kept.sent_at) == (None, None)
     async with world.online() as line:
         await line.commanded(StopCommand)  # without the outbox trying again
         await world.rig.work_now("stop_at_host")
@@ -131,6 +139,24 @@ async def test_a_start_whose_answer_was_lost_is_explained_by_the_site() -> None:
             assert session.state == SessionState.UNKNOWN
             await world.rig.work()
         assert (await world.rig.session(session.session_id)).state == SessionState.CHARGING
+
+
+async def test_a_connection_that_counts_no_more_stores_nothing(world: SiteWorld) -> None:
+    connections = world.rig.hub.sites.connections
+    known = await connections.known(SITE)
+    assert known is not None
+    first, second = [await connections.open(known, "spool-1", "") for _ in range(2)]
+    refused = [RefusedItem(1, "bill", "not_found", b"")]
+    with pytest.raises(Superseded):
+        await connections.store(first, Arrived(LIVE, 1, [HEALTH]), Taken(refused=refused))
+    assert await connections.durable(SITE, "spool-1") == {LIVE: 0, BILLS: 0}
+    assert (await world.bad_items(), await world.alarms()) == ([], [])
+    await connections.close(first)
+    assert await connections.store(second, Arrived(LIVE, 1, [HEALTH]), Taken()) == 1
+    await connections.close(second)
+    with pytest.raises(SiteClosed):
+        await connections.store(second, Arrived(LIVE, 2, [HEALTH]), Taken())
+    assert await connections.durable(SITE, "spool-1") == {LIVE: 1, BILLS: 0}
 
 
 async def test_only_the_site_itself_answers_its_commands(world: SiteWorld) -> None:

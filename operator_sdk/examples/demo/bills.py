@@ -8,8 +8,8 @@ from operator_sdk.examples.demo.screen import Screen, kwh, yuan
 _COLUMNS = (
     ("时段 Period", "left"),
     ("kWh", "right"),
-    ("电价 Electricity/kWh", "right"),
-    ("服务价 Service/kWh", "right"),
+    ("电价 Elec./kWh", "right"),
+    ("服务价 Serv./kWh", "right"),
     ("电费 Electricity", "right"),
     ("服务费 Service", "right"),
 )
