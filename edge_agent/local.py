@@ -31,7 +31,7 @@ from operator_sdk.contract.public_codes import Code
 
 log = logging.getLogger("interpile.edge.cards")
 
-ASK_S, SETTLE_S = 8, 3
+ASK_S, SETTLE_S = 8, 1
 SAME_TAP = timedelta(seconds=3)
 """A card that is held on is one tap."""
 

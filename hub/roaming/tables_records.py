@@ -53,6 +53,7 @@ class RecordRow(SQLModel, table=True):
     __table_args__ = (
         Index("charge_record_home", "home_party_id", "updated_at", "record_id"),
         Index("charge_record_host", "host_party_id", "updated_at", "record_id"),
+        Index("charge_record_driver", "driver_ref", "updated_at", "record_id"),
         Index("charge_record_state", "state"),
     )
 

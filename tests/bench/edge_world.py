@@ -43,7 +43,7 @@ def furnish(world: World) -> list[Driver]:
 
 
 async def _furnish(world: World) -> list[Driver]:
-    async with open_hub(Settings.from_env(world.environment)) as hub:
+    async with open_hub(Settings.from_env(world.environment), warn=False) as hub:
         add = hub.parties.add_party
         await add(_party(DRIVEN, Role.HOME, "hosted", token_prefixes=[CARDS]), ACTOR)
         await add(_party(HOSTED, Role.HOST, "hosted"), ACTOR)
@@ -101,7 +101,7 @@ def let_site_in(world: World, public_key: str) -> None:
     """The hosted host's site may connect to the hub."""
 
     async def add() -> None:
-        async with open_hub(Settings.from_env(world.environment)) as hub:
+        async with open_hub(Settings.from_env(world.environment), warn=False) as hub:
             site = SiteAdd(
                 site_id=SITE_AT_HUB,
                 host_party_id=HOSTED,
@@ -118,7 +118,7 @@ def authorize_at_hub(world: World, drivers: Sequence[Driver], count: int) -> lis
 
     async def ask() -> list[tuple[str, str]]:
         made = []
-        async with open_hub(Settings.from_env(world.environment)) as hub:
+        async with open_hub(Settings.from_env(world.environment), warn=False) as hub:
             plugs = [pile.connectors[0].connector_id for pile in at_hub()]
             for number in range(count):
                 plug, card = plugs[number % len(plugs)], drivers[number % len(drivers)].card
@@ -146,7 +146,7 @@ def sessions_to_follow(world: World, count: int) -> list[tuple[str, str]]:
     async def make() -> list[tuple[str, str]]:
         home, host, plugs = world.homes[0], world.hosts[0], world.connectors()
         run, found = secrets.token_hex(3), []
-        async with open_hub(Settings.from_env(world.environment)) as hub:
+        async with open_hub(Settings.from_env(world.environment), warn=False) as hub:
             for number in range(count):
                 card = f"{home.prefix}{run}{number:06d}"
                 session_id = await _authorized(hub, host.party_id, plugs[number % len(plugs)], card)
@@ -177,7 +177,7 @@ def import_stations(world: World, count: int) -> None:
     """So many stations of one host, over a square of 80 km, by the hub's own importer."""
 
     async def run() -> None:
-        async with open_hub(Settings.from_env(world.environment)) as hub:
+        async with open_hub(Settings.from_env(world.environment), warn=False) as hub:
             report = await hub.importer.run_bytes(
                 stations_file(count),
                 party_id=world.hosts[0].party_id,

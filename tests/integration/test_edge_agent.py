@@ -1,5 +1,6 @@
 """Charges on a whole site: simulated piles, meters and the agent in processes, their gateway here."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -264,6 +265,26 @@ async def test_a_card_is_refused_by_the_list_by_home_or_for_want_of_an_answer(wo
     world.receiver.answering = lambda _: Refused(code="insufficient_funds")
     await other.do("tap B0000777")
     await world.receiver.until(lambda: world.status()["taps"][-1]["refusal"] == "insufficient_funds")
+
+
+async def test_a_card_is_refused_without_a_link_and_what_home_granted_meanwhile_is_given_back(
+    world: World,
+) -> None:
+    pile, session_id = world.piles[0], new_id("ses")
+    lines: list[asyncio.Task[None]] = []
+
+    def no_line(_: Ask) -> None:
+        lines.append(asyncio.create_task(world.receiver.cut()))
+
+    world.receiver.answering = no_line
+    await pile.do("tap B0000555")
+    await world.receiver.until(lambda: world.status()["taps"][-1]["refusal"] == "home_unavailable")
+    asked = granting(world, session_id)
+    await world.receiver.until(lambda: any(isinstance(ask, ReleaseAsk) for ask in asked))
+    assert isinstance(asked[0], AuthorizeAsk)
+    assert asked[0].request.token.ref == "B0000555"
+    assert world.receiver.updates(session_id) == [], "the driver has gone"
+    assert len(lines) == 1
 
 
 async def test_an_authorization_whose_start_fails_is_given_back(world: World) -> None:

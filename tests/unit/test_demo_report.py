@@ -9,12 +9,14 @@ from msgspec.structs import replace
 from operator_sdk.examples.demo.report import (
     REFUSALS,
     Charge,
+    Frames,
     LedgerState,
     Line,
     Outage,
     Owed,
     Progress,
     Refusal,
+    Repair,
     Report,
     problems,
 )
@@ -56,6 +58,8 @@ def good() -> Report:
         obligations=[*[Owed("B", "A", 105)] * 3, Owed("B", "A", 210), Owed("A", "HUB", 10)],
         positions={"A": 515, "B": -525, "HUB": 10, "C": 0},
         ledger=LedgerState(verified=True, postings=9),
+        work_orders=[Repair("wo_1", ["open", "assigned", "accepted", "in_progress", "done", "confirmed"])],
+        frames=Frames(can=900, meter=300),
         database="sqlite",
     )
 
@@ -75,6 +79,9 @@ def test_a_run_in_which_all_is_well_has_no_problems():
         ({"obligations": good().obligations[1:]}, "do not owe what was billed"),
         ({"positions": {"A": 515, "B": -525, "HUB": 11, "C": 0}}, "do not sum to zero"),
         ({"ledger": LedgerState(verified=False, postings=9)}, "does not verify"),
+        ({"work_orders": []}, "became a work order"),
+        ({"work_orders": [Repair("wo_1", ["open", "assigned", "done"])]}, "wo_1 went open, assigned, done"),
+        ({"frames": Frames(can=900, meter=0)}, "frames were counted as 900 and 0"),
     ],
 )
 def test_what_does_not_hold_is_said(change: dict[str, Any], said: str):

@@ -252,7 +252,7 @@ def decided(problem: HubError) -> Code:
     Raises:
         Undecided: it may be otherwise the next time.
     """
-    if False:
+    if problem.code in UNDECIDED:
         raise Undecided(problem.code) from problem
     return problem.code
 
