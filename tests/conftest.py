@@ -12,6 +12,16 @@ from hub.core.ids import SeededIds
 from tests import databases
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Two workers share the suite file by file, so that what a file sets up once is set up once.
+
+    Tests of kills and cuts watch the clock and share the broker: they stay together on one worker.
+    """
+    for item in items:
+        folder = item.path.parent.name
+        item.add_marker(pytest.mark.xdist_group("faults" if folder == "faults" else str(item.path)))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _no_database_is_left_behind() -> Iterator[None]:
     yield

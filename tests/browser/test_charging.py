@@ -274,14 +274,18 @@ async def test_a_refusal_of_the_home_is_told_and_nothing_is_held(world: World, s
     assert await world.rig.exposure() == before
 
 
-async def test_a_token_that_runs_out_is_renewed_once_for_all_who_need_it(world: World, screens: Screens) -> None:
+async def test_a_token_that_runs_out_is_renewed_once_for_all_who_need_it(
+    world: World, screens: Screens
+) -> None:
     screen = await screens.open()
     await screen.go(f"/signin?assertion={world.assertion()}")
     page = screen.page
     await expect(page.locator(".wallet")).to_be_visible()
     assert "assertion" not in page.url
     renewals: list[str] = []
-    page.on("request", lambda asked: renewals.append("x") if "refreshSignIn" in (asked.post_data or "") else None)
+    page.on(
+        "request", lambda asked: renewals.append("x") if "refreshSignIn" in (asked.post_data or "") else None
+    )
     kept = "JSON.parse(sessionStorage.getItem('interpile.account'))"
     first = await page.evaluate(f"{kept}.accessToken")
     await page.evaluate(

@@ -4,10 +4,13 @@ import base64
 import hashlib
 import random
 import re
+from collections.abc import AsyncIterator
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
+from playwright.async_api import Browser
 
 from hub.directory.geo import to_gcj02
 from mobile_bff import qr
@@ -21,8 +24,8 @@ from operator_sdk.contract.codes import (
     StopReason,
     TargetKind,
 )
+from tests.bff_rig import open_bff
 from tests.browser.conftest import Screen, Screens
-from tests.browser.world import World
 
 WEB = Path(__file__).resolve().parents[2] / "mobile_bff" / "web"
 ENUMS = {
@@ -35,22 +38,29 @@ ENUMS = {
     "fault_state": FaultState,
     "order": OrderState,
 }
+CODE = "https://hub.example/c/A1.MA5AAAAA1?k=1&m=yGsHigsf0nBK"
 browsed = pytest.mark.asyncio(loop_scope="module")
 
 
-async def page_of(screens: Screens) -> Screen:
-    screen = await screens.open()
-    await screen.go("/me")
-    return screen
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def screen(browser: Browser) -> AsyncIterator[Screen]:
+    """A page before anybody has signed in: the service asks no hub for it."""
+    async with open_bff("http://127.0.0.1:1") as bff:
+        screens = Screens(browser, bff.url)
+        screen = await screens.open()
+        await screen.go("/me")
+        yield screen
+        await screens.close()
 
 
 @browsed
-async def test_money_and_energy_are_exact_to_the_last_digit(world: World, screens: Screens) -> None:
+async def test_money_and_energy_are_exact_to_the_last_digit(screen: Screen) -> None:
     chance = random.Random(3)
     wholes = [0, 1, 9, 10, 99, 100, 101, 999, 100_000, 10**12, *(chance.randrange(10**12) for _ in range(300))]
-    screen = await page_of(screens)
     told = await screen.run(
-        "format", "return given.map((n) => [it.money(n), it.kwh(n), it.kwhRunning(n), it.price(n), it.money(-n)])", *wholes
+        "format",
+        "return given.map((n) => [it.money(n), it.kwh(n), it.kwhRunning(n), it.price(n), it.money(-n)])",
+        *wholes,
     )
     for whole, (money, kwh, running, price, owed) in zip(wholes, told, strict=True):
         assert money == f"¥{Decimal(whole) / 100:,.2f}"
@@ -62,16 +72,28 @@ async def test_money_and_energy_are_exact_to_the_last_digit(world: World, screen
 
 
 @browsed
-async def test_what_is_typed_is_read_as_whole_numbers_or_not_at_all(world: World, screens: Screens) -> None:
-    screen = await page_of(screens)
-    texts = ["30", " 30.5 ", "0.05", "30.", "30.555", "1e3", "-3", "", "abc", "3,000", "12345678", "0x10", "\u0663"]
+async def test_what_is_typed_is_read_as_whole_numbers_or_not_at_all(screen: Screen) -> None:
+    texts = [
+        "30",
+        " 30.5 ",
+        "0.05",
+        "30.",
+        "30.555",
+        "1e3",
+        "-3",
+        "",
+        "abc",
+        "3,000",
+        "12345678",
+        "0x10",
+        "\u0663",
+    ]
     told = await screen.run("format", "return given.map((text) => it.typed(text, 2))", *texts)
     assert told == [3000, 3050, 5, 3000, *[None] * 9]
 
 
 @browsed
-async def test_both_languages_have_the_same_words_and_one_for_every_state(world: World, screens: Screens) -> None:
-    screen = await page_of(screens)
+async def test_both_languages_have_the_same_words_and_one_for_every_state(screen: Screen) -> None:
     zh, en = [await screen.run(f"words/{name}", f"return it.{name}") for name in ("zh", "en")]
     assert list(zh) == list(en)
     assert all(text.strip() for words in (zh, en) for text in words.values())
@@ -80,7 +102,9 @@ async def test_both_languages_have_the_same_words_and_one_for_every_state(world:
     for kind, members in ENUMS.items():
         assert {f"{kind}.{one.name}" for one in members} <= set(zh), kind
     # A word that is asked for by name is there, and one that nobody asks for is not.
-    scripts = "".join(file.read_text("utf-8") for file in WEB.rglob("js/**/*.js") if file.parent.name != "words")
+    scripts = "".join(
+        file.read_text("utf-8") for file in WEB.rglob("js/**/*.js") if file.parent.name != "words"
+    )
     asked = set(re.findall(r'\bt\("(\w+)"', scripts))
     assert asked <= set(zh)
     plain = {key for key in zh if "." not in key}
@@ -88,11 +112,12 @@ async def test_both_languages_have_the_same_words_and_one_for_every_state(world:
 
 
 @browsed
-async def test_a_phones_position_is_bent_as_the_hub_bends_imported_ones(world: World, screens: Screens) -> None:
+async def test_a_phones_position_is_bent_as_the_hub_bends_imported_ones(screen: Screen) -> None:
     chance = random.Random(5)
     places = [(22_543_000, 114_045_000), (48_137_000, 11_575_000)]
-    places += [(chance.randrange(19_000_000, 50_000_000), chance.randrange(75_000_000, 130_000_000)) for _ in range(50)]
-    screen = await page_of(screens)
+    places += [
+        (chance.randrange(19_000_000, 50_000_000), chance.randrange(75_000_000, 130_000_000)) for _ in range(50)
+    ]
     asked = [{"latitude": north / 1e6, "longitude": east / 1e6} for north, east in places]
     told = await screen.run("position", "return given.map(it.toGcj02)", *asked)
     for (north, east), bent in zip(places, told, strict=True):
@@ -102,7 +127,7 @@ async def test_a_phones_position_is_bent_as_the_hub_bends_imported_ones(world: W
 
 
 @browsed
-async def test_the_plane_loses_no_station_and_no_place(world: World, screens: Screens) -> None:
+async def test_the_plane_loses_no_station_and_no_place(screen: Screen) -> None:
     chance = random.Random(7)
     stations = [
         {
@@ -112,7 +137,6 @@ async def test_the_plane_loses_no_station_and_no_place(world: World, screens: Sc
         }
         for number in range(300)
     ]
-    screen = await page_of(screens)
     back = await screen.run("plane", "return given.map((one) => it.toPlace(it.toPlane(one)))", *stations)
     assert back == [{key: one[key] for key in ("latitudeE6", "longitudeE6")} for one in stations]
     counts = []
@@ -126,11 +150,8 @@ async def test_the_plane_loses_no_station_and_no_place(world: World, screens: Sc
 
 
 @browsed
-async def test_the_camera_reads_our_labels_without_the_browsers_own_detector(
-    world: World, screens: Screens
-) -> None:
-    picture = base64.b64encode(qr.png(world.code())).decode()
-    screen = await page_of(screens)
+async def test_the_camera_reads_our_labels_without_the_browsers_own_detector(screen: Screen) -> None:
+    picture = base64.b64encode(qr.png(CODE)).decode()
     script = """
       delete globalThis.BarcodeDetector;
       const picture = new Image();
@@ -139,12 +160,14 @@ async def test_the_camera_reads_our_labels_without_the_browsers_own_detector(
       const blank = document.createElement("canvas");
       const read = await it.reader();
       return [await read(picture), await read(blank)];"""
-    assert await screen.run("camera", script, picture) == [world.code(), None]
+    assert await screen.run("camera", script, picture) == [CODE, None]
 
 
 def test_every_module_is_small_and_announced_to_the_browser_at_once() -> None:
     modules = sorted(file.relative_to(WEB).as_posix() for file in WEB.rglob("js/**/*.js"))
-    announced = re.findall(r'<link rel="modulepreload" href="([^"]+)">', (WEB / "index.html").read_text("utf-8"))
+    announced = re.findall(
+        r'<link rel="modulepreload" href="([^"]+)">', (WEB / "index.html").read_text("utf-8")
+    )
     assert sorted([*announced, "js/main.js"]) == modules
     for file in WEB.rglob("js/**/*.js"):
         assert len(file.read_text("utf-8").splitlines()) < 400, file

@@ -94,7 +94,9 @@ async def test_the_map_opens_clusters_and_offers_to_search_where_it_was_dragged(
     await screen.picture("2-station")
 
 
-async def test_without_the_service_the_page_says_so_and_goes_on_by_itself(world: World, screens: Screens) -> None:
+async def test_without_the_service_the_page_says_so_and_goes_on_by_itself(
+    world: World, screens: Screens
+) -> None:
     async with line_to(world.bff.url) as (url, line):
         screen = await screens.open("zh-CN", url=url, pictures="offline-zh")
         page = screen.page
@@ -120,7 +122,9 @@ async def test_a_driver_reports_a_fault_once_and_sees_what_comes_of_it(world: Wo
         await page.locator("textarea[name=photos]").fill("http://insecure.example/1.jpg")
         await page.get_by_role("button", name="Send").click()
         await expect(page.locator(".field.wrong")).to_have_count(1)
-        await page.locator("textarea[name=photos]").fill("https://photos.example/1.jpg\nhttps://photos.example/2.jpg")
+        await page.locator("textarea[name=photos]").fill(
+            "https://photos.example/1.jpg\nhttps://photos.example/2.jpg"
+        )
         line.obey("drop_answers")
         await page.get_by_role("button", name="Send").click()
         await expect(page.get_by_role("alert").last).to_be_visible()

@@ -173,4 +173,3 @@ async def _publish_stations(rig: Rig, count: int) -> None:
         ]
     if statuses:
         await rig.hub.directory.push_status(A, StatusPush(statuses=statuses))
-

@@ -53,7 +53,11 @@ async function deliver(input, told) {
 
 function kindChoice() {
   const hint = h("small", { class: "hint" });
-  const option = (kind) => h("label", { class: "choice" }, h("input", { type: "radio", name: "kind", value: kind, on: { change: () => fill(hint) } }), h("span", {}, t(`fault.${kind}`)));
+  const chosen = () => {
+    fill(hint);
+    node.classList.remove("wrong");
+  };
+  const option = (kind) => h("label", { class: "choice" }, h("input", { type: "radio", name: "kind", value: kind, on: { change: chosen } }), h("span", {}, t(`fault.${kind}`)));
   const node = h("fieldset", { class: "field" }, h("legend", {}, t("report_kind")), h("div", { class: "choices" }, KINDS.map(option)), hint);
   return {
     node,
