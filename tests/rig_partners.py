@@ -238,8 +238,8 @@ class Listener:
 
 def listen() -> Listener:
     """Take a free port of this machine."""
-    # asyncio sends small pieces at once only where the socket says that it is TCP; `create_server` makes one that
-    # does not, and every answer of two pieces then waits 40 ms for the other side's acknowledgement.
+    # asyncio sends small pieces at once only where the socket says that it is TCP; `create_server` makes one
+    # that does not, and every answer of two pieces then waits 40 ms for the other side's acknowledgement.
     bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     bound.bind(("127.0.0.1", 0))
     bound.listen(128)

@@ -19,7 +19,7 @@ from hub.core.tables import insert_new, table_of
 from hub.core.types import big, instant
 from hub.parties.scope import PartyScope
 from hub.parties.tables import PartyRow
-from operator_sdk.contract.codes import CycleState, ObligationKind
+from operator_sdk.contract.codes import CycleState, ObligationKind, Role
 from operator_sdk.contract.messages import clearing
 
 Keyset = tuple[datetime, str]
@@ -318,8 +318,9 @@ async def replace_positions(unit: Unit, cycle_id: str, positions: dict[str, int]
 
 
 async def everybody(unit: Unit) -> dict[str, str]:
-    """Names of all operators by party id."""
-    rows = (await unit.session.exec(select(PartyRow.party_id, PartyRow.name))).all()
+    """Names of all operators by party id: whoever may owe or be owed, so not the apps that only read."""
+    operators = select(PartyRow.party_id, PartyRow.name).where(PartyRow.roles != Role.APP)
+    rows = (await unit.session.exec(operators)).all()
     return dict(rows)
 
 

@@ -231,9 +231,12 @@ async def _started(phone: Phone, code: str) -> dict[str, str | None]:
 
 
 async def _each(works) -> list:
-    """All at once; the first that fails ends the others."""
-    async with asyncio.TaskGroup() as tasks:
-        begun = [tasks.create_task(work) for work in works]
+    """All at once; the first that fails ends the others, and is what is raised."""
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            begun = [tasks.create_task(work) for work in works]
+    except ExceptionGroup as failed:
+        raise failed.exceptions[0] from failed
     return [task.result() for task in begun]
 
 

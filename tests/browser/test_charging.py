@@ -1,4 +1,4 @@
-"""A driver's whole charge in the browser, and the same with everything that goes wrong between phone and service."""
+"""A driver's whole charge in the browser, and what goes wrong between phone and service."""
 
 import asyncio
 import re
@@ -26,7 +26,6 @@ class Words:
 
     sign_in: str
     send_code: str
-    start: str
     charging: str
     stop: str
     stop_yes: str
@@ -37,9 +36,11 @@ class Words:
 
 
 WORDS = {
-    "zh-CN": Words("登录", "获取验证码", "开始充电", "充电中", "停止充电", "停止", "明细", "您在手机上停止", "运营商凭证", "金额"),
+    "zh-CN": Words(
+        "登录", "获取验证码", "充电中", "停止充电", "停止", "明细", "您在手机上停止", "运营商凭证", "金额",
+    ),
     "en-GB": Words(
-        "Sign in", "Send code", "Start charging", "Charging", "Stop charging", "Stop", "Details",
+        "Sign in", "Send code", "Charging", "Stop charging", "Stop", "Details",
         "You stopped it here", "From your operator", "Amount",
     ),
 }  # fmt: skip
@@ -98,48 +99,69 @@ async def sign_in(world: World, page: Page, language: str) -> None:
 async def test_from_the_printed_code_to_the_bill(world: World, screens: Screens, language: str) -> None:
     words = WORDS[language]
     screen = await screens.open(language, pictures=f"charge-{language[:2]}")
-    page, stops = screen.page, len(world.rig.a.stops)
+    page = screen.page
     await page.goto(world.landing())
     assert "#/scan?code=" in page.url, "a phone's own camera leads to the page"
     await page.get_by_role("link", name=words.sign_in).click()
     await screen.picture("1-sign-in")
     await sign_in(world, page, language)
 
+    await sees_the_offer(screen, words)
+    session_id = await started(screen)
+    row = await world.rig.session(session_id)
+    assert (row.target_kind, row.target_value) == ("amount", 3_050)
+    charge = await world.begins(session_id)
+    await charge.runs(5, 12, 20)
+    await sees_it_live(world, screen, words, session_id)
+
+    stops = len(world.rig.a.stops)
+    await page.get_by_role("button", name=words.stop, exact=True).click()
+    await screen.picture("4-stop")
+    await page.keyboard.press("Escape")
+    await expect(page.get_by_role("dialog")).to_have_count(0)
+    await world.rig.work()
+    assert len(world.rig.a.stops) == stops, "what was not confirmed is not done"
+    await stopped(world, page, words)
+    assert len(world.rig.a.stops) == stops + 1
+    await world.ends(charge)
+    await sees_the_bill(world, screen, words, session_id)
+
+
+async def sees_the_offer(screen: Screen, words: Words) -> None:
+    """Place, price now and hold before anything starts; he wants 30.50 yuan's worth."""
+    page = screen.page
     await expect(page.get_by_role("heading", name=STATION)).to_be_visible()
     await expect(page.locator(".hold")).to_contain_text("¥50.00")
     await expect(page.locator(".prices rect.now")).to_have_count(1)
     await page.get_by_role("group").get_by_role("button", name=words.amount).click()
     await page.get_by_label(words.amount, exact=True).last.fill("30.5")
     await screen.picture("2-offer")
-    session_id = await started(screen)
-    row = await world.rig.session(session_id)
-    assert (row.target_kind, row.target_value) == ("amount", 3_050)
 
-    charge = await world.begins(session_id)
-    await charge.runs(5, 12, 20)
+
+async def sees_it_live(world: World, screen: Screen, words: Words, session_id: str) -> None:
+    """The newest figures, and a curve of every update."""
+    page = screen.page
     await value(page, "energy", "3.33")
     await value(page, "power_now", "10.0")
     percent = (await world.rig.session(session_id)).percent
     assert percent
     await expect(page.locator(".ring-figure")).to_have_text(f"{percent}%")
     await expect(page.locator(".ring-state")).to_have_text(words.charging)
-    points = await page.locator(".curve-line").get_attribute("d")
-    assert points is not None
-    assert points.count("L") == 3, "every update is a point of the curve"
+    assert await points(page) == 4
     await screen.picture("3-live")
 
-    await page.get_by_role("button", name=words.stop, exact=True).click()
-    await screen.picture("4-stop")
-    await page.keyboard.press("Escape")
-    await expect(page.get_by_role("dialog")).to_have_count(0)
-    await world.rig.work()
-    assert world.rig.a.stops[stops:] == [], "what was not confirmed is not done"
-    await stopped(world, page, words)
-    assert len(world.rig.a.stops) == stops + 1
-    await world.ends(charge)
+
+async def points(page: Page) -> int:
+    """Points of the power curve."""
+    path = await page.locator(".curve-line").get_attribute("d")
+    return 0 if path is None else path.count("L") + 1
+
+
+async def sees_the_bill(world: World, screen: Screen, words: Words, session_id: str) -> None:
+    """To the fen what the hub has accepted, and the rest of the hold comes back."""
+    page = screen.page
     await page.wait_for_url(re.compile("#/bill/"))
-    record = await world.rig.record(session_id)
-    fen = record.amount_fen
+    fen = (await world.rig.record(session_id)).amount_fen
     await expect(page.locator(".bill-amount")).to_have_text(f"¥{fen // 100}.{fen % 100:02d}")
     await expect(page.locator(".lines > li")).to_have_count(2)
     assert await fees(page) == fen, "the lines make up the bill"
@@ -178,9 +200,7 @@ async def test_the_live_view_comes_back_after_the_line_was_cut_and_misses_nothin
         line.obey("pass")
         await value(page, "energy", "3.00")
         await expect(page.locator(".link-state")).to_have_text("Live")
-        points = await page.locator(".curve-line").get_attribute("d")
-        assert points is not None
-        assert points.count("L") == 3, "what came while the line was cut came after all, and nothing twice"
+        assert await points(page) == 4, "what came while the line was cut came after all, and nothing twice"
         await world.ends(charge)
         await page.wait_for_url(re.compile("#/bill/"))
 
@@ -288,9 +308,8 @@ async def test_a_token_that_runs_out_is_renewed_once_for_all_who_need_it(
     )
     kept = "JSON.parse(sessionStorage.getItem('interpile.account'))"
     first = await page.evaluate(f"{kept}.accessToken")
-    await page.evaluate(
-        f"sessionStorage.setItem('interpile.account', JSON.stringify({{...{kept}, accessToken: 'stale', renewAt: 0}}))"
-    )
+    old = f"JSON.stringify({{...{kept}, accessToken: 'stale', renewAt: 0}})"
+    await page.evaluate(f"sessionStorage.setItem('interpile.account', {old})")
     await page.reload()
     await expect(page.locator(".wallet")).to_contain_text("¥1.00")
     assert await page.evaluate(f"{kept}.accessToken") not in {first, "stale"}

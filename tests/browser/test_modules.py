@@ -6,6 +6,7 @@ import random
 import re
 from collections.abc import AsyncIterator
 from decimal import Decimal
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -143,7 +144,7 @@ async def test_the_plane_loses_no_station_and_no_place(screen: Screen) -> None:
     for zoom in (5, 9.5, 12, 15, 18):
         script = f"return it.clustered(given, {zoom}).map((one) => one.stations.map((station) => station.id))"
         clusters = await screen.run("plane", script, *stations)
-        assert sorted(sum(clusters, [])) == sorted(one["id"] for one in stations)
+        assert sorted(chain(*clusters)) == sorted(one["id"] for one in stations)
         counts.append(len(clusters))
     assert counts == sorted(counts)
     assert (counts[0], counts[-1]) == (1, 300), "together from afar, each by itself from near"
@@ -190,8 +191,8 @@ def test_what_is_vendored_is_what_it_is_said_to_be() -> None:
 
 
 PAIRS = (
-    ("ink", "paper"), ("ink", "card"), ("muted", "paper"), ("muted", "card"), ("muted", "quiet"), ("muted", "map"),
-    ("accent", "card"), ("accent", "paper"), ("accent", "accent-soft"), ("accent-ink", "accent"),
+    ("ink", "paper"), ("ink", "card"), ("muted", "paper"), ("muted", "card"), ("muted", "quiet"),
+    ("muted", "map"), ("accent", "card"), ("accent", "paper"), ("accent", "accent-soft"), ("accent-ink", "accent"),
     ("bad", "card"), ("bad", "bad-soft"), ("card", "bad"), ("warn", "warn-soft"), ("paper", "ink"),
 )  # fmt: skip
 

@@ -175,8 +175,9 @@ async def test_nothing_hangs_over_the_edge_of_a_small_phone_and_everything_has_a
         assert await page.evaluate(NAMELESS) == [], view
 
 
-NAMELESS = """() => [...document.querySelectorAll('button, a, input, textarea, [role=img]')].filter((one) =>
-  !(one.textContent.trim() || one.getAttribute('aria-label') || one.labels?.length)).map((one) => one.outerHTML)"""
+NAMELESS = """() => [...document.querySelectorAll('button, a, input, textarea, [role=img]')]
+  .filter((one) => !(one.textContent.trim() || one.getAttribute('aria-label') || one.labels?.length))
+  .map((one) => one.outerHTML)"""
 
 
 async def test_who_is_not_signed_in_is_led_to_it_and_back(world: World, screens: Screens) -> None:

@@ -122,3 +122,9 @@ async def test_an_app_is_an_app_and_nothing_else(rig: Rig, changes: dict[str, ob
     with pytest.raises(HubError) as problem:
         await rig.hub.parties.add_party(app(**changes), actor="test")
     assert problem.value.code == Code.RULE_VIOLATED
+
+
+async def test_an_app_has_no_position_in_a_cycle(rig: Rig, key: SigningKey) -> None:
+    result = await rig.hub.clearing.close_cycle(rig.hub.clock.business())
+    assert APP not in {one.party_id for one in result.positions}
+    assert {A, B} <= {one.party_id for one in result.positions}

@@ -199,11 +199,14 @@ async def test_the_same_command_has_one_result_and_a_burnt_session_never_starts(
         StartCommand(request=world.request(pile, started)), StartResult, command_id="cmd-start"
     )
     assert again.reply == reply
+    elsewhere = StartCommand(request=world.request(world.piles[1], new_id("ses")))
+    known = await world.receiver.command(elsewhere, StartResult, command_id="cmd-start")
+    assert known.reply == reply, "the id has been used"
     other = await world.receiver.command(StartCommand(request=world.request(pile, started)), StartResult)
     assert other.reply == reply
     await world.charging(started)
-    known = await world.receiver.command(QueryCommand(session_id=started), QueryResult)
-    assert (known.session.known, known.session.state) == (True, "charging")
+    running = await world.receiver.command(QueryCommand(session_id=started), QueryResult)
+    assert (running.session.known, running.session.state) == (True, "charging")
     unknown = await world.receiver.command(QueryCommand(session_id=new_id("ses")), QueryResult)
     assert not unknown.session.known
     check = await world.receiver.command(CheckCommand(connector_id="P1"), CheckResult)
