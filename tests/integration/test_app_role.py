@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from hub.clearing.tables import everybody
 from hub.core.clock import unix_s
 from hub.core.errors import HubError, NotFoundError
 from operator_sdk import AsyncHubClient, Forbidden, OperatorCredentials, SigningKey, new_key
@@ -124,7 +125,8 @@ async def test_an_app_is_an_app_and_nothing_else(rig: Rig, changes: dict[str, ob
     assert problem.value.code == Code.RULE_VIOLATED
 
 
-async def test_an_app_has_no_position_in_a_cycle(rig: Rig, key: SigningKey) -> None:
-    result = await rig.hub.clearing.close_cycle(rig.hub.clock.business())
-    assert APP not in {one.party_id for one in result.positions}
-    assert {A, B} <= {one.party_id for one in result.positions}
+async def test_an_app_is_nobody_who_may_owe_or_be_owed(rig: Rig, key: SigningKey) -> None:
+    async with rig.hub.database.reading() as unit:
+        names = await everybody(unit)
+    assert {A, B} <= names.keys()
+    assert APP not in names
