@@ -18,7 +18,7 @@ PASSED_ON := ONCE SPEED REPORT STATIONS ONLY DATABASE_URL DATABASE_MIGRATION_URL
 $(foreach name,$(PASSED_ON),$(if $($(name)),$(eval export $(name))))
 
 # In CI the log is all that remains, so it says more.
-PYTEST_ARGS ?= $(if $(CI),-ra --durations=15,-q)
+PYTEST_ARGS ?= $(if $(CI),-ra --durations=25,-q) --numprocesses 2 --dist loadgroup
 
 .PHONY: help setup check format test contracts contracts-check demo demo-production bench lock clean
 

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from tests.bench import stages, stages_edge
+from tests.bench import stages, stages_drain, stages_edge, stages_phone
 from tests.bench.edge_world import furnish
 from tests.bench.machine import describe, load_average, memory_mb, pin
 from tests.bench.processes import BenchError, Processes
@@ -23,7 +23,7 @@ from tests.bench.profiling import profile
 from tests.bench.stages import Bench
 from tests.bench.world import ROOT, Watch, World, create_database, drop_database, make_world
 
-STAGES = (stages_edge,)
+STAGES = (stages_edge, stages_drain, stages_phone)
 FIGURES = (*stages.FIGURES, *(figure for stage in STAGES for figure in stage.FIGURES))
 METHOD = {name: words for stage in (stages, *STAGES) for name, words in stage.METHOD.items()}
 OUT = ROOT / "bench.json"

@@ -18,7 +18,7 @@ from operator_sdk.clock import machine_now
 from tests.bench.load import Result
 from tests.bench.machine import Cores, core_busy_s, cpu_s, pin
 from tests.bench.traffic import Job
-from tests.bench.world import ROOT, Watch, World
+from tests.bench.world import ROOT, Watch, World, let_go
 
 UP_S = 30
 PATIENCE_S, LOOK_S, QUIET = 120.0, 0.4, 0.15
@@ -92,11 +92,11 @@ class Processes:
         server = role in self.on_first
         niceness = QUIET_NICENESS if role == "jobs" else "0"
         core = self.cores.name(server=server)
-        self.spawn(role, "tests.bench.serve", role, str(self.world_file), core, niceness, stacks)
-        if url:
-            self.until_up(role, url)
+        self.spawn(
+            role, "tests.bench.serve", role, str(self.world_file), core, niceness, stacks, url=url
+        )
 
-    def until_up(self, name: str, url: str) -> None:
+    def _until_up(self, name: str, url: str) -> None:
         """Wait until a process answers HTTP, whatever it says."""
         until = time.monotonic() + UP_S
         while True:
@@ -145,8 +145,12 @@ class Processes:
                 raise BenchError(f"{name} did not come up: {self.tail(name)}")
             time.sleep(0.05)
 
-    def spawn(self, name: str, module: str, *arguments: str, talks: bool = False) -> None:
-        """Start a process; it may run wherever this one may. `talks`: through pipes, and not into its log."""
+    def spawn(self, name: str, module: str, *arguments: str, url: str = "", talks: bool = False) -> None:
+        """Start a process, which may run wherever this one may; wait until it answers at its URL, if it has one.
+
+        `talks`: through pipes, and not into its log.
+        """
+        let_go(url)
         with (self.folder / f"{name}.log").open("w") as log:
             self.running[name] = subprocess.Popen(
                 [sys.executable, "-m", module, *arguments],
@@ -156,6 +160,8 @@ class Processes:
                 stderr=log,
                 text=True,
             )
+        if url:
+            self._until_up(name, url)
 
     def tail(self, name: str) -> str:
         """The end of a process's log."""

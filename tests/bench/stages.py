@@ -161,9 +161,9 @@ class Bench:
                 found[server].append(self.authorize(server, seconds=SATURATION_S, name=name))
                 self.rates[server] = _rate(found[server])
         for server, windows in found.items():
-            self.remark(f"{server} at saturation", _quiet(windows), _usable(windows), windows)
+            self.remark_on(f"{server} at saturation", windows)
             figure = "authorize_per_s" if server == "hub" else "forwarder_per_s"
-            self.set(figure, round(self.rates[server], 1), _usable(windows))
+            self.set(figure, round(self.rates[server], 1), usable(windows))
         if self.rates.get("forwarder", FORWARDER_LEAST_PER_S) < FORWARDER_LEAST_PER_S:
             self.invalid.append(
                 f"the forwarder reached {self.rates['forwarder']:.0f}/s, below {FORWARDER_LEAST_PER_S}: "
@@ -177,6 +177,10 @@ class Bench:
         self.used[what] = {"rounds": len(every), "used": len(used), "undisturbed": len(quiet)}
         if len(quiet) < len(used):
             self.remarks.append(f"{what}: only {len(quiet)} of the {len(used)} rounds used were undisturbed")
+
+    def remark_on(self, what: str, windows: list[Measured]) -> None:
+        """The same for windows of one server."""
+        self.remark(what, _quiet(windows), usable(windows), windows)
 
     def half_load(self) -> None:
         """Each at half of its saturation, in turns, and the home stub by itself at the hub's rate."""
@@ -236,8 +240,8 @@ class Bench:
         acknowledged = sum(window.result.good for window in found)
         if stored != acknowledged:
             self.missing["session_updates_per_s"] = f"{acknowledged} acknowledged, {stored} stored"
-        self.remark("session updates", _quiet(found), _usable(found), found)
-        self.set("session_updates_per_s", round(_rate(found), 1), _usable(found))
+        self.remark_on("session updates", found)
+        self.set("session_updates_per_s", round(_rate(found), 1), usable(found))
 
     def open_sessions(self) -> list[tuple[str, str, int]]:
         """Authorized sessions to report on."""
@@ -286,9 +290,10 @@ def _least(items: list[T], disturbance: Callable[[T], float]) -> list[T]:
     return ordered[: max(undisturbed, LEAST_DISTURBED)]
 
 
-def _usable(windows: list[Measured]) -> list[Measured]:
+def usable(windows: list[Measured]) -> list[Measured]:
+    """The windows that a figure may come from."""
     return _least(windows, lambda window: window.foreign)
 
 
 def _rate(windows: list[Measured]) -> float:
-    return median(window.result.per_s for window in _usable(windows))
+    return median(window.result.per_s for window in usable(windows))

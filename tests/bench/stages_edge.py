@@ -123,8 +123,7 @@ def _start_platform(world: World, processes: Processes, site: Site) -> Gateway:
         "database": folder / "platform.db", "data": folder / "data.json", "sites": folder / "sites.json",
     }  # fmt: skip
     arguments = [f"--{word}={value}" for word, value in words.items()]
-    processes.spawn("platform", "operator_sdk.examples.host", *arguments)
-    processes.until_up("platform", party.base_url)
+    processes.spawn("platform", "operator_sdk.examples.host", *arguments, url=party.base_url)
     return Gateway(f"ws://{address}/edge", party.party_id, party.key().public_b64url())
 
 

@@ -106,16 +106,24 @@ class World(msgspec.Struct, frozen=True):
         return msgspec.json.decode(Path(path).read_bytes(), type=World)
 
 
+_HELD: dict[str, socket.socket] = {}
+
+
 def free_urls(count: int) -> list[str]:
-    """Addresses that nobody listens on."""
+    """Addresses that nobody listens on, nor will until they are `let_go`: some are used minutes later."""
     sockets = [socket.socket() for _ in range(count)]
-    try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [f"http://127.0.0.1:{each.getsockname()[1]}" for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()
+    for each in sockets:
+        each.bind(("127.0.0.1", 0))
+    urls = [f"http://127.0.0.1:{each.getsockname()[1]}" for each in sockets]
+    _HELD.update(zip(urls, sockets, strict=True))
+    return urls
+
+
+def let_go(url: str) -> None:
+    """Somebody is about to listen there."""
+    held = _HELD.pop(url, None)
+    if held is not None:
+        held.close()
 
 
 def make_world(folder: Path) -> World:
@@ -171,7 +179,7 @@ def create_database(world: World) -> None:
 
 async def _populate(world: World, settings: Settings) -> None:
     actor = "bench"
-    async with open_hub(settings) as hub:
+    async with open_hub(settings, warn=False) as hub:
         for operator in [*world.hosts, *world.homes]:
             add = PartyAdd(
                 party_id=operator.party_id,

@@ -130,8 +130,9 @@ class Screens:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def world() -> AsyncIterator[World]:
-    async with open_world(stations=40) as opened:
+async def world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
+    """With as many more stations as the module says."""
+    async with open_world(stations=getattr(request.module, "MORE_STATIONS", 0)) as opened:
         yield opened
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Request, expect
 
 from hub.roaming.tables import SessionRow
 from operator_sdk.contract.messages.directory import TariffPeriod, TariffPut
@@ -178,31 +178,66 @@ async def fees(page: Page) -> int:
     return sum(int(text.lstrip("¥").replace(".", "")) for text in texts)
 
 
-async def driver_of(world: World, screens: Screens, **more: str) -> Screen:
+async def driver_of(world: World, screens: Screens, *, url: str = "") -> Screen:
     """B's driver, signed in."""
-    return await screens.open(token=world.rig.token(B, "u-1"), **more)
+    return await screens.open(token=world.rig.token(B, "u-1"), url=url)
 
 
-async def test_the_live_view_comes_back_after_the_line_was_cut_and_misses_nothing(
+def is_renewal(asked: Request) -> bool:
+    """Whether another token is asked for."""
+    return "refreshSignIn" in (asked.post_data or "")
+
+
+async def test_the_live_view_comes_back_after_the_line_was_cut_or_fell_silent_and_misses_nothing(
     world: World, screens: Screens
 ) -> None:
     async with line_to(world.bff.url) as (url, line):
         screen = await driver_of(world, screens, url=url)
-        page = screen.page
+        page, link = screen.page, screen.page.locator(".link-state")
+        await page.clock.install()
         await scanned(screen, world.code())
         charge = await world.begins(await started(screen))
         await charge.runs(6)
         await value(page, "energy", "1.00")
         line.obey("cut")
-        await expect(page.locator(".link-state")).to_have_text("Reconnecting…")
+        await expect(link).to_have_text("Reconnecting…")
         await screen.picture("reconnecting")
         await charge.runs(12, 18)
         line.obey("pass")
         await value(page, "energy", "3.00")
-        await expect(page.locator(".link-state")).to_have_text("Live")
+        await expect(link).to_have_text("Live")
         assert await points(page) == 4, "what came while the line was cut came after all, and nothing twice"
+        line.delay_ms = 3_600_000
+        await charge.runs(24)
+        await page.clock.fast_forward(16_000)
+        await page.clock.fast_forward(11_000)
+        await expect(link).to_have_text("Reconnecting…")
+        line.obey("cut")
+        line.obey("pass")
+        await value(page, "energy", "4.00")
         await world.ends(charge)
         await page.wait_for_url(re.compile("#/bill/"))
+
+
+async def test_the_live_view_goes_on_when_the_token_ends_in_the_middle(world: World, screens: Screens) -> None:
+    screen = await screens.open()
+    page = screen.page
+    await screen.go(f"/signin?assertion={world.assertion()}")
+    await expect(page.locator(".wallet")).to_be_visible()
+    short = f"accessToken: '{world.rig.token(B, 'u-1', life_s=3)}', endsAt: 9e15, renewAt: 9e15"
+    kept = "JSON.parse(sessionStorage.getItem('interpile.account'))"
+    await page.evaluate(f"sessionStorage.setItem('interpile.account', JSON.stringify({{...{kept}, {short}}}))")
+    await page.goto("about:blank")
+    async with page.expect_request(is_renewal):
+        await scanned(screen, world.code())
+        charge = await world.begins(await started(screen))
+        await charge.runs(6)
+        await value(page, "energy", "1.00")
+    await charge.runs(12)
+    await value(page, "energy", "2.00")
+    await expect(page.locator(".link-state")).to_have_text("Live")
+    await world.ends(charge)
+    await page.wait_for_url(re.compile("#/bill/"))
 
 
 async def test_a_double_tap_starts_one_charge_and_it_is_found_when_the_page_opens_again(
@@ -294,25 +329,27 @@ async def test_a_refusal_of_the_home_is_told_and_nothing_is_held(world: World, s
     assert await world.rig.exposure() == before
 
 
+@pytest.mark.parametrize("was", ["accessToken: 'refused'", "renewAt: 0"])
 async def test_a_token_that_runs_out_is_renewed_once_for_all_who_need_it(
-    world: World, screens: Screens
+    world: World, screens: Screens, was: str
 ) -> None:
+    """Before it ends, or when it was refused; and signing out forgets everything."""
     screen = await screens.open()
-    await screen.go(f"/signin?assertion={world.assertion()}")
     page = screen.page
-    await expect(page.locator(".wallet")).to_be_visible()
-    assert "assertion" not in page.url
     renewals: list[str] = []
     page.on(
         "request", lambda asked: renewals.append("x") if "refreshSignIn" in (asked.post_data or "") else None
     )
+    await screen.go(f"/signin?assertion={world.assertion()}")
+    await expect(page.locator(".wallet")).to_be_visible()
+    assert "assertion" not in page.url
     kept = "JSON.parse(sessionStorage.getItem('interpile.account'))"
     first = await page.evaluate(f"{kept}.accessToken")
-    old = f"JSON.stringify({{...{kept}, accessToken: 'stale', renewAt: 0}})"
+    old = f"JSON.stringify({{...{kept}, {was}}})"
     await page.evaluate(f"sessionStorage.setItem('interpile.account', {old})")
     await page.reload()
     await expect(page.locator(".wallet")).to_contain_text("¥1.00")
-    assert await page.evaluate(f"{kept}.accessToken") not in {first, "stale"}
+    assert await page.evaluate(f"{kept}.accessToken") not in {first, "refused"}
     assert len(renewals) == 1
     await page.get_by_role("button", name="Sign out").click()
     await expect(page.get_by_role("link", name="Sign in")).to_be_visible()

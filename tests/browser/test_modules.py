@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from decimal import Decimal
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -130,7 +131,7 @@ async def test_a_phones_position_is_bent_as_the_hub_bends_imported_ones(screen: 
 @browsed
 async def test_the_plane_loses_no_station_and_no_place(screen: Screen) -> None:
     chance = random.Random(7)
-    stations = [
+    stations: list[dict[str, Any]] = [
         {
             "id": f"S{number}",
             "latitudeE6": 22_540_000 + chance.randrange(-90_000, 90_000),
@@ -192,7 +193,8 @@ def test_what_is_vendored_is_what_it_is_said_to_be() -> None:
 
 PAIRS = (
     ("ink", "paper"), ("ink", "card"), ("muted", "paper"), ("muted", "card"), ("muted", "quiet"),
-    ("muted", "map"), ("accent", "card"), ("accent", "paper"), ("accent", "accent-soft"), ("accent-ink", "accent"),
+    ("muted", "map"), ("accent", "card"), ("accent", "paper"), ("accent", "accent-soft"),
+    ("accent-ink", "accent"),
     ("bad", "card"), ("bad", "bad-soft"), ("card", "bad"), ("warn", "warn-soft"), ("paper", "ink"),
 )  # fmt: skip
 

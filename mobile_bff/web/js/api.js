@@ -59,11 +59,9 @@ function turn(ms, signal) {
   const ender = new AbortController();
   const end = () => ender.abort();
   signal.addEventListener("abort", end, { once: true });
-  addEventListener("online", end, { once: true });
   if (connection.isLost) connection.addEventListener("back", end, { once: true });
   return pause(ms, ender.signal).finally(() => {
     signal.removeEventListener("abort", end);
-    removeEventListener("online", end);
     connection.removeEventListener("back", end);
   });
 }

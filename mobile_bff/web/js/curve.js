@@ -26,7 +26,7 @@ export function makeCurve() {
   function draw() {
     frame = 0;
     const peak = Math.max(...points.map(([, watts]) => watts));
-    const most = (STEPS_KW.find((step) => step * 1000 >= peak) ?? Math.ceil(peak / 1000)) * 1000;
+    const most = (STEPS_KW.find((step) => step * 960 >= peak) ?? Math.ceil(peak / 1000)) * 1000;
     const last = Math.max(60, points.at(-1)[0]);
     const x = (seconds) => ((seconds / last) * WIDTH).toFixed(1);
     const y = (watts) => (HEIGHT - 2 - (watts / most) * (HEIGHT - 6)).toFixed(1);

@@ -1,7 +1,10 @@
 // One GraphQL request over HTTP, and whether the service can be reached at all.
 import { language, t } from "./i18n.js";
+import { pause } from "./dom.js";
 
 const TIMEOUT_MS = 20_000;
+const FIRST_WAIT_MS = 1000;
+const LAST_WAIT_MS = 8000;
 
 /** Why something was not done. `code` is the public code, or `offline`; `message` is for the driver to read. */
 export class Trouble extends Error {
@@ -23,9 +26,22 @@ function reached(isReached) {
   if (connection.isLost !== isReached) return;
   connection.isLost = !isReached;
   connection.dispatchEvent(new Event(isReached ? "back" : "lost"));
+  if (!isReached) findBack();
 }
 
 addEventListener("offline", () => reached(false));
+
+/** Nobody may be asking for anything just now: ask for nothing, until there is an answer. */
+async function findBack() {
+  for (let wait = FIRST_WAIT_MS; connection.isLost; wait = Math.min(LAST_WAIT_MS, wait * 2)) {
+    const ender = new AbortController();
+    const end = () => ender.abort();
+    addEventListener("online", end, { once: true });
+    await pause(wait, ender.signal);
+    removeEventListener("online", end);
+    if (connection.isLost) await post("{ __typename }", {}).catch(() => {});
+  }
+}
 
 /** Ask once; the data. Throws Trouble, or an AbortError when the signal ends it. */
 export async function post(document, variables, { token = null, signal = null } = {}) {

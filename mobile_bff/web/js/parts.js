@@ -62,6 +62,7 @@ export function note(text, kind = "") {
 export function loaded(document, variables, signal, make, { lines = 3 } = {}) {
   const place = h("div", { class: "stack" }, skeleton(lines));
   const onTrouble = (trouble) => {
+    if (trouble.code === "offline") return; // the banner says so
     if (!place.querySelector(".bad")) place.prepend(troubleBox(trouble));
     else say(place.querySelector(".bad p"), trouble.message);
   };
@@ -75,8 +76,7 @@ export function loaded(document, variables, signal, make, { lines = 3 } = {}) {
 /** What stands where an answer was refused. */
 function refused(trouble) {
   if (!(trouble instanceof Trouble)) throw trouble;
-  const isSignIn = ["unauthenticated", "token_invalid"].includes(trouble.code);
-  return isSignIn ? signInCall(t("session_over")) : troubleBox(trouble);
+  return ["unauthenticated", "token_invalid"].includes(trouble.code) ? signInCall(t("need_sign_in")) : troubleBox(trouble);
 }
 
 /** The way to sign in, and back to here. */
@@ -147,7 +147,8 @@ export function endless(document, variables, signal, { read, item, none, onPage 
     watch.unobserve(foot);
     fill(foot, skeleton(list.childElementCount ? 1 : 4));
     try {
-      const data = await askUntil(document, { ...variables, after }, { signal, onTrouble: (trouble) => fill(foot, troubleBox(trouble)) });
+      const onTrouble = (trouble) => { if (trouble.code !== "offline") fill(foot, troubleBox(trouble)); };
+      const data = await askUntil(document, { ...variables, after }, { signal, onTrouble });
       if (!signal.aborted) show(read(data));
     } catch (trouble) {
       if (!signal.aborted) fill(foot, refused(trouble));

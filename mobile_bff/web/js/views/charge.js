@@ -2,7 +2,7 @@
 import { SESSION_BY_ID, STOP } from "../documents.js";
 import { Trouble } from "../http.js";
 import { ask } from "../api.js";
-import { busyButton, confirm, empty, heading, loaded, note, toast, troubleBox } from "../parts.js";
+import { busyButton, confirm, empty, heading, loaded, note, troubleBox } from "../parts.js";
 import { carryOut } from "../intents.js";
 import { dashboard } from "./dashboard.js";
 import { fill, h } from "../dom.js";
@@ -82,12 +82,12 @@ function failure(session) {
 
 function stopButton(session, told) {
   return busyButton(t("stop"), t("state.STOPPING"), "danger wide big", async () => {
-    const note = t("stop_ask_note", { energy: kwhRunning(session.energy), amount: money(session.amount) });
-    if (!(await confirm({ title: t("stop_ask"), note, yes: t("stop_yes"), no: t("keep_on") }))) return;
+    const soFar = t("stop_ask_note", { energy: kwhRunning(session.energy), amount: money(session.amount) });
+    if (!(await confirm({ title: t("stop_ask"), note: soFar, yes: t("stop_yes"), no: t("keep_on") }))) return;
     fill(told);
     try {
       await carryOut(`stop:${session.id}`, STOP, { sessionId: session.id });
-      toast(t("stop_sent"));
+      fill(told, note(t("stop_sent")));
     } catch (trouble) {
       if (!(trouble instanceof Trouble)) throw trouble;
       // It may have ended by itself meanwhile; then the updates say so.

@@ -39,7 +39,7 @@ function retry(trouble, again) {
 }
 
 function refusal(trouble) {
-  if (trouble.code === "unauthenticated" || trouble.code === "token_invalid") return signInCall(t("session_over"));
+  if (trouble.code === "unauthenticated" || trouble.code === "token_invalid") return signInCall(t("need_sign_in"));
   return [troubleBox(trouble), h("a", { class: "button primary wide", href: "#/scan" }, icon("scan", 20), t("scan_again"))];
 }
 

@@ -119,6 +119,7 @@ export const en = Object.freeze({
   assertion: "Sign-in assertion",
   assertion_hint: "Copy it from your operator's app",
   signing_in: "Signing in…",
+  need_sign_in: "Sign in to go on",
   signed_out: "You are signed out",
   session_over: "Your sign-in has ended; sign in again",
   fill_home: "Enter the 9-character organisation code",

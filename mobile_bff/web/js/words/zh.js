@@ -119,6 +119,7 @@ export const zh = Object.freeze({
   assertion: "登录凭证",
   assertion_hint: "从您的运营商 App 复制",
   signing_in: "正在登录…",
+  need_sign_in: "请先登录",
   signed_out: "已退出登录",
   session_over: "登录已过期,请重新登录",
   fill_home: "请填写 9 位组织机构代码",
