@@ -74,7 +74,7 @@ class Agent:
             log.info("site %s runs with %d piles", self._settings.site.site_id, len(self._attendants))
             async with asyncio.TaskGroup() as tasks:
                 for attendant in self._attendants.values():
-                    tasks.create_task(attendant.run())
+                    tasks.create_task(self._attend(attendant))
                 for work in (self._uplink.run, self._cards.run, self._report, self._count, self._retry):
                     tasks.create_task(work())
         finally:
@@ -180,6 +180,21 @@ class Agent:
                 attendant.resume(charge)
             else:
                 self._abandon(charge)
+
+    async def _attend(self, attendant: Attendant) -> None:
+        """Attend for ever. One that fails begins again; those of the other piles do not notice."""
+        work = attendant.run()
+        while True:
+            (problem,) = await asyncio.gather(work, return_exceptions=True)
+            log.error("%s: its attendant failed and begins again", attendant.connector_id, exc_info=problem)
+            work = self._attend_again(attendant)
+
+    async def _attend_again(self, attendant: Attendant) -> None:
+        await asyncio.sleep(RETRY_S)
+        if not self._keeper.is_full:
+            charges = (one for one in self._store.open_charges() if one.connector_id == attendant.connector_id)
+            attendant.begin_again(next(charges, None))
+        await attendant.run()
 
     def _abandon(self, charge: Charge) -> None:
         """A charge at a pile that the file no longer names ends where it was last seen."""

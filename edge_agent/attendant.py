@@ -18,8 +18,9 @@ from edge_agent.codecs.pile_bus_messages import Command, PileState, Start, Statu
 from edge_agent.codecs.pile_bus_messages import StopReason as BusReason
 from edge_agent.drivers.pile_bus import BusError, PileBus, PileView
 from edge_agent.keeper import Keeper
+from edge_agent.lease import Lease
 from edge_agent.metering import MeterWatch
-from edge_agent.pile_words import cause_of, flow_of
+from edge_agent.pile_words import flow_of, pile_said
 from edge_agent.safety import Facts, Limits, dangers
 from edge_agent.session import (
     Event,
@@ -27,7 +28,6 @@ from edge_agent.session import (
     MeterSaid,
     Moment,
     Order,
-    PileSaid,
     Rules,
     StartAnswered,
     StopAsked,
@@ -79,14 +79,17 @@ class Attendant:
         self.meter = meter
         self._bus, self._keeper, self._clock = bus, keeper, clock
         self._rules, self._limits = rules, limits
+        self._lease = Lease(bus, pile.can.node)
         self._inbox: deque[tuple[Event, asyncio.Future[None] | None]] = deque()
         self._kick = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._open_faults = set(open_faults)
         self._found: dict[str, StopReason | None] = {}
         self._reported: ConnectorState | None = None
+        self._is_metered = False
         self._baseline: _Baseline | None = None
         self._orphan_since: datetime | None = None
+        self._orphan_stopped_at: datetime | None = None
         self._is_restless = False
 
     def moment(self) -> Moment:
@@ -133,10 +136,24 @@ class Attendant:
 
     def resume(self, charge: Charge) -> None:
         """Take up a charge that was open before a restart."""
+        self._is_metered = False
         self.charge = session.resume(charge, self.moment(), self._rules)
         if charge.last is not None:
             self.meter.begin_from(charge.last.meter_wh, charge.last.at)
         log.info("%s: %s goes on from %s", self.connector_id, charge.session_id, charge.state)
+
+    def begin_again(self, kept: Charge | None) -> None:
+        """After a failure of its own: from what was kept, as after a restart of the agent."""
+        code = "attendant_failed"
+        if code not in self._open_faults:
+            self._open_faults.add(code)
+            at = self._clock.business()
+            self._keeper.keep(
+                Written(at=at, live=[FaultItem(code=code, at=at, connector_id=self.connector_id)])
+            )
+        self.charge = None
+        if kept is not None:
+            self.resume(kept)
 
     def look(self) -> None:
         """Something may have changed."""
@@ -175,16 +192,22 @@ class Attendant:
             while True:
                 self._kick.clear()
                 while self._inbox:
-                    event, done = self._inbox.popleft()
-                    await self._take(event)
-                    if done is not None:
-                        done.set_result(None)
+                    await self._take_next()
                 await self._look()
                 await self._wait()
         finally:
             metering.cancel()
             for task in self._tasks:
                 task.cancel()
+
+    async def _take_next(self) -> None:
+        event, done = self._inbox.popleft()
+        try:
+            await self._take(event)
+        finally:
+            # Whoever waits looks at what became of the charge, and may have given up.
+            if done is not None and not done.done():
+                done.set_result(None)
 
     async def _wait(self) -> None:
         try:
@@ -201,6 +224,7 @@ class Attendant:
     async def _take(self, event: Event) -> None:
         if self.charge is None:
             return
+        self._is_metered |= isinstance(event, MeterSaid)
         before = self.charge
         step = session.step(before, event, self._rules)
         self.charge = step.charge if step.charge.is_open else None
@@ -277,17 +301,20 @@ class Attendant:
         if reason is not None:
             await self._take(StopAsked(at=at, reason=reason))
         if view.status is not None and not view.is_lost:
-            await self._take(_pile_said(view, view.status, at))
+            await self._take(pile_said(view.status, view.measure, at))
             self._orphaned(view.status, at)
         await self._take(
             Tick(
                 at=at,
                 is_pile_silent=view.is_lost,
-                is_meter_silent=self.meter.unanswered > 1 or self.meter.fault is not None,
+                is_meter_silent=self.meter.missed > 1 or self.meter.fault is not None,
             )
         )
         self._hurry_when_still()
         self._report(at)
+        # Last of all: an attendant that fails before it comes here holds no charge.
+        if self._lease.is_due(self.charge):
+            self._spawn(self._lease.renew())
 
     def _hurry_when_still(self) -> None:
         """The last reading of a charge is wanted at once, and so is the first when the plug is in."""
@@ -302,16 +329,17 @@ class Attendant:
 
     def _facts(self, view: PileView) -> Facts:
         by_meter_wh = by_pile_wh = None
-        if self.charge is not None and self.charge.last is not None and view.meter is not None:
+        # What was read before a restart and what the pile counts now are apart in time.
+        if self.charge is not None and self.charge.last and self._is_metered and view.meter is not None:
             now = _Baseline(self.charge.last.meter_wh, view.meter.energy_wh)
             base = self._baseline = self._baseline or now
             by_meter_wh, by_pile_wh = now.meter_wh - base.meter_wh, now.pile_wh - base.pile_wh
         return Facts(
             measure=view.measure,
             faults=view.faults,
-            is_pile_silent=view.is_lost,
+            is_pile_silent=view.is_lost or view.is_stale,
             meter_fault=self.meter.fault,
-            polls_unanswered=self.meter.unanswered,
+            polls_unanswered=self.meter.missed,
             by_meter_wh=by_meter_wh,
             by_pile_wh=by_pile_wh,
         )
@@ -322,9 +350,12 @@ class Attendant:
             self._orphan_since = None
             return
         since = self._orphan_since = self._orphan_since or at.wall
-        if at.wall - since >= ORPHAN_AFTER:
-            self._found["charging_without_session"] = None
-            self._orphan_since = at.wall
+        if at.wall - since < ORPHAN_AFTER:
+            return
+        self._found["charging_without_session"] = None
+        stopped_at = self._orphan_stopped_at
+        if stopped_at is None or at.wall - stopped_at >= ORPHAN_AFTER:
+            self._orphan_stopped_at = at.wall
             self._spawn(self._stop(StopReason.UNKNOWN))
 
     def _report(self, at: Moment) -> None:
@@ -350,14 +381,3 @@ class Attendant:
         if items:
             log.info("%s: %s %s", self.connector_id, state, " ".join(sorted(self._open_faults)))
             self._keeper.keep(Written(at=at.business, live=items))
-
-
-def _pile_said(view: PileView, status: Status, at: Moment) -> PileSaid:
-    return PileSaid(
-        at=at,
-        flow=flow_of(status),
-        is_plugged=status.plugged,
-        cause=cause_of(status),
-        power_w=view.measure.power_w if view.measure else 0,
-        soc_percent=status.soc_percent,
-    )

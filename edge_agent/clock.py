@@ -14,6 +14,18 @@ from typing import Self
 ENVIRONMENTS = ("production", "demo", "test")
 
 
+def environment_of(environ: Mapping[str, str] = os.environ) -> str:
+    """INTERPILE_ENV: production, unless it says demo or test.
+
+    Raises:
+        ValueError: it says something else.
+    """
+    environment = environ.get("INTERPILE_ENV") or "production"
+    if environment not in ENVIRONMENTS:
+        raise ValueError(f"INTERPILE_ENV must be one of {', '.join(ENVIRONMENTS)}")
+    return environment
+
+
 def cut_to_ms(at: datetime) -> datetime:
     """An instant in UTC, cut to milliseconds."""
     at = at.astimezone(UTC)
@@ -45,10 +57,8 @@ class Clock:
         Raises:
             ValueError: as for the class; what is no instant or no number; another speed than 1 in production.
         """
-        environment = environ.get("INTERPILE_ENV") or "production"
+        environment = environment_of(environ)
         speed = int(environ.get("SPEED") or "1")
-        if environment not in ENVIRONMENTS:
-            raise ValueError(f"INTERPILE_ENV must be one of {', '.join(ENVIRONMENTS)}")
         if environment == "production" and speed != 1:
             raise ValueError("SPEED other than 1 needs INTERPILE_ENV demo or test")
         return cls(

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from edge_agent.agent import Agent
 from edge_agent.checking import check, table
-from edge_agent.clock import Clock
+from edge_agent.clock import Clock, environment_of
 from edge_agent.drivers.pile_bus import BusUnusable
 from edge_agent.key_file import KeyFileWrong, init_key
 from edge_agent.settings import Settings, SettingsWrong, read_settings
@@ -52,7 +52,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(given: argparse.Namespace) -> int:
-    settings, clock = read_settings(given.site), _clock()
+    settings, clock = _settings(given), _clock()
     logging.basicConfig(
         level=given.log_level.upper(),
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
@@ -76,6 +76,14 @@ async def _until_told(settings: Settings, clock: Clock) -> int:
     return 1
 
 
+def _settings(given: argparse.Namespace) -> Settings:
+    try:
+        environment = environment_of()
+    except ValueError as problem:
+        raise SettingsWrong(f"environment: {problem}") from problem
+    return read_settings(given.site, environment=environment)
+
+
 def _clock() -> Clock:
     try:
         return Clock.from_env()
@@ -84,7 +92,7 @@ def _clock() -> Clock:
 
 
 def _status(given: argparse.Namespace) -> int:
-    said = read_status(read_settings(given.site), given.session)
+    said = read_status(_settings(given), given.session)
     if given.json:
         print(json.dumps(said.as_json(), ensure_ascii=False))
     else:
@@ -93,7 +101,7 @@ def _status(given: argparse.Namespace) -> int:
 
 
 def _check(given: argparse.Namespace) -> int:
-    checks = asyncio.run(check(read_settings(given.site)))
+    checks = asyncio.run(check(_settings(given)))
     if given.json:
         print(json.dumps([one.as_json() for one in checks], ensure_ascii=False))
     else:

@@ -2,7 +2,7 @@
 
 import logging
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from edge_agent.attendant import Attendant
@@ -40,6 +40,7 @@ from operator_sdk.contract.messages.roaming import (
     HostStartReply,
     HostStartRequest,
 )
+from operator_sdk.contract.pricing import PricingError, check_tariff
 from operator_sdk.contract.public_codes import Code
 
 log = logging.getLogger("interpile.edge.desk")
@@ -80,13 +81,23 @@ class Desk:
             case CheckCommand():
                 return self._check(command.connector_id)
             case TariffsCommand():
-                self._store.put_tariffs(command.tariffs)
-                return Done()
+                return self._take_tariffs(command.tariffs)
             case BlacklistCommand():
                 self._store.put_blacklist(command.version, command.digests)
                 return Done()
             case UnlockCommand():
                 return await self._unlock(command.connector_id)
+
+    def _take_tariffs(self, tariffs: Sequence[Tariff]) -> Result:
+        for tariff in tariffs:
+            try:
+                check_tariff(tariff)
+            except PricingError as problem:
+                detail = f"{tariff.tariff_id} {tariff.version}: {problem}"
+                log.error("tariffs refused: %s", detail)  # noqa: TRY400 - no trace is needed
+                return Refused(code=Code.RULE_VIOLATED, detail=detail[:200])
+        self._store.put_tariffs(tariffs)
+        return Done()
 
     def _start(self, command_id: str, request: HostStartRequest) -> StartResult:
         decided = self._store.reply(request.session_id)

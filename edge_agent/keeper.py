@@ -32,11 +32,12 @@ class Keeper:
         self.store = store
         self._clock, self._written, self._on_full = clock, written, on_full
         self._unkept: deque[Written] = deque()
+        self._is_raised = ("", DISK_FULL) in store.faults()
 
     @property
     def is_full(self) -> bool:
-        """Whether something could not be kept yet: nothing may start."""
-        return bool(self._unkept)
+        """Whether something could not be kept yet, the end of the alarm included: nothing may start."""
+        return self._is_raised
 
     def write(self, written: Written) -> None:
         """Write now or not at all.
@@ -44,14 +45,14 @@ class Keeper:
         Raises:
             StoreFull: nothing was written.
         """
-        if self._unkept:
+        if self.is_full:
             raise StoreFull("earlier steps wait to be kept")
         self.store.write(written)
         self._written()
 
     def keep(self, written: Written) -> None:
         """Write now, or as soon as there is room."""
-        if self._unkept:
+        if self.is_full:
             self._unkept.append(written)
             return
         try:
@@ -59,13 +60,14 @@ class Keeper:
         except StoreFull as problem:
             log.error("disk full: %s; all charges are stopped", problem)  # noqa: TRY400 - no trace is needed
             self._unkept.extend((written, Written(at=written.at, live=(self._fault(cleared=False),))))
+            self._is_raised = True
             self._on_full()
             return
         self._written()
 
     def retry(self) -> None:
         """Try to write what waits."""
-        if not self._unkept:
+        if not self.is_full:
             return
         try:
             while self._unkept:
@@ -75,6 +77,7 @@ class Keeper:
         except StoreFull as problem:
             log.warning("still no room: %s; %d steps wait", problem, len(self._unkept))
             return
+        self._is_raised = False
         log.info("there is room again; every step is kept")
         self._written()
 

@@ -18,22 +18,33 @@ from edge_agent.session import StopAsked
 from edge_agent.store import Store, StoreFull, Tap, Written
 from edge_agent.uplink import LinkDown, Uplink
 from operator_sdk.contract.codes import AuthorizationState, StopReason, TokenKind
-from operator_sdk.contract.edge_link.frames import Answer, AuthorizeAsk, Authorized, ReleaseAsk
+from operator_sdk.contract.edge_link.frames import Answer, Ask, AuthorizeAsk, Authorized, Refused, ReleaseAsk
 from operator_sdk.contract.edge_link.proof import token_digest
 from operator_sdk.contract.messages.common import Target, Token
+from operator_sdk.contract.messages.directory import Tariff
 from operator_sdk.contract.messages.roaming import (
     Authorization,
     AuthorizeRequest,
     HostStartReply,
     ReleaseRequest,
 )
+from operator_sdk.contract.pricing import PricingError, check_tariff
 from operator_sdk.contract.public_codes import Code
 
 log = logging.getLogger("interpile.edge.cards")
 
 ASK_S, SETTLE_S = 8, 1
+
+NOT_NOW = frozenset({Code.UNAVAILABLE, Code.TOO_MANY_REQUESTS, Code.IN_PROGRESS, Code.INTERNAL})
+"""Refusals that decide nothing: the same question is asked again."""
+
 SAME_TAP = timedelta(seconds=3)
 """A card that is held on is one tap."""
+
+
+class NotNow(LinkDown):
+    """Home was reached and has not decided; ask again."""
+
 
 Opening = Callable[[Attendant, Authorization, bytes], Charge]
 
@@ -82,6 +93,9 @@ class Cards:
             attendant.look()
 
     async def _ask(self, attendant: Attendant, token: Token, digest: bytes) -> None:
+        if not self._uplink.is_open:
+            self._note(attendant, "refused", Code.HOME_UNAVAILABLE)
+            return
         ask_id = f"card-{secrets.token_hex(16)}"
         request = AuthorizeRequest(
             authorization_ref=ask_id, token=token, connector_id=attendant.connector_id, target=Target()
@@ -89,7 +103,7 @@ class Cards:
         self._asking.add(ask_id)
         try:
             self._store.put_ask(ask_id, request)
-            answer = await self._uplink.ask(ask_id, AuthorizeAsk(request=request), within_s=ASK_S)
+            answer = await self._home_says(ask_id, AuthorizeAsk(request=request))
             attendant.is_reserved = False
             self._decided(attendant, ask_id, answer, digest)
         except LinkDown as problem:
@@ -106,7 +120,7 @@ class Cards:
             self._note(attendant, "refused", _refusal(answer), done=ask_id)
             return
         objection = attendant.objection()
-        if objection is None and (granted.tariff is None or granted.session_id is None):
+        if objection is None and (granted.session_id is None or not _can_be_priced(granted.tariff)):
             objection = Code.TARIFF_UNKNOWN
         if objection is not None:
             self._note(attendant, "refused", objection, done=ask_id, release=_release(granted))
@@ -128,25 +142,61 @@ class Cards:
         while True:
             if self._uplink.is_open:
                 try:
-                    await self._settle()
+                    await self.settle()
                 except (LinkDown, StoreFull) as problem:
                     log.info("still to be settled: %s", problem)
             await asyncio.sleep(SETTLE_S)
 
-    async def _settle(self) -> None:
+    async def settle(self) -> None:
+        """Give back what is to be given back, then ask what is open, one after the other.
+
+        Nothing is asked while something could not be given back, so that a card holds money once at most.
+
+        Raises:
+            LinkDown: the link was lost.
+            StoreFull: what was settled could not be noted.
+        """
+        if not await self._give_back():
+            return
         for ask_id, request in self._store.asks().items():
-            if ask_id not in self._asking:
-                answer = await self._uplink.ask(ask_id, AuthorizeAsk(request=request), within_s=ASK_S)
-                self.answered_late(ask_id, answer)
+            if ask_id in self._asking:
+                continue
+            try:
+                answer = await self._home_says(ask_id, AuthorizeAsk(request=request))
+            except NotNow as problem:
+                log.info("%s is still open: %s", ask_id, problem)
+                continue
+            self.answered_late(ask_id, answer)
+            if not await self._give_back():
+                return
+
+    async def _give_back(self) -> bool:
+        """Whether nothing is left to be given back."""
         for release in self._store.releases():
-            ask_id = f"release-{release.authorization_id}"
-            await self._uplink.ask(ask_id, ReleaseAsk(request=release), within_s=ASK_S)
-            self._store.released(release.authorization_id)
+            try:
+                await self._home_says(f"release-{release.authorization_id}", ReleaseAsk(request=release))
+            except NotNow as problem:
+                log.info("%s is not given back yet: %s", release.authorization_id, problem)
+            else:
+                self._store.released(release.authorization_id)
+        return not self._store.releases()
+
+    async def _home_says(self, ask_id: str, ask: Ask) -> Answer:
+        """What home decided.
+
+        Raises:
+            NotNow: it cannot decide just now.
+            LinkDown: there is no answer.
+        """
+        answer = await self._uplink.ask(ask_id, ask, within_s=ASK_S)
+        if not is_decided(answer):
+            raise NotNow(getattr(answer, "code", AuthorizationState.PENDING))
+        return answer
 
     def answered_late(self, ask_id: str, answer: Answer) -> None:
         """An answer that nobody waits for any more: what it granted is given back."""
         granted = granted_by(answer)
-        if not ask_id.startswith("card-") or ask_id in self._asking:
+        if not ask_id.startswith("card-") or ask_id in self._asking or not is_decided(answer):
             return
         self._keeper.keep(
             Written(
@@ -188,6 +238,13 @@ class Cards:
         )
 
 
+def is_decided(answer: Answer) -> bool:
+    """Whether this answer settles its question."""
+    if isinstance(answer, Authorized):
+        return answer.authorization.state != AuthorizationState.PENDING
+    return not isinstance(answer, Refused) or answer.code not in NOT_NOW
+
+
 def granted_by(answer: Answer) -> Authorization | None:
     """The authorization, if this answer grants one."""
     if isinstance(answer, Authorized) and answer.authorization.state == AuthorizationState.GRANTED:
@@ -199,6 +256,17 @@ def _refusal(answer: Answer) -> str:
     if isinstance(answer, Authorized):
         return answer.authorization.refusal or Code.TOKEN_UNKNOWN
     return getattr(answer, "code", Code.HOME_UNAVAILABLE)
+
+
+def _can_be_priced(tariff: Tariff | None) -> bool:
+    if tariff is None:
+        return False
+    try:
+        check_tariff(tariff)
+    except PricingError as problem:
+        log.warning("%s %s: %s", tariff.tariff_id, tariff.version, problem)
+        return False
+    return True
 
 
 def _release(granted: Authorization) -> ReleaseRequest:

@@ -16,12 +16,15 @@ from edge_agent.settings import PileSettings
 
 log = logging.getLogger("interpile.edge.meter")
 
+POLL_S_MOST = 5.0
+"""How long one poll may take: on a shared line others are asked first."""
+
 SLACK = timedelta(seconds=10)
 """By how much reading and stamping may differ, wall time."""
 
 
 class MeterWatch:
-    """One meter. `fault`: why it is not believed now; `unanswered`: polls in a row without an answer."""
+    """One meter. `fault`: why it is not believed now; `unanswered`: polls in a row that came to nothing."""
 
     def __init__(self, pile: PileSettings, line: MeterLine, clock: Clock) -> None:
         self.fault: str | None = None
@@ -32,6 +35,15 @@ class MeterWatch:
         self._line, self._clock = line, clock
         self._guard = MeterGuard(rated_power_w=pile.rated_power_w, slack=SLACK * clock.speed)
         self._now = asyncio.Event()
+        self._polled_s: float | None = None
+
+    @property
+    def missed(self) -> int:
+        """Polls without an answer: those that failed, or those for which there was time if none comes back."""
+        if self._polled_s is None:
+            return self.unanswered
+        silent_s = asyncio.get_running_loop().time() - self._polled_s
+        return max(self.unanswered, int(silent_s / (self._poll_s + POLL_S_MOST)))
 
     def begin_from(self, meter_wh: int, at: datetime) -> None:
         """A charge that was open before a restart: its last reading binds the next."""
@@ -46,7 +58,13 @@ class MeterWatch:
         """Poll for ever; `tell` gets each reading, and None when there was none."""
         while True:
             self._now.clear()
-            said = await self._poll()
+            self._polled_s = asyncio.get_running_loop().time()
+            (said,) = await asyncio.gather(self._poll(), return_exceptions=True)
+            if isinstance(said, BaseException):
+                # Not a word of the meter's: the driver's own. Whatever it is, the meter was not read.
+                log.error("%s: meter not read", self._connector_id, exc_info=said)
+                self.unanswered += 1
+                said = None
             tell(said)
             try:
                 async with asyncio.timeout(self._poll_s):

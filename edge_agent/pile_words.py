@@ -1,7 +1,7 @@
 """What a pile says on its bus, in the words of the session machine. Pure."""
 
-from edge_agent.codecs.pile_bus_messages import PileState, Status, StopCause
-from edge_agent.session import Flow
+from edge_agent.codecs.pile_bus_messages import Measure, PileState, Status, StopCause
+from edge_agent.session import Flow, Moment, PileSaid
 from operator_sdk.contract.codes import StopReason
 
 _FLOWS = {
@@ -23,6 +23,8 @@ _CAUSES: dict[StopCause, StopReason | None] = {
     StopCause.EMERGENCY_STOP: StopReason.EMERGENCY,
     StopCause.FAULT: StopReason.FAULT,
     StopCause.UNPLUGGED: StopReason.UNPLUGGED,
+    # The agent was away, or its word did not get through: neither the driver's doing nor the vehicle's.
+    StopCause.AGENT_SILENT: StopReason.FAULT,
 }
 
 
@@ -36,3 +38,15 @@ def flow_of(status: Status) -> Flow:
 def cause_of(status: Status) -> StopReason | None:
     """Why the last charge stopped; None while it has not."""
     return _CAUSES[status.stop_cause]
+
+
+def pile_said(status: Status, measure: Measure | None, at: Moment) -> PileSaid:
+    """A status with the power that was last measured."""
+    return PileSaid(
+        at=at,
+        flow=flow_of(status),
+        is_plugged=status.plugged,
+        cause=cause_of(status),
+        power_w=measure.power_w if measure else 0,
+        soc_percent=status.soc_percent,
+    )

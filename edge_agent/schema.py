@@ -7,6 +7,7 @@ create table if not exists charges (
     session_id text primary key, connector_id text not null, is_open integer not null,
     at integer not null, body blob not null) strict;
 create index if not exists charges_open on charges (is_open) where is_open = 1;
+create index if not exists charges_closed on charges (at) where is_open = 0;
 
 -- What a session's start was answered, for ever; a session that was stopped before it began is refused here.
 create table if not exists starts (session_id text primary key, reply blob not null) strict, without rowid;
@@ -28,6 +29,22 @@ create index if not exists spool_delivered on spool (at) where is_delivered = 1;
 create table if not exists streams (
     stream text primary key, numbered integer not null, acknowledged integer not null) strict, without rowid;
 insert or ignore into streams values ('live', 0, 0), ('bills', 0, 0);
+
+-- For what is dropped of a stream that is too long, connector by connector or session by session.
+create index if not exists spool_thinnable on spool (weight, subject, seq)
+    where stream = 'live' and number is null;
+
+-- How many items of each stream wait. A file of an agent that did not count is counted once.
+create table if not exists waiting (stream text primary key, items integer not null) strict, without rowid;
+insert into waiting
+    select stream, (select count(*) from spool where spool.stream = streams.stream and is_delivered = 0)
+    from streams where not exists (select 1 from waiting);
+create trigger if not exists spool_grows after insert on spool when new.is_delivered = 0
+    begin update waiting set items = items + 1 where stream = new.stream; end;
+create trigger if not exists spool_shrinks after delete on spool when old.is_delivered = 0
+    begin update waiting set items = items - 1 where stream = old.stream; end;
+create trigger if not exists spool_delivers after update of is_delivered on spool
+    begin update waiting set items = items + old.is_delivered - new.is_delivered where stream = new.stream; end;
 
 create table if not exists tariffs (
     tariff_id text not null, version integer not null, body blob not null,

@@ -1,6 +1,6 @@
 """One TOML file per site: read, checked whole, and refused with the field that is wrong.
 
-    read_settings(path) -> Settings
+    read_settings(path, environment="production") -> Settings
 
 `edge_agent/examples/site.toml` says what each field means. Paths in the file are relative to the file. Nothing
 is opened here but the file itself and the site's key.
@@ -11,6 +11,7 @@ import binascii
 import tomllib
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -143,8 +144,8 @@ class Settings(Struct, frozen=True, kw_only=True):
         return self.state_dir / "edge.sqlite3"
 
 
-def read_settings(path: Path) -> Settings:
-    """Read and check a site's file.
+def read_settings(path: Path, *, environment: str = "production") -> Settings:
+    """Read and check a site's file. `environment` is INTERPILE_ENV: demo and test allow ws:// to any host.
 
     Raises:
         SettingsWrong: it cannot be read, is no TOML, or says something that cannot be.
@@ -168,7 +169,11 @@ def read_settings(path: Path) -> Settings:
         )
         for at, pile in enumerate(file.pile)
     )
-    problems = [*_site_problems(file), *_shared_problems(piles)]
+    problems = [
+        *_site_problems(file),
+        *_gateway_problems(file.gateway.url, environment),
+        *_shared_problems(piles),
+    ]
     if problems:
         raise SettingsWrong("\n".join(f"{path}: {problem}" for problem in problems))
     return _with_keys(path, file, piles)
@@ -188,9 +193,21 @@ def _site_problems(file: _File) -> Iterator[str]:
         ZoneInfo(file.site.zone)
     except (ZoneInfoNotFoundError, ValueError):
         yield f"site.zone: no time zone is called {file.site.zone!r}"
-    url = urlsplit(file.gateway.url)
+
+
+def _gateway_problems(text: str, environment: str) -> Iterator[str]:
+    url = urlsplit(text)
     if url.scheme not in {"ws", "wss"} or not url.hostname:
-        yield f"gateway.url: must be ws://host/... or wss://host/..., not {file.gateway.url!r}"
+        yield f"gateway.url: must be wss://host/... or ws://host/..., not {text!r}"
+    elif url.scheme == "ws" and environment == "production" and not _is_this_machine(url.hostname):
+        yield f"gateway.url: must be wss://..., as it leaves this machine (INTERPILE_ENV demo or test allow {text!r})"
+
+
+def _is_this_machine(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _shared_problems(piles: tuple[PileSettings, ...]) -> Iterator[str]:

@@ -2,15 +2,15 @@
 
 An item is written with the step that made it (`Store.write`), numbered when it is first offered, and forgotten
 when the gateway says that it is durable there. Bills are never dropped. When the live stream outgrows its
-quota, what was never offered is thinned: health first, then old states, then every other update of charges that
-go on, and so on; never the first update of a session, nor those with which something changed.
+quota, what was never offered is thinned (`edge_agent.thinning`): never the first update of a session, nor those
+with which something changed.
 """
 
-import sqlite3
 from dataclasses import dataclass
 from enum import StrEnum
 
 from edge_agent.store import Store
+from edge_agent.thinning import ROWS_MOST, sweeps
 from operator_sdk.contract.edge_link import BATCH_ITEMS_MOST, FRAME_BYTES_MOST, IN_FLIGHT_MOST
 from operator_sdk.contract.edge_link.frames import Stream
 
@@ -41,6 +41,7 @@ class Spool:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._sweeps = sweeps()
 
     @property
     def spool_id(self) -> str:
@@ -49,11 +50,8 @@ class Spool:
 
     def waiting(self) -> Waiting:
         """What is still to be delivered."""
-        rows = self._store.db.execute(
-            "select stream, count(*) from spool where is_delivered = 0 group by stream"
-        )
-        counts = dict(rows.fetchall())
-        return Waiting(counts.get(Stream.LIVE, 0), counts.get(Stream.BILLS, 0))
+        counts = dict(self._store.db.execute("select stream, items from waiting").fetchall())
+        return Waiting(counts[Stream.LIVE], counts[Stream.BILLS])
 
     def batch(self, stream: Stream, first: int) -> list[bytes]:
         """Items `first`, `first` + 1, ... as many as a batch may carry; they keep these numbers from now on.
@@ -138,46 +136,28 @@ class Spool:
                 "update spool set is_delivered = 0 where stream = ? and number > ?",
                 (Stream.BILLS, acknowledged[Stream.BILLS]),
             )
-            db.execute("update spool set number = null")
+            db.execute("update spool set number = null where number is not null")
             db.execute("update streams set numbered = 0, acknowledged = 0")
             db.execute("insert or replace into meta values ('spool_id', ?)", (spool_id,))
 
     def thin(self, items_most: int) -> int:
-        """Drop what matters least until the live stream is within its quota; how many items went."""
+        """Drop what matters least while the live stream is over its quota; how many items went.
+
+        One call looks at no more than `ROWS_MOST` items: call it again and again.
+
+        Raises:
+            StoreFull: nothing was dropped.
+        """
         excess = self.waiting().live - items_most
         if excess <= 0:
             return 0
         goal = excess + items_most * (100 - THIN_TO_PERCENT) // 100
-        dropped = 0
+        dropped, rows_left = 0, ROWS_MOST
         with self._store.transaction() as db:
-            for weight in (0, 1):
-                dropped += _drop_oldest(db, weight, goal - dropped)
-            while dropped < goal:
-                fewer = _drop_every_other_update(db, goal - dropped)
-                if fewer == 0:
-                    break
-                dropped += fewer
-            dropped += _drop_oldest(db, 3, goal - dropped)
+            for sweep in self._sweeps:
+                is_spent = False
+                while not is_spent and dropped < goal and rows_left > 0:
+                    looked, gone, is_spent = sweep.step(db, rows_left, goal - dropped)
+                    dropped += gone
+                    rows_left -= max(looked, 1)
         return dropped
-
-
-def _drop_oldest(db: sqlite3.Connection, weight: int, most: int) -> int:
-    """The newest of each connector stays."""
-    if most <= 0:
-        return 0
-    return db.execute(
-        "delete from spool where seq in (select seq from spool as old where stream = 'live' and number is null"
-        " and weight = ? and exists (select 1 from spool as newer where newer.stream = 'live'"
-        " and newer.number is null and newer.kind = old.kind and newer.subject = old.subject"
-        " and newer.seq > old.seq) order by seq limit ?)",
-        (weight, most),
-    ).rowcount
-
-
-def _drop_every_other_update(db: sqlite3.Connection, most: int) -> int:
-    return db.execute(
-        "delete from spool where seq in (select seq from (select seq, row_number() over"
-        " (partition by subject order by seq) as place from spool"
-        " where stream = 'live' and number is null and weight = 2) where place % 2 = 0 order by seq limit ?)",
-        (most,),
-    ).rowcount

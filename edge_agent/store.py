@@ -4,7 +4,7 @@ A step of a charge and the messages it makes are one transaction (`write`), dura
 synchronous FULL for everything, because a site makes few commits. `edge_agent.spool` reads what waits.
 
     StoreProblem
-    ├── StoreFull    the disk is full, or cannot be written
+    ├── StoreFull    the disk is full, or cannot be written, or another program holds the file
     └── StoreInUse   another agent runs on this file
 """
 
@@ -40,6 +40,9 @@ KEEP = timedelta(days=30)
 """How long results of commands, closed charges and delivered bills stay to be asked for."""
 
 TAPS_MOST = 100
+
+HELD_S = 1
+"""How long the agent stands still where another program holds its file."""
 
 
 class StoreProblem(Exception):
@@ -98,7 +101,7 @@ class Store:
         except OSError as problem:
             self._lock.close()
             raise StoreInUse(f"{path}: another agent runs here") from problem
-        self.db = sqlite3.connect(path, isolation_level=None)
+        self.db = sqlite3.connect(path, isolation_level=None, timeout=HELD_S)
         with full_disk_named():
             self.db.execute("pragma journal_mode = wal")
             self.db.execute("pragma synchronous = full")
@@ -308,10 +311,10 @@ class Store:
 
 @contextmanager
 def full_disk_named() -> Iterator[None]:
-    """Name what SQLite says of a disk that takes nothing.
+    """Name what SQLite says of a file that takes nothing.
 
     Raises:
-        StoreFull: the disk is full, or a write failed.
+        StoreFull: the disk is full, a write failed, or another program holds the file.
     """
     try:
         yield
@@ -320,6 +323,9 @@ def full_disk_named() -> Iterator[None]:
             sqlite3.SQLITE_FULL,
             sqlite3.SQLITE_IOERR,
             sqlite3.SQLITE_CANTOPEN,
+            sqlite3.SQLITE_READONLY,
+            sqlite3.SQLITE_BUSY,
+            sqlite3.SQLITE_LOCKED,
         }:
             raise StoreFull(str(problem)) from problem
         raise

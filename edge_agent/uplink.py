@@ -90,7 +90,7 @@ class Uplink:
         self._more = asyncio.Event()
         self._end: AgentEnd | None = None
         self._answers: dict[str, asyncio.Future[Answer]] = {}
-        self._doing: set[str] = set()
+        self._doing: dict[str, AgentEnd] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._acknowledged_s = 0.0
         self._wait_s = WAIT_S_FIRST
@@ -241,18 +241,20 @@ class Uplink:
             self._spool.acknowledged(stream, number)
 
     def _commanded(self, end: AgentEnd, asked: Commanded) -> None:
-        if asked.command_id in self._doing:
+        is_at_work = asked.command_id in self._doing
+        # Whoever asked last hears of it: the connection of the first time may be gone.
+        self._doing[asked.command_id] = end
+        if is_at_work:
             return
-        self._doing.add(asked.command_id)
-        task = asyncio.create_task(self._obey(end, asked))
+        task = asyncio.create_task(self._obey(asked))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _obey(self, end: AgentEnd, asked: Commanded) -> None:
+    async def _obey(self, asked: Commanded) -> None:
         try:
             result = await self._ears.commanded(asked.command_id, asked.command)
         finally:
-            self._doing.discard(asked.command_id)
+            end = self._doing.pop(asked.command_id)
         if result is not None:
             end.result(asked.command_id, result)
             self._more.set()

@@ -51,7 +51,7 @@ from hub.roaming.store_updates import UpdateStore
 from hub.roaming.tables_scans import forget_failures
 from hub.settings import Settings, SettingsError
 from hub.sites.context import SitesContext
-from hub.sites.jobs import forget_old_commands
+from hub.sites.jobs import forget_old as forget_old_of_sites
 from hub.sites.service import Sites
 from hub.upkeep.service import UpkeepService
 
@@ -122,7 +122,7 @@ class Hub(Services):
             await forget_nonces(unit, now)
             await forget_assertions(unit, now)
             await forget_done(unit, now)
-            await forget_old_commands(unit, now)
+            await forget_old_of_sites(unit, now)
             await forget_failures(unit, before=now - WINDOW)
 
 

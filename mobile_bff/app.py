@@ -22,6 +22,7 @@ from mobile_bff.graph.sockets import MESSAGE_MOST, Sockets
 from mobile_bff.graph.view import GraphView
 from mobile_bff.headers import SecurityHeaders
 from mobile_bff.hub_backend import HubBackend, open_client
+from mobile_bff.limiter import Limiter
 from mobile_bff.refused import Refused, told
 from mobile_bff.settings import Settings, SettingsError
 from operator_sdk.client import AsyncHubClient
@@ -84,6 +85,8 @@ def _services(settings: Settings, clock: Clock) -> tuple[Services, AsyncHubClien
         Feeds(backend, drivers),
         Sockets(settings.sockets_per_driver),
         clock,
+        Limiter(clock, rate_per_s=settings.rate_per_s),
+        Limiter(clock, rate_per_s=settings.sign_ins_per_s),
     )
     return services, client
 

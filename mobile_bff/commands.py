@@ -24,7 +24,8 @@ EPILOG = (
 SERVE_EPILOG = (
     "The environment says the rest: BFF_HUB_URL, BFF_HUB_ISSUER (the hub's public URL, where it is another), "
     "BFF_PARTY_ID and BFF_KEY_FILE (the app's own name at the hub), BFF_ORIGINS (others' pages that may call), "
-    "BFF_SOCKETS_PER_DRIVER, BFF_HUB_CONNECTIONS, INTERPILE_ENV."
+    "BFF_SOCKETS_PER_DRIVER, BFF_HUB_CONNECTIONS, BFF_RATE_PER_S, BFF_SIGN_INS_PER_S, FORWARDED_ALLOW_IPS "
+    "(proxies that are believed), INTERPILE_ENV."
 )
 
 

@@ -20,6 +20,7 @@ class Settings:
     `hub_url` is where the hub is reached, `issuer` the hub's own public URL: it is in every token and QR code.
     `party_id` and `key_file` are the app's own credential, which opens the public directory and nothing else;
     without it the directory needs the driver's token. `origins` are web pages of others that may call.
+    `rate_per_s`: of one driver, or of one address without a token. `sign_ins_per_s`: of one address.
     """
 
     hub_url: str
@@ -30,6 +31,8 @@ class Settings:
     origins: tuple[str, ...] = ()
     sockets_per_driver: int = 4
     connections: int = 32
+    rate_per_s: int = 20
+    sign_ins_per_s: int = 2
 
     @property
     def in_production(self) -> bool:
@@ -65,6 +68,8 @@ class Settings:
             origins=_origins(given.get("BFF_ORIGINS", "")),
             sockets_per_driver=_positive(given, "BFF_SOCKETS_PER_DRIVER", 4),
             connections=_positive(given, "BFF_HUB_CONNECTIONS", 32),
+            rate_per_s=_positive(given, "BFF_RATE_PER_S", 20),
+            sign_ins_per_s=_positive(given, "BFF_SIGN_INS_PER_S", 2),
         )
 
 

@@ -15,12 +15,14 @@ class Locale(StrEnum):
 
 TOO_DEEP, TOO_WIDE, TOO_LONG = "too_deep", "too_wide", "too_long"
 TOO_MANY_ALIASES, NOT_GRAPHQL = "too_many_aliases", "not_graphql"
+NO_INTROSPECTION = "no_introspection"
 
 OWN_WORDS: dict[str, tuple[str, str]] = {
     TOO_DEEP: ("查询嵌套过深", "The document is nested too deeply."),
     TOO_WIDE: ("查询范围过大", "The document asks for too much at once."),
     TOO_LONG: ("查询过长", "The document is too long."),
     TOO_MANY_ALIASES: ("查询别名过多", "The document has too many aliases."),
+    NO_INTROSPECTION: ("此处不提供接口描述", "The schema is not described here."),
     NOT_GRAPHQL: ("不是 GraphQL 请求", "This is not a GraphQL request."),
 }
 """Chinese and English of the codes that never leave this service."""

@@ -12,14 +12,13 @@ from hub.core.ids import SeededIds
 from tests import databases
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_itemcollected(item: pytest.Item) -> None:
     """Two workers share the suite file by file, so that what a file sets up once is set up once.
 
     Tests of kills and cuts watch the clock and share the broker: they stay together on one worker.
     """
-    for item in items:
-        folder = item.path.parent.name
-        item.add_marker(pytest.mark.xdist_group("faults" if folder == "faults" else str(item.path)))
+    together = "faults" if item.path.parent.name == "faults" else str(item.path)
+    item.add_marker(pytest.mark.xdist_group(together))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from edge_agent.drivers.probe import GROUP, free_udp_port, probe
@@ -53,6 +54,9 @@ TARIFF = Tariff(
         TariffPeriod(start_minute=725, end_minute=1440, electricity_micro=1_100_000, service_micro=500_000),
     ],
 )
+UNPRICEABLE = msgspec.structs.replace(TARIFF, version=9, periods=TARIFF.periods[:1])
+"""Its day has no evening."""
+
 FULL = Target()
 
 

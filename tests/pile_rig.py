@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from edge_agent.clock import Clock
+from edge_agent.codecs.pile_bus import AGENT_SILENT_S
 from edge_agent.codecs.pile_bus_messages import PileKind
 from edge_agent.drivers.pile_bus import BusEvent, PileBus
 from edge_agent.drivers.probe import GROUP, free_udp_port, probe
@@ -96,11 +97,11 @@ def new_controller(clock: Clock, node: int = NODE) -> PileController:
 
 
 @asynccontextmanager
-async def in_process(channel: str) -> AsyncIterator[Site]:
+async def in_process(channel: str, *, agent_silent_s: float = AGENT_SILENT_S) -> AsyncIterator[Site]:
     """A pile on a `virtual` bus."""
     clock = new_clock()
     options = {"interface": "virtual", "channel": channel}
-    bus = PileOnBus(new_controller(clock), clock, **options)
+    bus = PileOnBus(new_controller(clock), clock, agent_silent_s=agent_silent_s, **options)
     control = Control(bus, None)
 
     async def ask(line: str) -> dict[str, Any]:

@@ -114,12 +114,18 @@ class World:
         return (await self.directory.push_status(A, StatusPush(statuses=[status]))).written
 
     async def seen(
-        self, code: str, *, connector_id: str | None = "A1", cleared: bool = False, at: datetime | None = None
+        self,
+        code: str,
+        *,
+        connector_id: str | None = "A1",
+        cleared: bool = False,
+        at: datetime | None = None,
+        site_id: str = "site-1",
     ) -> None:
         """A site shows a fault."""
         fault = SeenFault(
             host_party_id=A,
-            site_id="site-1",
+            site_id=site_id,
             connector_id=connector_id,
             code=code,
             at=at or self.clock.business(),

@@ -182,11 +182,14 @@ _DATABASE, _KINDS = _load()
 _BY_ID = {kind.layout.frame_id: kind for kind in _KINDS.values()}
 _ATTRIBUTES = _DATABASE.dbc.attributes if _DATABASE.dbc else {}
 BITRATE: Final[int] = int(_ATTRIBUTES["Baudrate"].value)
-STATUS_ID: Final[int] = _KINDS[Status].layout.frame_id
+AGENT_SILENT_S: Final[int] = int(_ATTRIBUTES["AgentSilence"].value) // 1000
+"""How long a pile charges on without a command."""
+
+FRAME_IDS: Final[dict[type, int]] = {values: kind.layout.frame_id for values, kind in _KINDS.items()}
 CYCLES_MS: Final[dict[type, int]] = {
     values: kind.layout.cycle_time for values, kind in _KINDS.items() if kind.layout.cycle_time
 }
-"""How often a pile sends what it sends without being asked."""
+"""How often a pile sends what it sends without being asked, and the agent LIMIT while a charge runs."""
 
 
 def decode(can_id: int, data: bytes) -> Report | Commanded | BusProblem:

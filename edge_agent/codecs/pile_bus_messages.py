@@ -46,6 +46,7 @@ class StopCause(StrEnum):
     EMERGENCY_STOP = "emergency_stop"
     FAULT = "fault"
     UNPLUGGED = "unplugged"
+    AGENT_SILENT = "agent_silent"
 
 
 class PileFault(StrEnum):

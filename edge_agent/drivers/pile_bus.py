@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Final, Self
 
-from edge_agent.codecs.pile_bus import AGENT, BITRATE, STATUS_ID, decode, encode
+from edge_agent.codecs.pile_bus import AGENT, BITRATE, CYCLES_MS, FRAME_IDS, decode, encode
 from edge_agent.codecs.pile_bus_card import CardReader
 from edge_agent.codecs.pile_bus_messages import (
     Ability,
@@ -38,6 +38,7 @@ __all__ = [
     "BusGone",
     "BusLost",
     "BusUnusable",
+    "Overtaken",
     "PileBus",
     "PileLost",
     "PileRefused",
@@ -48,6 +49,8 @@ __all__ = [
 LOST_AFTER_S: Final = 3.0
 RESEND_S: Final = 0.25
 LAST_SEQUENCE: Final = 255
+MISSED_CYCLES: Final = 2
+"""How many reports may be missed beyond what a silence may be: FAULTS come every second only."""
 
 
 class PileSilent(BusError):
@@ -64,6 +67,14 @@ class PileRefused(BusError):
     def __init__(self, node: int, result: CommandResult) -> None:
         super().__init__(f"pile {node} refuses: {result}")
         self.node, self.result = node, result
+
+
+class Overtaken(BusError):
+    """A stop went out meanwhile; the pile may have taken the command before it."""
+
+    def __init__(self, node: int) -> None:
+        super().__init__(f"pile {node} is being stopped")
+        self.node = node
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +101,10 @@ BusEvent = Status | Measure | Meter | Faults | Ability | Card | BusProblem | Pil
 
 @dataclass(slots=True)
 class PileView:
-    """The last that a pile said of each kind; `is_lost` while it is not heard."""
+    """The last that a pile said of each kind; `is_lost` while it is not heard.
+
+    `is_stale`: STATUS comes and MEASURE or FAULTS do not, so that these are no longer so.
+    """
 
     status: Status | None = None
     measure: Measure | None = None
@@ -98,18 +112,34 @@ class PileView:
     faults: Faults | None = None
     ability: Ability | None = None
     is_lost: bool = False
+    is_stale: bool = False
 
 
 @dataclass(slots=True)
 class _Pile:
+    """`since_s`: from when on its reports are awaited; `heard_s`: when each id was last heard."""
+
     node: int
-    heard_s: float
+    since_s: float
+    heard_s: dict[int, float] = field(default_factory=dict)
     view: PileView = field(default_factory=PileView)
     frames: dict[int, bytes] = field(default_factory=dict)
     card: CardReader = field(default_factory=CardReader)
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     news: asyncio.Event = field(default_factory=asyncio.Event)
     sequence: int = 0
+    stops: int = 0
+
+    def silent_s(self, kind: type, now_s: float) -> float:
+        """For how long there was no report of that kind."""
+        return now_s - max(self.since_s, self.heard_s.get(FRAME_IDS[kind] | self.node, self.since_s))
+
+    def take_status(self, status: Status) -> None:
+        """A sign of life: one that was lost is awaited anew from here on."""
+        if self.view.is_lost:
+            self.view.is_lost, self.since_s = False, asyncio.get_running_loop().time()
+        self.view.status = status
+        self.news.set()
 
     def next_sequence(self, echoed: int) -> int:
         """One that the pile cannot take for a repetition, though either end may have restarted."""
@@ -188,7 +218,11 @@ class PileBus:
     async def command(self, node: int, command: Command, *, within_s: float = 2.0) -> Status:
         """Tell a pile what to do, as often as it takes; the STATUS in which it accepts.
 
+        One command after the other, but for a stop: that goes out at once, and whatever was under way or waited
+        for its turn is given up.
+
         Raises:
+            Overtaken: a stop went out while this waited.
             PileRefused: it says no, and why.
             PileSilent: it does not say anything in time.
             BusGone: the bus is not there.
@@ -196,7 +230,7 @@ class PileBus:
         """
         pile = self._pile(node)
         try:
-            async with asyncio.timeout(within_s), pile.turn:
+            async with asyncio.timeout(within_s):
                 status = await self._ask(pile, command)
         except TimeoutError:
             raise PileSilent(node) from None
@@ -205,25 +239,40 @@ class PileBus:
         return status
 
     async def _ask(self, pile: _Pile, command: Command) -> Status:
-        # A stop is sent to a silent pile too: it may be mute and not deaf.
-        heard = pile.view.status if isinstance(command, Stop) else None
-        before = heard or await self._status(pile, None)
-        sequence = pile.next_sequence(before.last_sequence)
-        can_id, data = encode(Commanded(pile.node, sequence, command))
-        while True:
-            self._port.send(can_id, data)
-            self.frames += 1
-            try:
-                async with asyncio.timeout(RESEND_S):
-                    return await self._status(pile, sequence)
-            except TimeoutError:
-                continue
+        sent: Commanded | None = None
+        if isinstance(command, Stop):
+            pile.stops += 1
+            pile.news.set()
+            if pile.view.status is not None:
+                # To a silent pile too: it may be mute and not deaf.
+                sent = self._send(pile, command, pile.view.status)
+        stops = pile.stops
+        async with pile.turn:
+            if sent is None:
+                sent = self._send(pile, command, await self._status(pile, None, stops))
+            while True:
+                try:
+                    async with asyncio.timeout(RESEND_S):
+                        return await self._status(pile, sent.sequence, stops)
+                except TimeoutError:
+                    self._put(sent)
 
-    async def _status(self, pile: _Pile, sequence: int | None) -> Status:
+    def _send(self, pile: _Pile, command: Command, before: Status) -> Commanded:
+        sent = Commanded(pile.node, pile.next_sequence(before.last_sequence), command)
+        self._put(sent)
+        return sent
+
+    def _put(self, sent: Commanded) -> None:
+        self._port.send(*encode(sent))
+        self.frames += 1
+
+    async def _status(self, pile: _Pile, sequence: int | None, stops: int) -> Status:
         """The pile's status: of now, or as soon as it echoes that sequence."""
         while True:
             if not self._port.is_open:
                 raise BusGone("not open")
+            if pile.stops != stops:
+                raise Overtaken(pile.node)
             status = pile.view.status
             if status is not None and not pile.view.is_lost and sequence in {None, status.last_sequence}:
                 return status
@@ -242,7 +291,7 @@ class PileBus:
         self.frames += 1
         pile = self._piles.get(node)
         if pile is not None and pile.frames.get(can_id) == data:
-            self._heard(pile, can_id)
+            pile.heard_s[can_id] = asyncio.get_running_loop().time()
             return
         message = decode(can_id, data)
         if isinstance(message, BusProblem):
@@ -264,12 +313,10 @@ class PileBus:
                 self._on_event(card)
             return
         pile.frames[can_id] = data
+        pile.heard_s[can_id] = asyncio.get_running_loop().time()
         match report:
             case Status():
-                pile.view.status = report
-                pile.view.is_lost = False
-                self._heard(pile, can_id)
-                pile.news.set()
+                pile.take_status(report)
             case Measure():
                 pile.view.measure = report
             case Meter():
@@ -279,11 +326,6 @@ class PileBus:
             case Ability():
                 pile.view.ability = report
         self._on_event(report)
-
-    def _heard(self, pile: _Pile, can_id: int) -> None:
-        """STATUS alone is a sign of life: a controller may hang while its meter still counts."""
-        if can_id == STATUS_ID | pile.node:
-            pile.heard_s = asyncio.get_running_loop().time()
 
     def _problem(self, problem: BusProblem) -> None:
         self.problems += 1
@@ -306,7 +348,15 @@ class PileBus:
             if now_s - due_s > every_s:
                 continue  # this process stood still: what the piles said meanwhile is yet to be read
             for pile in self._piles.values():
-                if not pile.view.is_lost and now_s - pile.heard_s > self._lost_after_s:
-                    pile.view.is_lost = True
-                    pile.frames.clear()
-                    loop.call_soon(self._on_event, PileLost(pile.node))
+                self._mind(pile, now_s)
+
+    def _mind(self, pile: _Pile, now_s: float) -> None:
+        """STATUS alone is a sign of life: a controller may hang while its meter still counts."""
+        pile.view.is_stale = any(
+            pile.silent_s(kind, now_s) > self._lost_after_s + MISSED_CYCLES * CYCLES_MS[kind] / 1000
+            for kind in (Measure, Faults)
+        )
+        if not pile.view.is_lost and pile.silent_s(Status, now_s) > self._lost_after_s:
+            pile.view.is_lost = True
+            pile.frames.clear()
+            asyncio.get_running_loop().call_soon(self._on_event, PileLost(pile.node))

@@ -61,6 +61,7 @@ class PileController:
     stop_cause: StopCause = StopCause.NONE
     refuses_starts: bool = False
     commands_taken: int = 0
+    _is_unwanted: bool = False
     _plugged: bool = False
     _next_at: datetime | None = None
 
@@ -81,7 +82,7 @@ class PileController:
     def _step(self) -> None:
         self._next_at = None
         if self.state is PileState.STARTING:
-            self.state = PileState.PAUSED if self.charger.limit_w == 0 else PileState.CHARGING
+            self._flow_or_pause()
         elif self.state is PileState.STOPPING:
             self.state, self.locked = PileState.PLUGGED, False
 
@@ -115,6 +116,7 @@ class PileController:
             if refused:
                 return why
         self.state, self.locked, self.stop_cause = PileState.STARTING, True, StopCause.NONE
+        self._is_unwanted = False
         self.charger.limit_w, self.charger.on_ms = command.power_limit_w, 0
         self._next_at = self.now + START_TAKES
         return CommandResult.ACCEPTED
@@ -124,8 +126,12 @@ class PileController:
             return CommandResult.NOT_CHARGING
         self.charger.limit_w = command.power_limit_w
         if self.state in CLOSED:
-            self.state = PileState.PAUSED if command.power_limit_w == 0 else PileState.CHARGING
+            self._flow_or_pause()
         return CommandResult.ACCEPTED
+
+    def _flow_or_pause(self) -> None:
+        is_paused = self._is_unwanted or self.charger.limit_w == 0
+        self.state = PileState.PAUSED if is_paused else PileState.CHARGING
 
     def _lock(self, command: Lock) -> CommandResult:
         if self.state in CHARGE:
@@ -140,6 +146,10 @@ class PileController:
         if self.state in CHARGE:
             self.state, self.stop_cause = PileState.STOPPING, cause
             self._next_at = self.now + STOP_TAKES
+
+    def miss_agent(self) -> None:
+        """Nobody has watched over the charge for too long."""
+        self._stop(StopCause.AGENT_SILENT)
 
     # What people and bad luck do.
 
@@ -185,13 +195,15 @@ class PileController:
 
     def pause(self) -> None:
         """The vehicle wants no energy for a while."""
-        if self.state is PileState.CHARGING:
-            self.state = PileState.PAUSED
+        if self.state in CLOSED:
+            self._is_unwanted = True
+            self._flow_or_pause()
 
     def go_on(self) -> None:
         """The vehicle wants energy again, as far as the limit lets it."""
-        if self.state is PileState.PAUSED and self.charger.limit_w != 0:
-            self.state = PileState.CHARGING
+        if self.state in CLOSED:
+            self._is_unwanted = False
+            self._flow_or_pause()
 
     def fill(self) -> None:
         """The battery is full from now on."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from edge_agent.clock import Clock
-from edge_agent.codecs.pile_bus import AGENT, BITRATE, CYCLES_MS, decode, encode
+from edge_agent.codecs.pile_bus import AGENT, AGENT_SILENT_S, BITRATE, CYCLES_MS, decode, encode
 from edge_agent.codecs.pile_bus_card import TAPS, split_card
 from edge_agent.codecs.pile_bus_messages import Commanded, Report
 from edge_agent.drivers.can_port import BusGone, CanPort
@@ -14,14 +14,25 @@ from edge_agent.sim.pile import REPORTS, PileController
 
 
 class PileOnBus:
-    """Moves a controller with the clock, and carries its words. `is_silent`: it neither speaks nor hears."""
+    """Moves a controller with the clock, and carries its words. `is_silent`: it neither speaks nor hears.
+
+    `agent_silent_s`: how long it charges without a command, wall time.
+    """
 
     def __init__(
-        self, pile: PileController, clock: Clock, *, interface: str, channel: str, **options: Any
+        self,
+        pile: PileController,
+        clock: Clock,
+        *,
+        interface: str,
+        channel: str,
+        agent_silent_s: float = AGENT_SILENT_S,
+        **options: Any,
     ) -> None:
         self.pile, self._clock = pile, clock
         self.is_silent = False
         self.slow_ms = 0
+        self._agent_silent_s, self._commanded_s = agent_silent_s, 0.0
         self._taps = 0
         self._waiting: deque[Commanded] = deque()
         self._said: dict[type, Report] = {}
@@ -41,6 +52,7 @@ class PileOnBus:
         self._tasks = [
             asyncio.create_task(self._repeat(kind, report)) for kind, report in REPORTS if kind in CYCLES_MS
         ]
+        self._tasks.append(asyncio.create_task(self._mind_agent()))
 
     async def close(self) -> None:
         """Leave it."""
@@ -85,8 +97,10 @@ class PileOnBus:
             return
         message = decode(can_id, data)
         if isinstance(message, Commanded) and message.node == self.pile.node:
+            loop = asyncio.get_running_loop()
+            self._commanded_s = loop.time()
             self._waiting.append(message)
-            asyncio.get_running_loop().call_later(self.slow_ms / 1000, self._obey_next)
+            loop.call_later(self.slow_ms / 1000, self._obey_next)
 
     def _obey_next(self) -> None:
         """However slow, in the order in which they came."""
@@ -101,6 +115,14 @@ class PileOnBus:
             pile = self.until_now()
             self._say(report(pile))
             await asyncio.sleep(CYCLES_MS[kind] / 1000)
+
+    async def _mind_agent(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(self._agent_silent_s / 30)
+            if loop.time() - self._commanded_s > self._agent_silent_s:
+                self.until_now().miss_agent()
+                self.changed()
 
     def _say(self, report: Report) -> None:
         self._said[type(report)] = report

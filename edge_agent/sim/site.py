@@ -15,6 +15,7 @@ from asyncio.subprocess import Process
 from collections.abc import Iterator
 from pathlib import Path
 
+from edge_agent.clock import environment_of
 from edge_agent.settings import PileSettings, Settings, SettingsWrong, read_settings
 
 END_S = 10
@@ -76,8 +77,8 @@ def main(argv: list[str]) -> int:
     parser.add_argument("file", type=Path, metavar="SITE.toml")
     file = parser.parse_args(argv).file
     try:
-        settings = read_settings(file)
-    except SettingsWrong as problem:
+        settings = read_settings(file, environment=environment_of())
+    except (SettingsWrong, ValueError) as problem:
         sys.stderr.write(f"{problem}\n")
         return 1
     settings.state_dir.mkdir(parents=True, exist_ok=True)

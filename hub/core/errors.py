@@ -10,6 +10,9 @@ from typing import Any
 
 from operator_sdk.contract.public_codes import Code
 
+UNDECIDED = frozenset({Code.IN_PROGRESS, Code.UNAVAILABLE, Code.TOO_MANY_REQUESTS, Code.INTERNAL})
+"""What may be answered otherwise the next time: no refusal, whoever says it."""
+
 
 class HubError(Exception):
     """A call refused with a public code. `details` must hold nothing secret or personal."""

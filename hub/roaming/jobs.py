@@ -1,6 +1,6 @@
 """What roaming does later: relay, deliver, release, stop, and ask what became of a silent start."""
 
-from hub.core.errors import HubError
+from hub.core.errors import UNDECIDED, HubError
 from hub.core.outbox import Dead, Later, Letter
 from hub.parties.link import Capability, LinkError, LinkRefused, PartyLink
 from hub.parties.scope import HUB
@@ -147,6 +147,8 @@ class RoamingJobs:
         try:
             state = (await link.stop(session.session_id, request)).state
         except LinkRefused as problem:
+            if problem.reason in UNDECIDED:
+                raise Later(problem.reason) from problem
             if problem.reason != Code.NOT_FOUND:
                 raise Dead(problem.reason) from problem
             state = SessionState.START_FAILED

@@ -7,7 +7,7 @@ import msgspec
 from hub.core.errors import NotFoundError
 from hub.parties.scope import PartyScope
 from hub.roaming.context import RoamingContext
-from hub.roaming.tables import SessionRow, get_session, list_in_suspense, list_sessions
+from hub.roaming.tables import SessionRow, get_authorization, get_session, list_in_suspense, list_sessions
 from hub.roaming.tables_records import RecordRow, get_record, list_records, list_waiting
 from operator_sdk.contract.codes import RecordState, TargetKind
 from operator_sdk.contract.ids import connector_ref
@@ -30,6 +30,14 @@ class Reading:
         if row is None:
             raise NotFoundError
         return session_view(viewer, row)
+
+    async def session_of(self, viewer: PartyScope, authorization_id: str) -> str:
+        """The session that an authorization is for. Raises NotFoundError when the viewer does not see it."""
+        async with self._c.database.reading() as unit:
+            row = await get_authorization(viewer, unit, authorization_id)
+        if row is None:
+            raise NotFoundError
+        return row.session_id
 
     async def sessions(
         self,

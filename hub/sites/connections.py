@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
@@ -14,17 +14,24 @@ from hub.directory.tables import find_version, stored_stations
 from hub.sites.context import SitesContext, site_topic
 from hub.sites.model import (
     BAD_ITEM,
+    BAD_ITEMS_MOST,
     BILL_REFUSED,
+    CAUGHT_UP_AFTER,
+    CLOCK_SKEW,
+    RAW_BYTES_MOST,
     LinkHealth,
     Place,
     RefusedItem,
+    is_clock_off,
     is_connected,
 )
 from hub.sites.ports import SeenFault
 from hub.sites.tables import (
     SiteBadItemRow,
+    SiteLinkRow,
     advance_stream,
     end_link,
+    keep_newest_bad_items,
     link_row,
     numbers_of,
     put_link,
@@ -33,6 +40,7 @@ from hub.sites.tables import (
     tokens_of,
     versions_from,
 )
+from operator_sdk.contract.edge_link import BATCH_ITEMS_MOST
 from operator_sdk.contract.edge_link.frames import Stream
 from operator_sdk.contract.edge_link.gateway_end import Arrived
 from operator_sdk.contract.messages.directory import Tariff
@@ -41,6 +49,7 @@ from operator_sdk.contract.signing import public_from_b64url
 TARIFFS_MOST = 200
 BLACKLIST_MOST = 20_000
 BAD_ITEM_ID = "bad"
+NONE, SECOND = timedelta(0), timedelta(seconds=1)
 
 
 class Superseded(Exception):
@@ -163,29 +172,52 @@ class Connections:
             row = await link_row(unit, site_id, lock=True)
             check_token(row.token if row is not None else None, connected)
             assert row is not None
-            batch_id = self._c.ids.new(BAD_ITEM_ID)
-            for place, bad in enumerate(taken.refused):
-                await insert_new(
-                    unit,
-                    SiteBadItemRow,
-                    bad_item_id=f"{batch_id}.{place:03d}",
-                    site_id=site_id,
-                    spool_id=connected.spool_id,
-                    stream=arrived.stream.value,
-                    number=bad.number,
-                    kind=bad.kind,
-                    problem=bad.problem[:200],
-                    raw=bad.raw,
-                    received_at=self._c.clock.wall(),
-                )
+            if taken.refused:
+                await self._keep_bad(unit, connected, arrived.stream, taken.refused)
+            faults = [*taken.faults, *self._of_refused(connected.place, taken.refused)]
             if (health := taken.health) is not None:
                 row.health_at, row.spool_waiting = health.at, health.spool_waiting
                 row.can_frames, row.meter_frames = health.can_frames, health.meter_frames
                 row.agent_version = health.version or row.agent_version
-            for fault in (*taken.faults, *self._of_refused(connected.place, taken.refused)):
+                faults += self._of_clock(connected.place, row, health)
+            for fault in faults:
                 await self._c.fault_seen.fault_seen(unit, fault)
             await advance_stream(unit, site_id, connected.spool_id, arrived.stream.value, last)
         return last
+
+    async def _keep_bad(
+        self, unit: Unit, connected: Connected, stream: Stream, refused: Sequence[RefusedItem]
+    ) -> None:
+        """For a person to look at; a site that goes wrong for days fills no disk."""
+        site_id, batch_id = connected.place.site_id, self._c.ids.new(BAD_ITEM_ID)
+        for place, bad in enumerate(refused):
+            await insert_new(
+                unit,
+                SiteBadItemRow,
+                bad_item_id=f"{batch_id}.{place:03d}",
+                site_id=site_id,
+                spool_id=connected.spool_id,
+                stream=stream.value,
+                number=bad.number,
+                kind=bad.kind,
+                problem=bad.problem[:200],
+                raw=bad.raw[:RAW_BYTES_MOST],
+                received_at=self._c.clock.wall(),
+            )
+        await keep_newest_bad_items(unit, site_id, stream.value, BAD_ITEMS_MOST)
+
+    def _of_clock(self, place: Place, row: SiteLinkRow, health: LinkHealth) -> Sequence[SeenFault]:
+        ahead = health.at - self._c.clock.business()
+        caught_up = row.connected_at is not None and self._c.clock.wall() - row.connected_at > CAUGHT_UP_AFTER
+        is_off = is_clock_off(
+            ahead=ahead,
+            late=self._c.clock.wall_for(-ahead),
+            is_fresh=caught_up and health.spool_waiting <= BATCH_ITEMS_MOST,
+        )
+        if is_off is None:
+            return []
+        words = f"{abs(ahead) // SECOND} s {'ahead' if ahead > NONE else 'behind'}"
+        return [self._fault(place, CLOCK_SKEW, words, cleared=not is_off)]
 
     def _of_refused(self, place: Place, refused: Sequence[RefusedItem]) -> Sequence[SeenFault]:
         """One fault for each kind of trouble, however many items."""
@@ -202,7 +234,7 @@ class Connections:
         async with self._c.database.unit() as unit:
             await self._c.fault_seen.fault_seen(unit, self._fault(place, code, ""))
 
-    def _fault(self, place: Place, code: str, text: str) -> SeenFault:
+    def _fault(self, place: Place, code: str, text: str, *, cleared: bool = False) -> SeenFault:
         return SeenFault(
             host_party_id=place.host_party_id,
             site_id=place.site_id,
@@ -210,6 +242,7 @@ class Connections:
             code=code,
             at=self._c.clock.business(),
             text=text[:200],
+            cleared=cleared,
         )
 
     async def outlook(self, place: Place) -> Outlook:

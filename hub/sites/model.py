@@ -12,7 +12,18 @@ ANSWER_WITHIN = timedelta(seconds=5)
 
 SUPERSEDED, PROOF_WRONG = "superseded", "proof_wrong"
 BAD_ITEM, BILL_REFUSED = "bad_item", "bill_refused"
-"""Faults that the hub sees in a site's link: two machines with one key, a wrong key, items not taken."""
+CLOCK_SKEW = "clock_skew"
+"""Faults that the hub sees in a site's link: two machines with one key, a wrong key, items not taken, a clock
+that is off. Only the last one lasts."""
+
+CLOCK_SLACK = timedelta(minutes=2)
+"""How far a site's clock may be off. Bills that end minutes from now are refused."""
+
+CAUGHT_UP_AFTER = timedelta(minutes=1)
+"""A connection this old (wall time) has delivered what was made, and waited, before it."""
+
+BAD_ITEMS_MOST, RAW_BYTES_MOST = 1_000, 1 << 18
+"""So many refused items of each of a site's streams are kept, the newest; so much of each."""
 
 
 class SiteState(StrEnum):
@@ -51,6 +62,19 @@ class RefusedItem:
     kind: str
     problem: str
     raw: bytes
+
+
+def is_clock_off(*, ahead: timedelta, late: timedelta, is_fresh: bool) -> bool | None:
+    """Whether a site's clock is off; None where nobody can know.
+
+    `ahead`: the site's health above the hub's business clock. `late`: how long (wall time) it was under way if
+    the clock is right; what is not fresh may really have been.
+    """
+    if ahead > CLOCK_SLACK:
+        return True
+    if late <= CLOCK_SLACK:
+        return False
+    return True if is_fresh else None
 
 
 def state_of(*, public_key: str | None, revoked: bool) -> SiteState:

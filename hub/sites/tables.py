@@ -191,6 +191,24 @@ async def page_of_bad_items(
     return list((await unit.session.exec(statement)).all())
 
 
+async def keep_newest_bad_items(unit: Unit, site_id: str, stream: str, most: int) -> None:
+    """Forget a site's oldest refused items above so many of a stream."""
+    item = table_of(SiteBadItemRow)
+    own = (item.c.site_id == site_id, item.c.stream == stream)
+    newest = (
+        select_columns(item.c.bad_item_id)
+        .where(*own)
+        .order_by(item.c.received_at.desc(), item.c.bad_item_id.desc())
+        .limit(most)
+    )
+    await unit.execute(delete(item).where(*own, item.c.bad_item_id.not_in(newest)))
+
+
+async def forget_bad_items(unit: Unit, before: datetime) -> None:
+    """Forget refused items that came before then."""
+    await unit.execute(delete(SiteBadItemRow).where(col(SiteBadItemRow.received_at) < before))
+
+
 async def versions_from(
     unit: Unit, host_party_id: str, tariff_id: str, *, now: datetime, most: int
 ) -> Sequence[TariffVersionRow]:

@@ -95,7 +95,10 @@ class Alarms:
         """Where an alarm's order has its work; a connector that the directory has lost still has its name."""
         found = row.connector_id and await self._book.place_of(unit, row.host_party_id, row.connector_id)
         return found or Place(
-            host_party_id=row.host_party_id, connector_id=row.connector_id, station_name=row.site_id or ""
+            host_party_id=row.host_party_id,
+            connector_id=row.connector_id,
+            site_id=row.site_id,
+            station_name=row.site_id or "",
         )
 
     @staticmethod

@@ -12,6 +12,7 @@ from hub.directory.tables_place import hold_place
 from hub.parties.scope import HUB
 from hub.upkeep.model import due_at, fault_state, is_more_urgent
 from hub.upkeep.tables import WorkOrderRow, WorkOrderStepRow, find_unfinished
+from hub.upkeep.tables_alarms import find_unfinished_of_site
 from hub.upkeep.tables_faults import tell_faults
 from operator_sdk.contract.codes import OrderPriority, OrderState
 from operator_sdk.contract.ids import ORDER
@@ -24,10 +25,11 @@ SECOND = timedelta(seconds=1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where something is to be repaired. What the directory does not know has no coordinates."""
+    """Where something is to be repaired: a connector, or a whole site. Unknown coordinates are left out."""
 
     host_party_id: str
     connector_id: str | None = None
+    site_id: str | None = None
     station_id: str | None = None
     station_name: str = ""
     latitude_e6: int | None = None
@@ -60,20 +62,25 @@ class OrderBook:
         return Place(host_party_id=host_party_id, connector_id=connector_id, **found._asdict())
 
     async def join_or_open(self, unit: Unit, place: Place, job: Job) -> WorkOrderRow:
-        """The order at a connector (held by `place_of`) that is not finished yet, or a new one."""
+        """The order at a place that is not finished yet, or a new one.
+
+        A connector is held by `place_of`; a site by whoever stores what it reports.
+        """
+        row = None
         if place.connector_id is not None:
             row = await find_unfinished(HUB, unit, place.host_party_id, place.connector_id)
-            if row is not None:
-                await self._join(unit, row, job)
-                return row
+        elif place.site_id is not None:
+            row = await find_unfinished_of_site(HUB, unit, place.host_party_id, place.site_id)
+        if row is not None:
+            await self._join(unit, row, job)
+            return row
         return await self.open(unit, place, job)
 
     async def _join(self, unit: Unit, row: WorkOrderRow, job: Job) -> None:
-        row.updated_at = self._clock.business()
-        if not is_more_urgent(job.priority, OrderPriority(row.priority)):
-            return
-        row.priority = job.priority
-        row.due_at = min(row.due_at, due_at(job.priority, row.updated_at))
+        """A step of its own: whoever has not seen what joined cannot close the order over it."""
+        if is_more_urgent(job.priority, OrderPriority(row.priority)):
+            row.priority = job.priority
+            row.due_at = min(row.due_at, due_at(job.priority, self._clock.business()))
         await self.step(unit, row, OrderState(row.state), who=job.who, note=job.title)
 
     async def open(self, unit: Unit, place: Place, job: Job, order_id: str | None = None) -> WorkOrderRow:

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import Index, case
+from sqlalchemy import Index, and_, case, null
 from sqlmodel import Field, SQLModel, col, select
 
 from hub.core.database import Unit
@@ -11,6 +11,8 @@ from hub.core.keyset import page_of
 from hub.core.tables import insert_for, table_of
 from hub.core.types import instant
 from hub.parties.scope import PartyScope
+from hub.upkeep.model import MOMENTARY_CODES, UNFINISHED
+from hub.upkeep.tables import WorkOrderRow
 
 
 class AlarmRow(SQLModel, table=True):
@@ -39,10 +41,14 @@ class AlarmRow(SQLModel, table=True):
 
 
 async def raise_alarm(unit: Unit, row: AlarmRow) -> bool:
-    """Store a new alarm, or count one more report of the open one; says whether it was new."""
+    """Store a new alarm, or count one more report of the open one; says whether it was new.
+
+    What does not last and happens again after somebody acknowledged it is raised anew.
+    """
     alarm = table_of(AlarmRow).c
     statement = insert_for(unit, AlarmRow).values(**row.model_dump())
     fresh = statement.excluded
+    anew = and_(alarm.code.in_(MOMENTARY_CODES), alarm.acknowledged_at < fresh.last_at)
     statement = statement.on_conflict_do_update(
         index_elements=["open_key"],
         set_={
@@ -50,6 +56,9 @@ async def raise_alarm(unit: Unit, row: AlarmRow) -> bool:
             "text": fresh.text,
             "last_at": case((alarm.last_at < fresh.last_at, fresh.last_at), else_=alarm.last_at),
             "updated_at": fresh.updated_at,
+            "state": case((anew, fresh.state), else_=alarm.state),
+            "acknowledged_by": case((anew, null()), else_=alarm.acknowledged_by),
+            "acknowledged_at": case((anew, null()), else_=alarm.acknowledged_at),
         },
     ).returning(alarm.alarm_id)
     return bool((await unit.execute(statement)).scalar_one() == row.alarm_id)
@@ -86,6 +95,33 @@ async def list_alarms_of(viewer: PartyScope, unit: Unit, order_id: str) -> list[
         .order_by(col(AlarmRow.first_at), col(AlarmRow.alarm_id))
     )
     return list((await unit.session.exec(statement)).all())
+
+
+async def find_unfinished_of_site(
+    viewer: PartyScope, unit: Unit, host_party_id: str, site_id: str
+) -> WorkOrderRow | None:
+    """The oldest order of a whole site's alarms that is not confirmed and not cancelled, held."""
+    host = col(AlarmRow.host_party_id)
+    of_site = select(AlarmRow.order_id).where(
+        host == host_party_id,
+        AlarmRow.site_id == site_id,
+        col(AlarmRow.connector_id).is_(None),
+        viewer.sees(host, host),
+    )
+    statement = (
+        select(WorkOrderRow)
+        .where(
+            WorkOrderRow.host_party_id == host_party_id,
+            col(WorkOrderRow.connector_id).is_(None),
+            col(WorkOrderRow.state).in_(UNFINISHED),
+            col(WorkOrderRow.order_id).in_(of_site),
+        )
+        .order_by(col(WorkOrderRow.created_at), col(WorkOrderRow.order_id))
+        .limit(1)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    return (await unit.session.exec(statement)).first()
 
 
 async def list_alarms(

@@ -1,6 +1,8 @@
 """What a resolver may reach: who asks, in which language, and what answers. New for every operation."""
 
 import asyncio
+import contextlib
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +12,7 @@ from strawberry.dataloader import DataLoader
 
 from mobile_bff.drivers import Driver, Drivers
 from mobile_bff.hub_backend import DriverBackend, HubBackend
+from mobile_bff.limiter import Limiter
 from mobile_bff.refused import Refused
 from mobile_bff.words import Locale
 from operator_sdk.clock import Clock
@@ -33,6 +36,8 @@ class Services:
     feeds: "Feeds"
     sockets: "Sockets"
     clock: Clock
+    limiter: Limiter
+    sign_ins: Limiter
 
 
 class Context:
@@ -45,9 +50,11 @@ class Context:
         locale: Locale,
         token: str | None,
         request_id: str,
+        address: str,
         websocket: WebSocket | None = None,
     ) -> None:
         self.services, self.locale, self.token, self.request_id = services, locale, token, request_id
+        self.address = address
         self.websocket = websocket
         self.driver: Driver | None = None
         self.connection_params: dict[str, Any] = {}
@@ -65,18 +72,41 @@ class Context:
             locale=self.locale,
             token=self.token,
             request_id=self.request_id,
+            address=self.address,
             websocket=self.websocket,
         )
         other.driver = self.driver
         return other
 
-    def as_driver(self) -> DriverBackend:
-        """The calls of this driver.
+    async def as_driver(self) -> DriverBackend:
+        """The calls of this driver, who is counted. A wrong token ends here: to the hub it is a guess of ours.
 
         Raises:
-            Refused: unauthenticated, there is no token.
+            Refused: unauthenticated, token_invalid, too_many_requests.
         """
+        driver = await self.services.drivers.of(self.token)
+        self.services.limiter.take(driver.name)
         return self.services.backend.as_driver(self.token)
+
+    def as_nobody(self) -> HubBackend:
+        """The calls that need no token. The hub counts them all as ours, so here they are counted by address.
+
+        Raises:
+            Refused: too_many_requests.
+        """
+        self.services.sign_ins.take(self.address)
+        return self.services.backend
+
+    async def count(self) -> None:
+        """Count a call to the public directory: a driver's, or else one of this address.
+
+        Raises:
+            Refused: too_many_requests.
+        """
+        caller: Hashable = self.address
+        with contextlib.suppress(Refused):
+            caller = (await self.services.drivers.of(self.token)).name
+        self.services.limiter.take(caller)
 
     async def _places(self, connectors: list[str]) -> "list[ConnectorPlace | BaseException | None]":
         return await asyncio.gather(*map(self._place, connectors), return_exceptions=True)
@@ -90,7 +120,7 @@ class Context:
             raise
 
     async def _sessions(self, session_ids: list[str]) -> list[Session | BaseException]:
-        driver = self.as_driver()
+        driver = self.services.backend.as_driver(self.token)
         return await asyncio.gather(*map(driver.session, session_ids), return_exceptions=True)
 
 

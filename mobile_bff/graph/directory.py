@@ -1,6 +1,7 @@
 """The public directory, ready to be read and remembered for a moment: the same for everybody."""
 
 from mobile_bff.cache import ShortMemory
+from mobile_bff.graph.context import Context
 from mobile_bff.graph.paging import Asked, Connection, asked
 from mobile_bff.graph.places import (
     ConnectorPlace,
@@ -38,39 +39,43 @@ class Directory:
         self._places: ShortMemory[ConnectorPlace] = ShortMemory(life_s=PLACE_LIFE_S, most=PLACES_MOST)
 
     async def search(
-        self, near: PointInput | None, text: str, first: int, after: str | None, token: str | None
+        self, near: PointInput | None, text: str, first: int, after: str | None, context: Context
     ) -> Connection[StationHit]:
-        """A page of stations, nearest first where a place is given.
+        """A page of stations, nearest first where a place is given; counted where memory has none.
 
         Raises:
-            Refused: malformed, and as the hub says.
+            Refused: malformed, too_many_requests, and as the hub says.
         """
-        await self._backend.may_read_directory(token)
+        await self._backend.may_read_directory(context.token)
         page = asked(first, after, most=SEARCH_MOST)
         wanted = " ".join(text.split())
         if len(wanted) > TEXT_MOST:
             raise Refused(Code.MALFORMED, field="search")
         query = StationQuery(text=wanted, limit=page.limit, after=page.after, **_rounded(near))
-        return await self._pages.get((query, page), lambda: self._search(query, page, token))
+        if self._pages.find((query, page)) is None:
+            await context.count()
+        return await self._pages.get((query, page), lambda: self._search(query, page, context.token))
 
     async def _search(self, query: StationQuery, page: Asked, token: str | None) -> Connection[StationHit]:
         found = await self._backend.search(query, token)
         return page.page(found.items, found.next_after, hit_of)
 
-    async def station(self, station_id: str, token: str | None) -> Station:
-        """One station by its id here.
+    async def station(self, station_id: str, context: Context) -> Station:
+        """One station by its id here; counted where memory has none.
 
         Raises:
-            Refused: not_found, and as the hub says.
+            Refused: not_found, too_many_requests, and as the hub says.
         """
-        await self._backend.may_read_directory(token)
+        await self._backend.may_read_directory(context.token)
         own_id, _, party_id = station_id.rpartition(".")
         if not own_id or not party_id:
             raise Refused(Code.NOT_FOUND)
 
         async def ask() -> Station:
-            return station_of(await self._backend.station(party_id, own_id, token))
+            return station_of(await self._backend.station(party_id, own_id, context.token))
 
+        if self._stations.find(station_id) is None:
+            await context.count()
         return await self._stations.get(station_id, ask)
 
     async def place(self, connector: str, token: str | None) -> ConnectorPlace:

@@ -102,8 +102,8 @@ class Documents:
 class Guard(SchemaExtension):
     """One for each operation. The documents are shared by all."""
 
-    def __init__(self, documents: Documents) -> None:
-        self._documents = documents
+    def __init__(self, documents: Documents, *, in_production: bool) -> None:
+        self._documents, self._in_production = documents, in_production
         self._known: Known | None = None
         self._streamed = False
 
@@ -145,7 +145,7 @@ class Guard(SchemaExtension):
     def _judge(self, document: DocumentNode) -> list[GraphQLError]:
         operation = self.execution_context
         try:
-            return too_large(document) or validate_document(
+            return too_large(document, in_production=self._in_production) or validate_document(
                 operation.schema._schema, document, operation.validation_rules
             )
         except RecursionError as problem:

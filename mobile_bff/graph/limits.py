@@ -16,12 +16,13 @@ from graphql import (
     InlineFragmentNode,
     IntValueNode,
     OperationDefinitionNode,
+    OperationType,
     SelectionNode,
     SelectionSetNode,
 )
 
 from mobile_bff.graph.paging import FIRST_MOST, FIRST_USUAL
-from mobile_bff.words import TOO_DEEP, TOO_MANY_ALIASES, TOO_WIDE
+from mobile_bff.words import NO_INTROSPECTION, TOO_DEEP, TOO_MANY_ALIASES, TOO_WIDE
 
 TOKENS_MOST = 1_000
 DEPTH_MOST = 8
@@ -38,18 +39,24 @@ LENGTHS = {"lines": 10, "connectors": 50, "periods": 10}
 
 CALLS = {"place": 5, "session": 20}
 ROOT_COST = 20
+MUTATIONS_MOST = 2
+"""Fields at the root of a mutation: each is a call that changes something."""
+
 _META = frozenset({"__schema", "__type"})
-"""Introspection has its own switch."""
+META_DEPTH = 10
+"""How much deeper than others a question for the schema may go: the usual one asks for types of types."""
 
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """What a selection comes to."""
+    """What a selection comes to. `fields`: in its own braces, those of spread fragments among them."""
 
     depth: int = 0
     cost: int = 0
     aliases: int = 0
     selections: int = 0
+    fields: int = 0
+    introspects: bool = False
 
     def beside(self, other: "Size") -> "Size":
         """Both together."""
@@ -58,11 +65,16 @@ class Size:
             self.cost + other.cost,
             self.aliases + other.aliases,
             max(self.selections, other.selections),
+            self.fields + other.fields,
+            self.introspects or other.introspects,
         )
 
 
-def too_large(document: DocumentNode) -> list[GraphQLError]:
-    """What is wrong with a document's size: at most one error, whose extensions have its code."""
+def too_large(document: DocumentNode, *, in_production: bool) -> list[GraphQLError]:
+    """What is wrong with a document's size: at most one error, whose extensions have its code.
+
+    In production a question for the schema is wrong whatever its size.
+    """
     gauge = _Gauge(
         {one.name.value: one for one in document.definitions if isinstance(one, FragmentDefinitionNode)}
     )
@@ -70,13 +82,19 @@ def too_large(document: DocumentNode) -> list[GraphQLError]:
     # Fragments that nobody spreads are read by the rules of validation all the same.
     gauge.measure_all()
     size = gauge.largest
+    changes = 0
     for operation in operations:
-        size = size.beside(gauge.of_set(operation.selection_set, at_root=True))
+        own = gauge.of_set(operation.selection_set, at_root=True)
+        size = size.beside(own)
+        if operation.operation is OperationType.MUTATION:
+            changes = max(changes, own.fields)
     for code, number, most in (
+        (NO_INTROSPECTION, in_production and size.introspects, 0),
         (TOO_DEEP, size.depth, DEPTH_MOST),
         (TOO_MANY_ALIASES, size.aliases, ALIASES_MOST),
         (TOO_WIDE, size.selections, SELECTIONS_MOST),
         (TOO_WIDE, size.cost, COST_MOST),
+        (TOO_WIDE, changes, MUTATIONS_MOST),
     ):
         if number > most:
             return [GraphQLError(code, extensions={"code": code, "most": most})]
@@ -91,8 +109,12 @@ class _Gauge:
 
     @property
     def largest(self) -> Size:
-        """The widest braces of all fragments."""
-        return Size(selections=max((size.selections for size in self.known.values()), default=0))
+        """The widest braces of all fragments, and whether one of them asks for the schema."""
+        sizes = self.known.values()
+        return Size(
+            selections=max((size.selections for size in sizes), default=0),
+            introspects=any(size.introspects for size in sizes),
+        )
 
     def measure_all(self) -> None:
         for name in self.fragments:
@@ -118,15 +140,15 @@ class _Gauge:
 
     def of_field(self, node: FieldNode, *, at_root: bool) -> Size:
         name = node.name.value
-        if name in _META:
-            return Size()
         below = self.of_set(node.selection_set)
         own = ROOT_COST if at_root else CALLS.get(name, 1)
         return Size(
-            depth=below.depth + 1,
+            depth=max(1, below.depth + 1 - (META_DEPTH if name in _META else 0)),
             cost=own + below.cost * _times(node),
             aliases=below.aliases + (node.alias is not None),
             selections=below.selections,
+            fields=1,
+            introspects=below.introspects or name in _META,
         )
 
     def of_fragment(self, name: str) -> Size:

@@ -44,7 +44,7 @@ class Mutation:
         self, info: Info, home_party_id: strawberry.ID, phone: str
     ) -> SignInCodeResult:
         request = CodeRequest(home_party_id=home_party_id, phone=phone)
-        sent = await info.context.services.backend.send_code(request)
+        sent = await info.context.as_nobody().send_code(request)
         return SignInCodeSent(expires_in_s=sent.expires_in_s)
 
     @strawberry.mutation(description="Sign in with phone and one-time code.")
@@ -71,7 +71,7 @@ class Mutation:
         request = StartChargingRequest(
             request_ref=input.idempotency_key, scan_id=input.scan_id, target=_target(input.target)
         )
-        session = await info.context.as_driver().start(request)
+        session = await (await info.context.as_driver()).start(request)
         if session.state == SessionState.REFUSED:
             raise Refused(session.refusal or Code.RULE_VIOLATED)
         return session_of(session)
@@ -80,7 +80,7 @@ class Mutation:
     @answers()
     async def stop_charging(self, info: Info, input: StopChargingInput) -> StopChargingResult:  # noqa: A002 (as above)
         request = StopRequest(stop_ref=input.idempotency_key)
-        return stop_of(await info.context.as_driver().stop(input.session_id, request))
+        return stop_of(await (await info.context.as_driver()).stop(input.session_id, request))
 
     @strawberry.mutation(description="Report that something is wrong with a connector.")
     @answers()
@@ -93,11 +93,11 @@ class Mutation:
             photos=input.photos,
             session_id=input.session_id,
         )
-        return fault_of(await info.context.as_driver().report_fault(report))
+        return fault_of(await (await info.context.as_driver()).report_fault(report))
 
 
 async def _signed_in(info: Info, request: DriverTokenRequest) -> SignedIn:
-    return signed_in_of(await info.context.services.backend.sign_in(request))
+    return signed_in_of(await info.context.as_nobody().sign_in(request))
 
 
 def _target(given: TargetInput | None) -> Target:

@@ -50,22 +50,22 @@ class Query:
         after: str | None = None,
     ) -> Connection[StationHit] | None:
         context = info.context
-        return await context.services.directory.search(near, search, first, after, context.token)
+        return await context.services.directory.search(near, search, first, after, context)
 
     @strawberry.field(description="One station with its connectors and its tariff.")
     async def station(self, info: Info, id: strawberry.ID) -> Station | None:  # noqa: A002 (the schema's own name)
-        return await found(info.context.services.directory.station(id, info.context.token))
+        return await found(info.context.services.directory.station(id, info.context))
 
     @strawberry.field(
         description="What was scanned or typed. Makes a scan at the hub: one start, within two minutes."
     )
     @answers(CodeNotAccepted)
     async def resolve_scan(self, info: Info, code: str) -> ResolveScanResult:
-        return scanned_of(await info.context.as_driver().scan(code))
+        return scanned_of(await (await info.context.as_driver()).scan(code))
 
     @strawberry.field(description="One of the driver's charges.")
     async def charging_session(self, info: Info, id: strawberry.ID) -> ChargingSession | None:  # noqa: A002 (as above)
-        message = await found(info.context.as_driver().session(id))
+        message = await found((await info.context.as_driver()).session(id))
         return None if message is None else session_of(message)
 
     @strawberry.field(description="The driver's charges, newest change first.")
@@ -73,12 +73,12 @@ class Query:
         self, info: Info, first: int = FIRST_USUAL, after: str | None = None
     ) -> Connection[ChargingSession] | None:
         page = asked(first, after, most=LIST_MOST)
-        came = await info.context.as_driver().sessions(limit=page.limit, after=page.after)
+        came = await (await info.context.as_driver()).sessions(limit=page.limit, after=page.after)
         return page.page(came.items, came.next_after, session_of)
 
     @strawberry.field(description="One of the driver's bills.")
     async def charge_record(self, info: Info, id: strawberry.ID) -> ChargeRecord | None:  # noqa: A002 (as above)
-        message = await found(info.context.as_driver().record(id))
+        message = await found((await info.context.as_driver()).record(id))
         return None if message is None else record_of(message)
 
     @strawberry.field(description="The driver's bills, newest change first.")
@@ -86,12 +86,12 @@ class Query:
         self, info: Info, first: int = FIRST_USUAL, after: str | None = None
     ) -> Connection[ChargeRecord] | None:
         page = asked(first, after, most=LIST_MOST)
-        came = await info.context.as_driver().records(limit=page.limit, after=page.after)
+        came = await (await info.context.as_driver()).records(limit=page.limit, after=page.after)
         return page.page(came.items, came.next_after, record_of)
 
     @strawberry.field(description="The driver and his wallet.")
     async def me(self, info: Info) -> Me | None:
-        account = await info.context.as_driver().account()
+        account = await (await info.context.as_driver()).account()
         driver = await info.context.services.drivers.of(info.context.token)
         return me_of(account, driver.subject)
 
@@ -104,5 +104,5 @@ class Query:
         self, info: Info, first: int = FIRST_USUAL, after: str | None = None
     ) -> Connection[Fault] | None:
         page = asked(first, after, most=LIST_MOST)
-        came = await info.context.as_driver().faults(limit=page.limit, after=page.after)
+        came = await (await info.context.as_driver()).faults(limit=page.limit, after=page.after)
         return page.page(came.items, came.next_after, fault_of)

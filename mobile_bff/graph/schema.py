@@ -2,7 +2,6 @@
 
 import strawberry
 from graphql import GraphQLError
-from strawberry.extensions import DisableIntrospection
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionContext
 
@@ -34,13 +33,13 @@ def make_schema(
     `in_order` is for export alone: Strawberry finds no member of a union in a schema that was sorted.
     """
     known = documents or Documents()
-    guards = [lambda: Guard(known)]
+    guards = [lambda: Guard(known, in_production=in_production)]
     return Schema(
         query=Query,
         mutation=Mutation,
         subscription=Subscription,
         types=[UserError],
-        extensions=[DisableIntrospection, *guards] if in_production else guards,
+        extensions=guards,
         config=StrawberryConfig(
             scalar_map=SCALARS, sort_schema=in_order, disable_field_suggestions=in_production
         ),

@@ -21,6 +21,7 @@ from mobile_bff.graph.context import Context, Services
 from mobile_bff.graph.guard import Documents, in_words
 from mobile_bff.graph.schema import make_schema
 from mobile_bff.graph.sockets import BEARER, SUBSCRIPTIONS_MOST, Adapter, Handler, is_request, let_in
+from mobile_bff.limiter import plain_address
 from mobile_bff.refused import Refused
 from mobile_bff.requests import read_body, request_id_of
 from mobile_bff.words import locale_of, word_of
@@ -126,6 +127,7 @@ class GraphView(GraphQL[Context, None]):
             locale=locale_of(headers.get("accept-language")),
             token=given[len(BEARER) :].strip() if given[: len(BEARER)].lower() == BEARER else None,
             request_id=request_id_of(request),
+            address=plain_address(request.client.host if request.client else ""),
             websocket=request if isinstance(request, WebSocket) else None,
         )
         if isinstance(response, Response):

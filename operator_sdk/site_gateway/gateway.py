@@ -2,7 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TypeVar
@@ -18,6 +20,7 @@ from operator_sdk.contract.edge_link.gateway_end import GatewayEnd, Proving
 from operator_sdk.contract.signing import SigningKey
 from operator_sdk.errors import SiteOffline
 from operator_sdk.guard import Refuse
+from operator_sdk.keys import new_key
 from operator_sdk.site_gateway.connection import WITHIN_S, GatewayLimits, SiteConnection, Work
 from operator_sdk.site_gateway.inbox import Inbox
 from operator_sdk.site_gateway.line import Line
@@ -69,7 +72,8 @@ class SiteGateway:
         self._limits = limits or GatewayLimits()
         self._sites: dict[str, SiteConnection] = {}
         self._handlers: dict[Line, asyncio.Task[None] | None] = {}
-        self._unproved = 0
+        self._unproved: Counter[str] = Counter()
+        self._nobody = new_key("nobody").private.public_key()
         self._is_closing = False
         self._background: set[asyncio.Task[None]] = set()
         self._connected: OnConnected | None = None
@@ -149,30 +153,44 @@ class SiteGateway:
 
     async def _serve(self, socket: WebSocket) -> None:
         offered = SUBPROTOCOL in socket.scope["subprotocols"]
-        if self._is_closing or not offered or self._unproved >= self._limits.unproved_most:
+        address = socket.client.host if socket.client else ""
+        is_full = self._unproved[address] >= self._limits.unproved_most
+        if self._is_closing or not offered or is_full:
             await socket.close()  # before it is accepted: HTTP 403
             return
         end = GatewayEnd(self._gateway_id, self._key, nonce=fresh_challenge())
         line = Line(socket, end, send_s=self._limits.send_s)
         self._handlers[line] = asyncio.current_task()
         try:
-            await socket.accept(subprotocol=SUBPROTOCOL)
-            await line.run(self._attend(line))
+            with ExitStack() as unproved:
+                unproved.enter_context(self._counted(address))
+                await socket.accept(subprotocol=SUBPROTOCOL)
+                await line.run(self._attend(line, unproved))
         except WebSocketDisconnect:
             pass  # gone before it was accepted
         finally:
             del self._handlers[line]
 
-    async def _attend(self, line: Line) -> None:
+    @contextmanager
+    def _counted(self, address: str) -> Iterator[None]:
+        """Count a connection among those of its address that have proved nothing."""
+        self._unproved[address] += 1
+        try:
+            yield
+        finally:
+            self._unproved[address] -= 1
+            if not self._unproved[address]:
+                del self._unproved[address]
+
+    async def _attend(self, line: Line, unproved: ExitStack) -> None:
         """Have a site prove itself, then serve it."""
-        self._unproved += 1
         try:
             async with asyncio.timeout(self._limits.prove_s):
                 site = await self._admit(line)
         except TimeoutError as late:
             raise LinkProblem(LinkCode.SILENT, "no proof") from late
         finally:
-            self._unproved -= 1
+            unproved.close()
         if site is None:
             return
         self._take_over(site)
@@ -189,16 +207,16 @@ class SiteGateway:
         site_id, spool_id = proving.site_id, proving.spool_id
         try:
             key = await run_own("site_key", site_id, self._site_key(site_id))
-            if key is None:
-                raise LinkProblem(LinkCode.SITE_UNKNOWN)
             known = self._inbox.acknowledged(site_id, spool_id)
             acknowledged = await run_own("the inbox", site_id, known)
         except (OwnCodeFailed, Refuse) as problem:
             raise LinkProblem(LinkCode.GOING_DOWN) from problem
         try:
-            line.end.accept(key, acknowledged)
+            # A stranger learns neither by the word nor by the time it takes which sites there are.
+            line.end.accept(key or self._nobody, acknowledged)
         except LinkProblem as problem:
-            self._raise_alarm(site_id, problem.code, proving.agent_version)
+            if key is not None:
+                self._raise_alarm(site_id, problem.code, proving.agent_version)
             raise
         work = Work(self._inbox, self._ask, self._connected, self._raise_alarm)
         return SiteConnection(line, proving, work, self._limits)

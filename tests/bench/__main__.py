@@ -1,4 +1,8 @@
-"""`make bench`: run the measurements and write bench.json. ONLY=prefix takes a part, PROFILE=1 profiles."""
+"""`make bench`: run the measurements and write bench.json. ONLY=prefix takes a part, PROFILE=1 profiles.
+
+The hub's figures come first (stages), then those of piles and their agent (stages_edge, stages_drain) and of
+phones (stages_phone), each on what the ones before have left running.
+"""
 
 import json
 import os
@@ -85,7 +89,7 @@ def _measure(world: World, processes: Processes, wanted: set[str], only: str) ->
             progress.update(task, description=what, completed=done)
 
         if os.environ.get("PROFILE"):
-            profile(world, processes, processes.folder, step)
+            profile(world, processes, processes.folder, step, wanted=wanted)
             return 0
         bench = Bench(world, processes, wanted, step)
         progress.update(task, total=bench.steps() + sum(stage.steps(wanted) for stage in STAGES))

@@ -1,4 +1,4 @@
-"""A sampling profiler inside the hub's own process, and what its samples say.
+"""A sampling profiler inside a server's own process, and what its samples say.
 
 A timer of the process's CPU time interrupts it; the handler notes the stack, through greenlets too, which is
 where the ORM runs. Unlike a tracing profiler this costs next to nothing, so the proportions stay true.
@@ -23,7 +23,7 @@ from rich.table import Table
 INTERVAL_S = 0.002
 DEEPEST = 120
 Frame = tuple[str, int, str]
-OWN = ("hub/", "operator_sdk/")
+OWN = ("hub/", "operator_sdk/", "mobile_bff/")
 
 
 class Sampler:
@@ -99,13 +99,13 @@ class Profile:
         path.write_bytes(marshal.dumps(stats))
 
     def show(self, console: Console, *, us_per_request: float) -> None:
-        """Three tables: by package, functions by themselves, the hub's functions with what they call."""
-        of_hub = Counter({f: n for f, n in self.with_callees.items() if f[0].startswith(OWN)})
+        """Three tables: by package, functions by themselves, our own functions with what they call."""
+        ours = Counter({f: n for f, n in self.with_callees.items() if f[0].startswith(OWN)})
         self._table(console, "by package (self)", Counter(dict(self.packages)), us_per_request, 14)
         own = Counter({_text(frame): count for frame, count in self.own.items()})
         self._table(console, "by function (self)", own, us_per_request, 30)
-        whole = Counter({_text(frame): count for frame, count in of_hub.items()})
-        self._table(console, "hub and contract, with what they call", whole, us_per_request, 45)
+        whole = Counter({_text(frame): count for frame, count in ours.items()})
+        self._table(console, "our own, with what they call", whole, us_per_request, 45)
 
     def _table(
         self, console: Console, title: str, counts: Counter[str], us_per_request: float, most: int
@@ -120,7 +120,7 @@ class Profile:
         console.print(table)
 
 
-_PLACES = re.compile(r"/(?:site-packages/|lib/python3\.\d+/(?!site-packages))|/(?=(?:hub|operator_sdk|tests)/)")
+_PLACES = re.compile(r"/(?:site-packages/|lib/python3\.\d+/(?!site-packages))|/(?=(?:hub|operator_sdk|mobile_bff|tests)/)")
 
 
 def _short(file: str) -> str:
@@ -134,7 +134,7 @@ def _short(file: str) -> str:
 def _package(file: str) -> str:
     """Two steps of the path where a package is ours or big, else one."""
     parts = file.split("/")
-    deep = parts[0] in {"hub", "operator_sdk", "sqlalchemy", "stdlib"}
+    deep = parts[0] in {"hub", "operator_sdk", "mobile_bff", "sqlalchemy", "stdlib"}
     return "/".join(parts[:2]).removesuffix(".py") if deep else parts[0]
 
 

@@ -81,13 +81,13 @@ def run(bench: Bench, drivers: Sequence[Driver]) -> None:
         processes.stop("bff")
 
 
-def start_bff(processes: Processes) -> None:
+def start_bff(processes: Processes, *, stacks: str = "") -> None:
     """The phones' service."""
     app = processes.world.app
     file = processes.folder / app.key_file
     if not file.exists():
         save_key(app.key(), file)
-    processes.start("bff", url=processes.world.bff_url)
+    processes.start("bff", url=processes.world.bff_url, stacks=stacks)
 
 
 def _start_platform(world: World, processes: Processes, site: Site) -> Gateway:

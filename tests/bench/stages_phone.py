@@ -8,6 +8,7 @@ executed, and its page of stations is at most a second old.
 import asyncio
 import contextlib
 import json
+import signal
 import time
 from collections.abc import Sequence
 from statistics import median
@@ -56,12 +57,17 @@ def run(bench: Bench, _drivers: Sequence[Driver]) -> None:
         _subscriptions(bench)
 
 
+def _prepare(bench: Bench) -> None:
+    """The hub with its stations, on the cores that are not the first."""
+    bench.step(f"phones: importing {STATIONS:,} stations")
+    bench.processes.ensure("home", "hub", "load", "jobs")
+    bench.processes.give_first("bff", "core")
+    import_stations(bench.world, STATIONS)
+
+
 def _lists(bench: Bench) -> None:
     processes = bench.processes
-    bench.step(f"phones: importing {STATIONS:,} stations")
-    processes.ensure("home", "hub", "load", "jobs")
-    processes.give_first("bff", "core")
-    import_stations(bench.world, STATIONS)
+    _prepare(bench)
     start_bff(processes)
     processes.start("core", url=bench.world.core_url)
     try:
@@ -85,6 +91,19 @@ def _lists(bench: Bench) -> None:
     pairs = zip(found["core"], found["bff"], strict=True)
     ratio = median(core.us_per_request / max(1e-9, bff.us_per_request) for core, bff in pairs)
     bench.set("graphql_vs_core_ratio", round(ratio, 3), [*found["core"], *found["bff"]])
+
+
+def profiled(bench: Bench, stacks: str, seconds: float) -> Measured:
+    """One long window of lists at the service under the sampler, which has been told to stop."""
+    processes = bench.processes
+    _prepare(bench)
+    start_bff(processes, stacks=stacks)
+    _look(bench, "bff", seconds=WARM_UP_S)
+    bench.step("bff: profiling")
+    processes.running["bff"].send_signal(signal.SIGUSR1)
+    measured = _look(bench, "bff", seconds=seconds, name="bff_profiled")
+    processes.running["bff"].send_signal(signal.SIGUSR2)
+    return measured
 
 
 def _look(

@@ -24,7 +24,7 @@ STATIONS = (
 )
 """Eight fields of twenty stations."""
 
-SQUARES, SQUARE_E6, SIDE_E6 = 40, 500, 600_000
+SQUARES, SQUARE_E6, SIDE_E6 = 20, 500, 600_000
 
 
 class Job(msgspec.Struct, frozen=True):

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, BrowserContext, Page, Request, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page, Request, async_playwright, expect
 
 from operator_sdk.examples.demo.proxy import Channel
 from tests.browser.world import World, open_world
@@ -23,6 +23,7 @@ PHONE, DESK = (390, 844), (1280, 800)
 HERE = {"latitude": 22.543, "longitude": 114.045}
 TOKENS = "interpile.account"
 WAIT_MS = 20_000
+expect.set_options(timeout=WAIT_MS)
 # What a cut line makes the browser itself complain of.
 _EXPECTED = ("Failed to load resource", "WebSocket connection to")
 

@@ -94,7 +94,7 @@ async def test_a_wrong_key_is_turned_away_and_alarms_while_the_true_site_stays(
 
 async def test_an_unknown_site_is_turned_away(gateway: EdgeGateway) -> None:
     async with dialled(gateway, Site(site_id="nobody")) as line:
-        assert await line.closed() == LinkCode.SITE_UNKNOWN
+        assert await line.closed() == LinkCode.PROOF_WRONG
 
 
 async def test_a_key_that_was_replaced_opens_no_more(gateway: EdgeGateway, site: Site) -> None:

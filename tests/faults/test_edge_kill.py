@@ -93,7 +93,7 @@ async def test_a_charge_that_ended_while_the_agent_was_away_is_billed_by_the_met
         await world.charging(session_id, energy_wh=100)
         world.agents[-1].send_signal(signal.SIGTERM)
         assert await asyncio.to_thread(world.agents[-1].wait, 20) == 0
-        assert (await pile.do("status"))["state"] == "charging", "a charge does not need the agent"
+        assert (await pile.do("status"))["state"] == "charging", "a charge outlasts a restart of the agent"
         await pile.until(lambda said: said["meter_wh"] > 1_236_000)
         await pile.do("unplug")
         world.start_agent()

@@ -256,8 +256,25 @@ async def test_commands_to_one_pile_take_turns(near: Site) -> None:
         await near.do("plug")
         start = asyncio.create_task(bus.command(NODE, Start(), within_s=10))
         await asyncio.sleep(0)
-        stop = asyncio.create_task(bus.command(NODE, Stop(), within_s=10))
-        assert (await start).last_sequence % 255 + 1 == (await stop).last_sequence
+        limit = asyncio.create_task(bus.command(NODE, Limit(20_000), within_s=10))
+        assert (await start).last_sequence % 255 + 1 == (await limit).last_sequence
+
+
+async def test_a_charge_lasts_as_long_as_the_agent_speaks_to_the_pile_and_no_longer() -> None:
+    silent_s = 0.6
+    async with in_process(str(uuid4()), agent_silent_s=silent_s) as near, agent_on(near) as (bus, heard):
+        await begin(near, bus)
+        async with asyncio.timeout(10):
+            for _ in range(10):
+                await bus.command(NODE, Limit(None))
+                await asyncio.sleep(silent_s / 5)
+        last = bus.view(NODE).status
+        assert last is not None
+        assert last.contactor_closed
+        stopped = await heard.until(Status, lambda status: status.stop_cause is StopCause.AGENT_SILENT)
+        assert not stopped.contactor_closed
+        await heard.until(Status, lambda status: status.state is PileState.PLUGGED)
+        await bus.command(NODE, Start())
 
 
 async def test_what_the_agent_says_is_not_heard_back_as_something_new(site: Site) -> None:

@@ -84,7 +84,7 @@ async def test_a_site_added_over_the_api_connects_once_its_key_is_approved_until
     assert (await office("ann", "add_site", body)).status_code == 201
     world.site.site_id, world.site.key = "site-2", key
     async with dialled(world, world.site) as line:
-        assert await line.closed() == LinkCode.SITE_UNKNOWN
+        assert await line.closed() == LinkCode.PROOF_WRONG
     assert (await office("bob", "approve_site_key", site_id="site-2")).json()["state"] == "live"
     async with connected(world, world.site) as line:
         page = (await office("ann", "list_sites")).json()["items"]

@@ -13,7 +13,7 @@ from hub.core.database import Database
 from hub.core.errors import HubError
 from hub.core.ids import SeededIds
 from hub.sites.ports import SeenFault
-from hub.upkeep.model import URGENT_CODES, Step
+from hub.upkeep.model import MOMENTARY_CODES, URGENT_CODES, Step
 from hub.upkeep.tables import WorkOrderStepRow
 from operator_sdk.contract.codes import AlarmState, ConnectorState
 from operator_sdk.contract.messages.directory import ConnectorStatus, StatusPush
@@ -104,6 +104,19 @@ async def test_an_urgent_fault_of_a_site_without_a_place_still_opens_an_order(wo
     assert await world.orders(latitude_e6=0, longitude_e6=0) == []
 
 
+async def test_urgent_faults_of_one_site_share_an_order_until_it_is_closed(world: World) -> None:
+    for _ in range(5):
+        await world.seen("leakage", connector_id=None)
+        await world.seen("leakage", connector_id=None, cleared=True)
+    order = await world.order()
+    assert (order.alarm_count, len(order.alarms), order.connector) == (5, 5, None)
+    await world.seen("leakage", connector_id=None, site_id="site-2")
+    assert sorted(one.station_name for one in await world.orders()) == ["site-1", "site-2"]
+    await world.step(Step.CANCEL, "dan", order.order_id)
+    await world.seen("emergency_stop", connector_id=None)
+    assert sorted(one.state for one in await world.orders()) == ["cancelled", "open", "open"]
+
+
 async def test_a_connector_that_its_host_reports_faulted_raises_an_alarm_until_it_is_well(world: World) -> None:
     await world.status(ConnectorState.AVAILABLE)
     assert await world.alarms() == []
@@ -177,6 +190,24 @@ async def test_an_alarm_is_acknowledged_once_by_the_first_who_sees_it(world: Wor
     await world.seen("door", cleared=True)
     (gone,) = await world.alarms(state=AlarmState.CLEARED)
     assert await code_of(world.upkeep.alarms.acknowledge(gone.alarm_id, actor="dan")) == Code.STATE_CONFLICT
+
+
+@pytest.mark.parametrize("code", sorted(MOMENTARY_CODES))
+async def test_what_does_not_last_is_raised_again_after_it_was_acknowledged(world: World, code: str) -> None:
+    await world.seen(code, connector_id=None)
+    before = world.clock.business()
+    world.clock.advance(seconds=10)
+    (alarm,) = await world.alarms()
+    await world.upkeep.alarms.acknowledge(alarm.alarm_id, actor="dan")
+    await world.seen(code, connector_id=None, at=before)
+    (alarm,) = await world.alarms()
+    assert (alarm.state, alarm.acknowledged_by) == ("acknowledged", "dan"), "it was seen with the first"
+    world.clock.advance(hours=1)
+    await world.seen(code, connector_id=None)
+    (alarm,) = await world.alarms()
+    assert (alarm.state, alarm.count, alarm.acknowledged_by, alarm.acknowledged_at) == ("raised", 3, None, None)
+    again = await world.upkeep.alarms.acknowledge(alarm.alarm_id, actor="eve")
+    assert (again.state, again.acknowledged_by) == ("acknowledged", "eve")
 
 
 async def test_an_order_is_opened_out_of_an_alarm_once(world: World) -> None:

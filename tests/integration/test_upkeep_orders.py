@@ -82,6 +82,21 @@ async def test_a_second_fault_on_the_connector_joins_the_order_and_both_drivers_
     assert len(await world.orders()) == 2, "a finished order takes no more faults"
 
 
+@pytest.mark.parametrize(("before", "ending"), [(DONE, Step.CONFIRM), ((), Step.CANCEL)])
+async def test_an_order_is_not_closed_by_who_has_not_seen_its_newest_fault(
+    world: World, before: tuple[tuple[Step, str], ...], ending: Step
+) -> None:
+    await world.report(ANN)
+    seen = await world.steps(*before)
+    late = await world.report(BOB, text="现在冒烟了")
+    refused = world.step(ending, "dan", version=seen.version, outcome="好了")
+    assert await code_of(refused) == Code.STATE_CONFLICT
+    order = await world.order()
+    assert (order.state, order.version, len(order.history)) == (seen.state, seen.version + 1, order.version)
+    assert (order.history[-1].who, order.history[-1].note) == ("driver", "wont_start at A1")
+    assert (await world.upkeep.faults.one(BOB, late.fault_id)).state == "open"
+
+
 async def test_faults_reported_at_the_same_moment_make_one_order(world: World) -> None:
     drivers = [of_driver(C, f"d{number}") for number in range(8)]
     await asyncio.gather(*(world.report(driver) for driver in drivers))

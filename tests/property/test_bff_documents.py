@@ -47,7 +47,7 @@ def running() -> Iterator[Running]:
     async def serve() -> None:
         async with (
             open_rig("sqlite", rate_per_s=10_000) as rig,
-            open_bff(rig.url) as bff,
+            open_bff(rig.url, rate_per_s=10_000, sign_ins_per_s=10_000) as bff,
         ):
             ready.append(Running(bff.url, rig.token(C, rig.customer.customer_id)))
             up.set()

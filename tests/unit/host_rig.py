@@ -33,16 +33,15 @@ class Gateway:
     gateway_key = KEY.private.public_key()
 
 
-def sites_file(folder: Path, site: Site) -> Path:
+def sites_file(folder: Path, *sites: Site) -> Path:
     file = folder / "sites.json"
-    key = base64.urlsafe_b64encode(site.key.public_key().public_bytes_raw()).rstrip(b"=").decode()
-    entry = {
-        "site_id": site.site_id,
-        "public_key": key,
-        "connectors": list(site.connectors),
-    }
-    file.write_text(json.dumps([entry]))
+    file.write_text(json.dumps([_entry(site) for site in sites]))
     return file
+
+
+def _entry(site: Site) -> dict[str, Any]:
+    key = base64.urlsafe_b64encode(site.key.public_key().public_bytes_raw()).rstrip(b"=").decode()
+    return {"site_id": site.site_id, "public_key": key, "connectors": list(site.connectors)}
 
 
 def agent_of(url: str, site: Site, hub: FakeHub) -> SiteAgent:

@@ -3,20 +3,21 @@
 import time
 
 import pytest
-from graphql import parse
+from graphql import get_introspection_query, parse
 
 from mobile_bff.graph.limits import (
     ALIASES_MOST,
     COST_MOST,
     DEPTH_MOST,
+    MUTATIONS_MOST,
     SELECTIONS_MOST,
     TOKENS_MOST,
     too_large,
 )
 
 
-def code_of(text: str) -> str | None:
-    errors = too_large(parse(text))
+def code_of(text: str, *, in_production: bool = False) -> str | None:
+    errors = too_large(parse(text), in_production=in_production)
     assert len(errors) <= 1
     return str((errors[0].extensions or {})["code"]) if errors else None
 
@@ -98,3 +99,45 @@ def test_a_fragment_that_spreads_itself_is_left_to_validation() -> None:
 
 def test_the_bounds_are_in_a_sensible_order() -> None:
     assert DEPTH_MOST < ALIASES_MOST < SELECTIONS_MOST < TOKENS_MOST < COST_MOST
+
+
+def test_a_mutation_does_few_things_at_once_however_it_is_written() -> None:
+    def several(count: int) -> str:
+        return " ".join(f"x{number}: a" for number in range(count))
+
+    for count, code in ((MUTATIONS_MOST, None), (MUTATIONS_MOST + 1, "too_wide")):
+        assert code_of(f"mutation {{ {several(count)} }}") == code
+        assert code_of(f"mutation {{ ... on M {{ {several(count)} }} }}") == code
+        assert code_of(f"mutation {{ ...f }} fragment f on M {{ {several(count)} }}") == code
+    assert code_of(f"mutation {{ ...f ...f }} fragment f on M {{ {several(MUTATIONS_MOST)} }}") == "too_wide"
+    assert code_of(f"mutation {{ a {{ {several(9)} }} }} query q {{ {several(9)} }}") is None
+    assert code_of(f"query q {{ b }} mutation m {{ {several(3)} }}") == "too_wide"
+
+
+INTROSPECTION = {
+    "wide": "{ __schema { " + "types " * 900 + "} }",
+    "wide_objects": "{ __schema { " + "types{name} " * 245 + "} }",
+    "one_type": '{ __type(name: "a") { ' + "name " * 900 + "} }",
+    "aliases": "{ __schema { " + " ".join(f"x{n}: types" for n in range(ALIASES_MOST + 1)) + "} }",
+    "deep": "{ __schema { " + "types{" * 60 + "name" + "}" * 60 + "} }",
+    "in_a_fragment": "{ ...f } fragment f on Query { __schema { " + "types " * 900 + "} }",
+}
+
+
+@pytest.mark.parametrize("name", INTROSPECTION)
+def test_questions_for_the_schema_are_measured_like_others(name: str) -> None:
+    assert code_of(INTROSPECTION[name]) in {"too_wide", "too_deep", "too_many_aliases"}
+
+
+def test_the_usual_question_for_the_schema_fits_and_in_production_none_does() -> None:
+    usual = get_introspection_query(
+        specified_by_url=True,
+        directive_is_repeatable=True,
+        schema_description=True,
+        input_value_deprecation=True,
+    )
+    assert code_of(usual) is None
+    hidden = 'query { ...f } fragment f on Query { ... on Query { __type(name: "a") { name } } }'
+    for text in (usual, hidden, *INTROSPECTION.values()):
+        assert code_of(text, in_production=True) == "no_introspection"
+    assert code_of("{ __typename }", in_production=True) is None

@@ -32,6 +32,8 @@ def test_all_of_it_together() -> None:
         "BFF_ORIGINS": "https://one.example, https://two.example:8443/",
         "BFF_SOCKETS_PER_DRIVER": "7",
         "BFF_HUB_CONNECTIONS": "9",
+        "BFF_RATE_PER_S": "8",
+        "BFF_SIGN_INS_PER_S": "3",
     }
     settings = Settings.from_env(given)
     assert settings == Settings(
@@ -43,6 +45,8 @@ def test_all_of_it_together() -> None:
         origins=("https://one.example", "https://two.example:8443"),
         sockets_per_driver=7,
         connections=9,
+        rate_per_s=8,
+        sign_ins_per_s=3,
     )
     assert not settings.in_production
 
@@ -61,6 +65,8 @@ def test_all_of_it_together() -> None:
         {**HUB, "BFF_ORIGINS": "https://a.example/path"},
         {**HUB, "BFF_SOCKETS_PER_DRIVER": "0"},
         {**HUB, "BFF_HUB_CONNECTIONS": "many"},
+        {**HUB, "BFF_RATE_PER_S": "0"},
+        {**HUB, "BFF_SIGN_INS_PER_S": "0"},
     ],
 )
 def test_what_cannot_be_used_is_said_at_the_start(given: dict[str, str]) -> None:

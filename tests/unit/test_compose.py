@@ -27,3 +27,7 @@ def test_compose_runs_the_processes_of_the_demonstration_and_a_site_to_try_on_re
     assert set(services) - SERVERS - {"edge"} == set(HUB_PROCESSES)
     assert services["edge"]["profiles"] == ["try"]
     assert set(HUB_PROCESSES) == {"migrate", *PRODUCTION}
+
+
+def test_the_site_to_try_speaks_plainly_with_the_hub_beside_it(services):
+    assert services["edge"]["environment"]["INTERPILE_ENV"] == "demo"

@@ -89,6 +89,33 @@ def test_a_slip_is_refused_and_named(site: Path, old: str, new: str, named: str)
     assert named in str(refused.value)
 
 
+@pytest.mark.parametrize("host", ["hub", "10.0.0.7", "127.0.0.1.example.com", "localhost.example.com", "[::2]"])
+def test_what_crosses_a_network_is_encrypted_except_in_a_demonstration_or_a_test(site: Path, host: str) -> None:
+    plain = changed(site, "wss://edge.example.com/edge", f"ws://{host}/edge")
+    with pytest.raises(SettingsWrong, match=r"gateway\.url: .*wss://"):
+        read_settings(plain, environment="production")
+    for environment in ("demo", "test"):
+        assert read_settings(plain, environment=environment).gateway.url == f"ws://{host}/edge"
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:8080", "127.8.0.1", "localhost", "[::1]:8080"])
+def test_what_stays_on_this_machine_need_not_be_encrypted(site: Path, host: str) -> None:
+    plain = changed(site, "wss://edge.example.com/edge", f"ws://{host}/edge")
+    assert read_settings(plain, environment="production").gateway.url == f"ws://{host}/edge"
+
+
+def test_an_agent_in_production_does_not_start_without_encryption(
+    site: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = changed(site, "wss://edge.example.com/edge", "ws://edge.example.com/edge")
+    monkeypatch.delenv("INTERPILE_ENV", raising=False)
+    assert commands.edge(["status", str(plain)]) == 2
+    assert "wss://" in capsys.readouterr().err
+    monkeypatch.setenv("INTERPILE_ENV", "demo")
+    assert commands.edge(["status", str(plain)]) == 2
+    assert "unable to open" in capsys.readouterr().err, "its file is right, but it never ran"
+
+
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SettingsWrong, match="No such file"):
         read_settings(tmp_path / "none.toml")

@@ -1,7 +1,9 @@
 """The agent's file: what is kept across restarts, and what one step writes all or nothing."""
 
 import sqlite3
+import time
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -193,3 +195,60 @@ def test_steps_wait_in_order_while_nothing_can_be_kept(store: Store, monkeypatch
     items = [decode_item(raw) for raw in Spool(store).batch(Stream.LIVE, 1)]
     assert [getattr(item, "code", "update") for item in items] == ["update", "disk_full", "update", "disk_full"]
     assert [item.cleared for item in items if isinstance(item, FaultItem)] == [False, True]
+
+
+def test_the_alarm_of_a_full_disk_is_cleared_even_if_only_its_end_could_not_be_kept(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keeper = Keeper(store, Clock(), written=lambda: None, on_full=lambda: None)
+    write = store.write
+
+    def no_room(written: Written) -> None:
+        raise StoreFull("no room")
+
+    def no_end(written: Written) -> None:
+        if any(isinstance(item, FaultItem) and item.cleared for item in written.live):
+            raise StoreFull("no room")
+        write(written)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "write", no_room)
+        keeper.keep(Written(at=AT, live=[update(SESSION, 1)]))
+        patch.setattr(store, "write", no_end)
+        keeper.retry()
+        assert set(store.faults()) == {("", "disk_full")}
+        keeper.keep(Written(at=AT, live=[update(SESSION, 2)]))
+    keeper.retry()
+    keeper.retry()
+    assert (store.faults(), keeper.is_full) == ({}, False)
+    items = [decode_item(raw) for raw in Spool(store).batch(Stream.LIVE, 1)]
+    assert [getattr(item, "code", "update") for item in items] == ["update", "disk_full", "update", "disk_full"]
+
+
+def test_the_alarm_of_a_full_disk_is_cleared_after_a_restart(store: Store, path: Path) -> None:
+    store.write(Written(at=AT, live=[FaultItem(code="disk_full", at=AT)]))
+    reopened = again(store, path)
+    Keeper(reopened, Clock(), written=lambda: None, on_full=lambda: None).retry()
+    assert reopened.faults() == {}
+    reopened.close()
+
+
+def test_a_file_that_another_program_holds_is_one_that_cannot_be_written_and_is_not_waited_for_long(
+    store: Store, path: Path
+) -> None:
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("begin immediate")
+        begun_s = time.monotonic()
+        with pytest.raises(StoreFull, match="locked"):
+            store.write(Written(at=AT, live=[update(SESSION, 1)]))
+        assert time.monotonic() - begun_s < 3
+        other.execute("rollback")
+    store.write(Written(at=AT, live=[update(SESSION, 1)]))
+
+
+def test_a_file_that_became_read_only_is_one_that_cannot_be_written(store: Store) -> None:
+    store.db.execute("pragma query_only = on")
+    with pytest.raises(StoreFull, match="readonly"):
+        store.write(Written(at=AT, live=[update(SESSION, 1)]))
+    store.db.execute("pragma query_only = off")
+    store.write(Written(at=AT, live=[update(SESSION, 1)]))

@@ -50,6 +50,10 @@ def test_a_vehicle_may_pause_and_a_controller_may_overlook_a_fault() -> None:
     assert (control.obey("status")["state"], control.obey("status")["power_w"]) == ("paused", 0)
     control.obey("resume")
     assert control.obey("status")["state"] == "charging"
+    control.obey("pause")
+    bus.pile.take(4, Limit(None))
+    assert control.obey("status")["state"] == "paused", "the agent allows energy that the vehicle does not want"
+    control.obey("resume")
     bus.pile.take(2, Limit(0))
     control.obey("resume")
     assert control.obey("status")["state"] == "paused", "the agent allows no energy"

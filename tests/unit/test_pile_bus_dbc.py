@@ -6,12 +6,13 @@ import cantools
 import pytest
 from cantools.database.can import Database
 
-from edge_agent.codecs.pile_bus import BITRATE, CYCLES_MS, DBC, decode, encode
+from edge_agent.codecs.pile_bus import AGENT_SILENT_S, BITRATE, CYCLES_MS, DBC, decode, encode
 from edge_agent.codecs.pile_bus_messages import (
     Ability,
     Commanded,
     CommandResult,
     Faults,
+    Limit,
     Measure,
     Meter,
     PileFault,
@@ -41,7 +42,8 @@ def test_every_message_says_what_it_is_for_and_how_often_it_comes(database: Data
     for message in database.messages:
         assert message.comment
         assert message.is_extended_frame
-        assert bool(message.cycle_time) == (message.senders == ["Pile"] and message.name != "CARD")
+        is_repeated = message.senders == ["Pile"] and message.name != "CARD"
+        assert bool(message.cycle_time) == (is_repeated or message.name == "LIMIT")
         for signal in message.signals:
             assert signal.byte_order == "little_endian"
             assert (signal.minimum, signal.maximum) != (None, None)
@@ -55,6 +57,14 @@ def test_an_id_is_priority_kind_destination_source(database: Database) -> None:
     for message in database.messages:
         ends = (message.frame_id >> 8 & 0xFF, message.frame_id & 0xFF)
         assert ends == ((0xE0, 0) if message.senders == ["Pile"] else (0, 0xE0))
+
+
+def test_a_charge_is_a_lease_that_outlasts_a_restart_of_the_agent(database: Database) -> None:
+    assert (CYCLES_MS[Limit], AGENT_SILENT_S) == (1_000, 15)
+    assert "15 s" in (database.get_message_by_name("LIMIT").comment or "")
+    causes = database.get_message_by_name("STATUS").get_signal_by_name("stop_cause").choices
+    assert causes is not None
+    assert set(map(str, causes.values())) == set(StopCause)
 
 
 def test_stop_and_faults_win_the_bus(database: Database) -> None:

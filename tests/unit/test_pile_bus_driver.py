@@ -16,15 +16,18 @@ from edge_agent.codecs.pile_bus import decode, encode
 from edge_agent.codecs.pile_bus_messages import (
     Commanded,
     CommandResult,
+    Faults,
+    Limit,
     Measure,
     PileState,
     Report,
+    Severity,
     Start,
     Status,
     Stop,
     StopCause,
 )
-from edge_agent.drivers.pile_bus import PileBus, PileLost, PileSilent, _Pile
+from edge_agent.drivers.pile_bus import Overtaken, PileBus, PileLost, PileSilent, _Pile
 from tests.pile_rig import LONG_S, NODE, Heard
 
 IDLE = Status(
@@ -136,14 +139,78 @@ async def test_a_second_command_waits_for_the_answer_to_the_first() -> None:
         await heard.until(Status)
         start = asyncio.create_task(bus.command(NODE, Start(), within_s=LONG_S))
         await asyncio.sleep(0)
-        stop = asyncio.create_task(bus.command(NODE, Stop(), within_s=LONG_S))
+        limit = asyncio.create_task(bus.command(NODE, Limit(None), within_s=LONG_S))
         for _ in range(2):
             assert await asyncio.to_thread(pile.hear) == Commanded(NODE, 1, Start())
         pile.say(replace(IDLE, last_sequence=1, last_result=CommandResult.ACCEPTED))
         await start
+        assert await asyncio.to_thread(pile.hear) == Commanded(NODE, 2, Limit(None))
+        pile.say(replace(IDLE, last_sequence=2, last_result=CommandResult.ACCEPTED))
+        await limit
+
+
+async def test_a_stop_overtakes_whatever_is_under_way_or_waits() -> None:
+    async with both_ends() as (bus, heard, pile):
+        pile.say(IDLE)
+        await heard.until(Status)
+        before = [
+            asyncio.create_task(bus.command(NODE, command, within_s=LONG_S))
+            for command in (Start(), Limit(None), Stop())
+        ]
+        assert await asyncio.to_thread(pile.hear) == Commanded(NODE, 1, Start())
         assert await asyncio.to_thread(pile.hear) == Commanded(NODE, 2, Stop())
+        stop = asyncio.create_task(bus.command(NODE, Stop(), within_s=LONG_S))
+        after = asyncio.create_task(bus.command(NODE, Limit(None), within_s=LONG_S))
+        overtaken = await asyncio.gather(*before, return_exceptions=True)
+        assert [type(one) for one in overtaken] == [Overtaken] * 3
+        heard_now = [await asyncio.to_thread(pile.hear) for _ in range(4)]
+        assert heard_now.count(Commanded(NODE, 3, Stop())) >= 2, "again until it is answered"
+        assert set(heard_now) <= {Commanded(NODE, 2, Stop()), Commanded(NODE, 3, Stop())}
+        pile.say(replace(IDLE, last_sequence=3, last_result=CommandResult.ACCEPTED))
+        assert (await stop).last_sequence == 3
+        assert await asyncio.to_thread(pile.hear) == Commanded(NODE, 4, Limit(None))
+        pile.say(replace(IDLE, last_sequence=4, last_result=CommandResult.ACCEPTED))
+        await after
+
+
+async def test_a_stop_is_on_the_bus_before_its_caller_waits_for_anything() -> None:
+    async with both_ends() as (bus, heard, pile):
+        pile.say(IDLE)
+        await heard.until(Status)
+        start = asyncio.create_task(bus.command(NODE, Start(), within_s=LONG_S))
+        assert await asyncio.to_thread(pile.hear) == Commanded(NODE, 1, Start())
+        stop = asyncio.create_task(bus.command(NODE, Stop(), within_s=LONG_S))
+        await asyncio.sleep(0)
+        # The loop stands still from here on.
+        while (said := pile.hear(0.1)) == Commanded(NODE, 1, Start()):
+            continue
+        assert said == Commanded(NODE, 2, Stop())
         pile.say(replace(IDLE, last_sequence=2, last_result=CommandResult.ACCEPTED))
         await stop
+        with pytest.raises(Overtaken):
+            await start
+
+
+@pytest.mark.parametrize("silent", [Measure, Faults])
+async def test_a_pile_whose_measurements_or_faults_fall_silent_is_stale_while_its_status_goes_on(
+    silent: type[Report], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edge_agent.drivers.pile_bus.MISSED_CYCLES", 0)
+    async with both_ends(lost_after_s=0.4) as (bus, heard, pile):
+        said = (IDLE, FLOWING, Faults(NODE, frozenset(), Severity.NONE))
+        view = bus.view(NODE)
+
+        async def until_stale(stale: bool, *kinds: Report) -> None:
+            async with asyncio.timeout(LONG_S):
+                while view.is_stale is not stale:
+                    for report in kinds:
+                        pile.say(report)
+                    await asyncio.sleep(0.03)
+
+        await until_stale(True, *(report for report in said if not isinstance(report, silent)))
+        assert not view.is_lost
+        await until_stale(False, *said)
+        assert not heard.of(PileLost)
 
 
 @given(st.lists(st.sampled_from([0, 1, 2, 254, 255]), min_size=1, max_size=600))

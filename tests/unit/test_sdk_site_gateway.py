@@ -2,13 +2,16 @@
 
 import asyncio
 from collections.abc import AsyncIterator, MutableMapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
+from websockets.typing import Subprotocol
 
 from operator_sdk import InterpileError, Refuse, SiteOffline, SiteSilent
 from operator_sdk.contract.edge_link import SUBPROTOCOL
@@ -270,3 +273,23 @@ async def test_who_does_not_read_is_not_read_from(tmp_path: Path) -> None:
         assert await served.stored(site.site_id) == [HEALTH]
         assert taken < 5
         assert served.gateway.sites == {}
+
+
+async def test_one_address_without_proofs_does_not_keep_the_sites_of_others_out(tmp_path: Path) -> None:
+    async with opened(tmp_path, unproved_most=2) as (served, _), raw(served) as one, raw(served) as two:
+        await one.recv()
+        await two.recv()
+        with pytest.raises(InvalidStatus):
+            async with raw(served):
+                pass
+        async with connect(
+            served.url, subprotocols=[Subprotocol(SUBPROTOCOL)], local_addr=("127.0.0.2", 0), proxy=None
+        ) as elsewhere:
+            assert await elsewhere.recv()
+
+
+async def test_connections_that_come_together_are_counted_before_they_are_accepted(tmp_path: Path) -> None:
+    async with opened(tmp_path, unproved_most=2) as (served, _), AsyncExitStack() as stack:
+        coming = [stack.enter_async_context(raw(served)) for _ in range(12)]
+        came = await asyncio.gather(*coming, return_exceptions=True)
+        assert sum(isinstance(one, InvalidStatus) for one in came) == 10

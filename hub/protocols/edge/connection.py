@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from hub.core.database import OutOfReach
-from hub.core.errors import HubError
+from hub.core.errors import UNDECIDED, HubError
 from hub.core.ids import Ids
 from hub.core.live import Live
 from hub.core.metrics import EDGE_ITEMS
@@ -31,6 +31,7 @@ from operator_sdk.contract.edge_link.frames import (
     LinkProblem,
     Refused,
     StartCommand,
+    StopCommand,
     Stream,
     TariffsCommand,
 )
@@ -55,6 +56,13 @@ class EdgeLimits:
     send_s: float = 10
     unproved_most: int = 32
     asks_most: int = 32
+
+
+TARIFFS_AT_ONCE = 50
+"""Of the longest there may be, this many are less than half a frame."""
+
+REPEATED = TariffsCommand | BlacklistCommand | StopCommand
+"""What a site is told until it takes it: the next look tells it again. Everything else is for whoever waits."""
 
 
 class Gone(Exception):
@@ -102,11 +110,22 @@ async def send_all(socket: WebSocket, end: GatewayEnd) -> None:
 
 @dataclass(slots=True)
 class _Pushed:
-    """What this connection was told already."""
+    """What this connection was told already. `asked`: commands by id whose result has not come."""
 
     tariffs: set[tuple[str, int]] = field(default_factory=set)
     blacklist: int | None = None
     commands: set[str] = field(default_factory=set)
+    asked: dict[str, Command] = field(default_factory=dict)
+
+    def forget(self, command_id: str, command: Command) -> None:
+        """It was not taken: to be told again."""
+        match command:
+            case TariffsCommand():
+                self.tariffs -= {(one.tariff_id, one.version) for one in command.tariffs}
+            case BlacklistCommand() if command.version == self.blacklist:
+                self.blacklist = None
+            case _:
+                self.commands.discard(command_id)
 
 
 class Connection:
@@ -121,6 +140,8 @@ class Connection:
         self._queues: Mapping[Stream, asyncio.Queue[Arrived]] = {
             stream: asyncio.Queue(IN_FLIGHT_MOST) for stream in Stream
         }
+        # As many at most as the hub has asked for: `_read` lets all others fall.
+        self._results: asyncio.Queue[tuple[Resulted, Command]] = asyncio.Queue()
         self._outgoing = asyncio.Event()
         self._ended: asyncio.Future[LinkCode] = asyncio.get_running_loop().create_future()
         self._pushed = _Pushed()
@@ -140,7 +161,13 @@ class Connection:
             # Known before the first item comes: what the site may speak of.
             await self._refresh()
             async with asyncio.TaskGroup() as tasks:
-                for work in (self._read(tasks), self._write(), self._command(), self._wait_for_end()):
+                for work in (
+                    self._read(tasks),
+                    self._write(),
+                    self._command(),
+                    self._note_results(),
+                    self._wait_for_end(),
+                ):
                     tasks.create_task(work)
                 for stream in Stream:
                     tasks.create_task(self._store(stream))
@@ -168,7 +195,8 @@ class Connection:
                 case Arrived():
                     self._enqueue(event)
                 case Resulted():
-                    tasks.create_task(self._note_result(event))
+                    if (asked := self._pushed.asked.pop(event.command_id, None)) is not None:
+                        self._results.put_nowait((event, asked))
                 case Asked() if self._asks >= self._limits.asks_most:
                     self._end.answer(event.ask_id, Refused(code=Code.TOO_MANY_REQUESTS))
                 case Asked():
@@ -227,6 +255,7 @@ class Connection:
             if plain(ask.request.token.ref) != ask.request.token.ref:
                 return Refused(code=Code.MALFORMED)
             return Authorized(authorization=await roaming.authorizing.authorize(host, ask.request))
+        await self._intake.check_release(ask.request)
         await roaming.authorizing.release(host, ask.request)
         return Done()
 
@@ -269,13 +298,17 @@ class Connection:
 
     def _push_tariffs(self, tariffs: Sequence[Tariff]) -> None:
         fresh = [one for one in tariffs if (one.tariff_id, one.version) not in self._pushed.tariffs]
-        if fresh:
-            self._pushed.tariffs |= {(one.tariff_id, one.version) for one in fresh}
-            self._push(TariffsCommand(tariffs=fresh))
+        self._pushed.tariffs |= {(one.tariff_id, one.version) for one in fresh}
+        for first in range(0, len(fresh), TARIFFS_AT_ONCE):
+            self._push(TariffsCommand(tariffs=fresh[first : first + TARIFFS_AT_ONCE]))
 
     def _push(self, command: Command) -> None:
         """Tell the site something that nobody waits for; it is told anew on every connection."""
-        self._end.command(self._t.ids.new("cmd"), command)
+        self._tell(self._t.ids.new("cmd"), command)
+
+    def _tell(self, command_id: str, command: Command) -> None:
+        self._pushed.asked[command_id] = command
+        self._end.command(command_id, command)
         self._outgoing.set()
 
     async def _send(self, row: SiteCommandRow) -> None:
@@ -287,8 +320,7 @@ class Connection:
         if isinstance(command, StartCommand):
             await self._push_tariff_of(command)
         self._pushed.commands.add(row.command_id)
-        self._end.command(row.command_id, command)
-        self._outgoing.set()
+        self._tell(row.command_id, command)
 
     async def _push_tariff_of(self, start: StartCommand) -> None:
         """A tariff that a start names was pushed before it, even one published a moment ago."""
@@ -298,11 +330,20 @@ class Connection:
             tariff = await self._t.sites.connections.tariff(host, *named)
             self._push_tariffs([tariff] if tariff is not None else [])
 
-    async def _note_result(self, resulted: Resulted) -> None:
-        site_id = self.connected.place.site_id
+    async def _note_results(self) -> None:
+        """One after another, so that a site's answers never take more than one of the hub's connections."""
+        while True:
+            await self._note_result(*await self._results.get())
+
+    async def _note_result(self, resulted: Resulted, command: Command) -> None:
+        site_id, command_id = self.connected.place.site_id, resulted.command_id
         if isinstance(resulted.result, Refused):
             log.warning("site %s refused a command: %s", site_id, resulted.result.code)
-        await self._t.sites.commands.note_result(site_id, resulted.command_id, resulted.result)
+            if resulted.result.code in UNDECIDED and isinstance(command, REPEATED):
+                self._pushed.forget(command_id, command)
+                return
+        if command_id in self._pushed.commands:
+            await self._t.sites.commands.note_result(site_id, command_id, resulted.result)
 
 
 def _first(problems: BaseExceptionGroup[LinkProblem]) -> LinkProblem:

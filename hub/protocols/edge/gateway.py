@@ -126,7 +126,7 @@ class Gateway:
 
         Raises:
             Gone: the other end has left.
-            LinkProblem: it is nobody's site, is silent, or broke a rule; not_stored without a database.
+            LinkProblem: it is not proved, is silent, or broke a rule; not_stored without a database.
         """
         try:
             async with asyncio.timeout(self._limits.prove_s):
@@ -142,15 +142,15 @@ class Gateway:
         try:
             return await self._let_in(end, proving)
         except SiteClosed:
-            raise LinkProblem(LinkCode.SITE_UNKNOWN) from None
+            raise LinkProblem(LinkCode.SITE_UNKNOWN) from None  # it has proved itself a moment ago
         except OutOfReach:
             raise LinkProblem(LinkCode.NOT_STORED) from None
 
     async def _let_in(self, end: GatewayEnd, proving: Proving) -> Connected:
         connections = self._t.sites.connections
         known = await connections.known(proving.site_id)
-        if known is None:
-            raise LinkProblem(LinkCode.SITE_UNKNOWN)
+        if known is None:  # the same word as for a wrong key: strangers do not learn which sites there are
+            raise LinkProblem(LinkCode.PROOF_WRONG)
         durable = await connections.durable(proving.site_id, proving.spool_id)
         try:
             end.accept(known.key, durable)

@@ -12,7 +12,7 @@ from datetime import timedelta
 from itertools import groupby
 
 from hub.core.clock import Clock
-from hub.core.errors import HubError, NotFoundError
+from hub.core.errors import UNDECIDED, HubError, NotFoundError
 from hub.core.memory import Memory
 from hub.directory.model import is_plausible
 from hub.directory.service import DirectoryService
@@ -21,6 +21,7 @@ from hub.roaming.service import Roaming
 from hub.sites.connections import Outlook, Taken
 from hub.sites.model import LinkHealth, Place, RefusedItem
 from hub.sites.ports import SeenFault
+from operator_sdk.contract.codes import RecordState
 from operator_sdk.contract.edge_link.frames import (
     BadItem,
     BillItem,
@@ -35,6 +36,8 @@ from operator_sdk.contract.edge_link.frames import (
 from operator_sdk.contract.edge_link.gateway_end import Arrived
 from operator_sdk.contract.ids import split_connector
 from operator_sdk.contract.messages.directory import StatusPush
+from operator_sdk.contract.messages.records import RecordReply
+from operator_sdk.contract.messages.roaming import ReleaseRequest
 from operator_sdk.contract.public_codes import Code
 
 AT_ONCE = {Stream.LIVE: 32, Stream.BILLS: 8}
@@ -42,9 +45,6 @@ AT_ONCE = {Stream.LIVE: 32, Stream.BILLS: 8}
 
 KNOWN_FOR = timedelta(hours=1)
 """A session never moves to another site."""
-
-UNDECIDED = frozenset({Code.IN_PROGRESS, Code.UNAVAILABLE, Code.TOO_MANY_REQUESTS, Code.INTERNAL})
-"""What may be answered otherwise the next time."""
 
 Numbered = tuple[int, Item]
 
@@ -129,7 +129,7 @@ class Intake:
         return [one for outcome in outcomes if not isinstance(outcome, BaseException) for one in outcome]
 
     async def _lane(self, session_id: str, items: Sequence[Numbered]) -> list[RefusedItem]:
-        if not await self._is_ours(session_id):
+        if not await self.runs(session_id):
             return [_refused(number, item, Code.NOT_FOUND) for number, item in items]
         refused: list[RefusedItem] = []
         for are_updates, run in groupby(items, key=lambda pair: isinstance(pair[1], UpdateItem)):
@@ -155,13 +155,13 @@ class Intake:
         problems: list[HubError | None] = []
         for record in (item.record for _, item in items if isinstance(item, BillItem)):
             try:
-                await self._t.roaming.records.push(self._place.host_party_id, record)
-                problems.append(None)
+                reply = await self._t.roaming.records.push(self._place.host_party_id, record)
+                problems.append(_objection(reply))
             except HubError as problem:
                 problems.append(problem)
         return problems
 
-    async def _is_ours(self, session_id: str) -> bool:
+    async def runs(self, session_id: str) -> bool:
         """Whether a session runs at this very site: a host's other sites are none of its business."""
         now = self._t.clock.wall()
         if self._ours.get(session_id, now):
@@ -176,6 +176,17 @@ class Intake:
         if ours:
             self._ours.put(session_id, ours, now)
         return ours
+
+    async def check_release(self, request: ReleaseRequest) -> None:
+        """A site gives back what was authorized at its own connectors.
+
+        Raises:
+            NotFoundError: no such authorization, or another site's.
+        """
+        viewer = of_party(self._place.host_party_id)
+        session_id = await self._t.roaming.reading.session_of(viewer, request.authorization_id)
+        if not await self.runs(session_id):
+            raise NotFoundError
 
     # Connectors.
 
@@ -255,6 +266,14 @@ def decided(problem: HubError) -> Code:
     if problem.code in UNDECIDED:
         raise Undecided(problem.code) from problem
     return problem.code
+
+
+def _objection(reply: RecordReply) -> HubError | None:
+    """What a person should look at: a bill that the hub keeps, and does not accept."""
+    if reply.state == RecordState.ACCEPTED:
+        return None
+    rules = ", ".join(one.rule for one in reply.findings)
+    return HubError(Code.RULE_VIOLATED, state=reply.state, rules=rules)
 
 
 def _health(item: HealthItem) -> LinkHealth:

@@ -6,7 +6,7 @@ import { t } from "./i18n.js";
 const WIDTH = 600;
 const HEIGHT = 160;
 const POINTS_MOST = 400;
-const STEPS_KW = [2, 5, 10, 20, 30, 60, 90, 120, 180, 240, 360, 480, 600, 1000];
+const STEPS_KW = [2, 4, 8, 12, 16, 24, 32, 40, 50, 60, 80, 100, 120, 160, 200, 250, 300, 400, 500, 600, 800, 1000];
 
 /** A curve: `node`, and `add(seconds, watts)` with seconds since the start, in order. */
 export function makeCurve() {

@@ -328,6 +328,9 @@ class Bye(_Part, frozen=True, kw_only=True, tag="bye"):
 FromGateway = Challenge | Welcome | Acknowledge | CommandFrame | AnswerFrame | Bye
 FromAgent = Prove | Batch | ResultFrame | AskFrame | Bye
 
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What the decoder raises of bytes from strangers; the last where arrays or maps are nested too deep."""
+
 _encoder = msgspec.msgpack.Encoder()
 _from_gateway: msgspec.msgpack.Decoder[FromGateway] = msgspec.msgpack.Decoder(FromGateway)
 _from_agent: msgspec.msgpack.Decoder[FromAgent] = msgspec.msgpack.Decoder(FromAgent)
@@ -343,7 +346,7 @@ def decode_item(raw: bytes) -> Item | BadItem:
     """An item, or what is wrong with it; never raises."""
     try:
         return _item.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError) as problem:
+    except UNREADABLE as problem:
         return BadItem(raw=bytes(raw), problem=str(problem)[:200])
 
 
@@ -373,5 +376,5 @@ def _decode(decoder: msgspec.msgpack.Decoder[_Frame], data: bytes) -> _Frame:
         raise LinkProblem(LinkCode.TOO_LARGE)
     try:
         return decoder.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError) as problem:
+    except UNREADABLE as problem:
         raise LinkProblem(LinkCode.MALFORMED, str(problem)[:200]) from problem

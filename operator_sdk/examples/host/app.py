@@ -43,11 +43,12 @@ class Host:
         self._hub = AsyncHubClient(
             settings.hub_url, settings.credentials, clock=clock, issuer=settings.hub_issuer
         )
-        self._inbox = HostInbox(self._kept, self._store, self._wake)
+        agents = sites.load_agents(settings.sites)
+        self._inbox = HostInbox(self._kept, self._store, self._wake, sites=sites.sites_of(agents), clock=clock)
         self._fleet = Fleet(
             party_id=party_id,
             key=key,
-            agents=sites.load_agents(settings.sites),
+            agents=agents,
             inbox=self._inbox,
             store=self._store,
             hub=self._hub,
@@ -85,7 +86,8 @@ class Host:
     async def lifespan(self, _: Starlette) -> AsyncIterator[None]:
         """Go on where the last run ended; close everything at the end."""
         await self._inbox.catch_up()
-        tasks = [web.background(self._intake.run()), web.background(self._publisher.run())]
+        work = (self._intake.run(), self._publisher.run(), self._fleet.run())
+        tasks = [web.background(one) for one in work]
         yield
         await self._fleet.gateway.aclose()
         for task in tasks:

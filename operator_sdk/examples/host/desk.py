@@ -120,6 +120,8 @@ class Desk:
             return SessionState.STOPPING
         if is_taken(result):
             self._store.drop_stop(session_id)
+        else:
+            self._fleet.owes(session.site_id)
         return _expected(result, StopResult).state
 
     async def query(self, session_id: str) -> HostSession:

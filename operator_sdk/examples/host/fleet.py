@@ -33,7 +33,7 @@ from operator_sdk.contract.messages.roaming import AuthorizeRequest
 from operator_sdk.contract.public_codes import Code
 from operator_sdk.contract.signing import SigningKey
 from operator_sdk.errors import ApiError, InterpileError, SiteError
-from operator_sdk.examples.host.site import SiteAgent, SiteTariff, tariff_of
+from operator_sdk.examples.host.site import SiteAgent, SiteTariff, sites_of, tariff_of
 from operator_sdk.examples.host.store import Alarm, Session, Store
 from operator_sdk.guard import Refuse
 from operator_sdk.site_gateway import Inbox, KeptItem, SiteAlarm, SiteConnection, SiteGateway, SqliteInbox
@@ -42,6 +42,7 @@ log = logging.getLogger("interpile.host")
 
 _TARIFFS_IN_A_COMMAND = 50
 _ITEMS_AT_ONCE = 200
+_AGAIN_S = 2
 
 
 class Fleet:
@@ -66,7 +67,8 @@ class Fleet:
         self.gateway.on_ask(self._asked)
         self.gateway.on_alarm(self._alarmed)
         self._party_id, self._store, self._hub, self._clock = party_id, store, hub, clock
-        self._sites = {each: agent.site_id for agent in agents.values() for each in agent.connectors}
+        self._sites = sites_of(agents)
+        self._owed: set[str] = set()
 
     def site_of(self, connector_id: str) -> str | None:
         """The site that drives a connector."""
@@ -91,15 +93,47 @@ class Fleet:
         agent = self.agents.get(site_id)
         return agent.key if agent else None
 
-    async def _connected(self, site: SiteConnection) -> None:
+    async def run(self) -> None:
+        """Tell again what a connected site could not note, such as one whose disk was full; until cancelled."""
+        while True:
+            await asyncio.sleep(_AGAIN_S)
+            for site_id in list(self._owed):
+                site = self.gateway.sites.get(site_id)
+                if site is None or not site.is_ready:
+                    continue  # at its next connection it is told everything
+                try:
+                    await self._bring_up_to_date(site)
+                except SiteError as problem:
+                    log.warning("site %s: not told yet: %s", site_id, problem)
+
+    def owes(self, site_id: str) -> None:
+        """This site could not note what it was told; it is told again."""
+        self._owed.add(site_id)
+
+    async def _bring_up_to_date(self, site: SiteConnection) -> None:
+        """Tell a site everything that it has to know; what it cannot note is owed to it.
+
+        Raises:
+            SiteError: it is gone, or silent.
+        """
+        self._owed.discard(site.site_id)
         tariffs = [tariff_of(self._party_id, put) for put in self._store.tariffs()]
-        for command in _tariff_commands(tariffs):
-            await site.command(command)
-        await site.command(self._blacklist())
+        for command in (*_tariff_commands(tariffs), self._blacklist()):
+            self._note(site, await site.command(command))
         for session_id, reason in self._store.stops_of(site.site_id):
             result = await site.command(StopCommand(session_id=session_id, reason=reason))
+            self._note(site, result)
             if is_taken(result):
                 self._store.drop_stop(session_id)
+
+    def _note(self, site: SiteConnection, result: Result) -> None:
+        if not is_taken(result):
+            self.owes(site.site_id)
+        elif isinstance(result, Refused):
+            log.warning("site %s refused: %s %s", site.site_id, result.code, result.detail)
+
+    async def _connected(self, site: SiteConnection) -> None:
+        await self._bring_up_to_date(site)
         said = self._store.site(site.site_id)
         said.agent_version, said.connectors = site.agent_version, site.connectors
         said.since = self._clock.business()
@@ -116,6 +150,8 @@ class Fleet:
     async def _asked(self, site_id: str, ask: Ask) -> Answer:
         if isinstance(ask, AuthorizeAsk):
             return await self._authorize(site_id, ask.request)
+        if self._store.site_of_authorization(ask.request.authorization_id) not in {None, site_id}:
+            raise Refuse(Code.NOT_FOUND)
         try:
             await self._hub.release_authorization(ask.request)
         except ApiError as error:
@@ -134,6 +170,7 @@ class Fleet:
             raise Refuse(error.code, error.message) from error
         except InterpileError as problem:
             raise Refuse(Code.UNAVAILABLE) from problem
+        self._store.keep_authorization(decided.authorization_id, site_id)
         if decided.state == AuthorizationState.GRANTED and decided.session_id is not None:
             session = Session(
                 session_id=decided.session_id,
@@ -155,7 +192,7 @@ class Fleet:
 
     async def _tell(self, site: SiteConnection, command: TariffsCommand | BlacklistCommand) -> None:
         try:
-            await site.command(command)
+            self._note(site, await site.command(command))
         except SiteError:
             log.warning("site %s did not take a change; it has to come back", site.site_id)
             site.stop(LinkProblem(LinkCode.SILENT))

@@ -134,7 +134,7 @@ class Local:
                 }
                 for site_id, fault in faults
             ],
-            "alarms": self._store.alarms(_SHOWN_MOST),
+            "alarms": self._store.alarms(),
             "bad_items": [
                 {"site_id": one.site_id, "number": one.number, "problem": one.item.problem}
                 for one in bad
@@ -143,7 +143,7 @@ class Local:
         }
 
     async def _tariffs(self, _: Request) -> dict[str, object]:
-        return {"tariffs": self._store.tariffs()}
+        return {"tariffs": self._store.tariffs(), "refused": self._publisher.refused}
 
     async def _add_tariff(self, request: Request) -> dict[str, object]:
         put = await web.read(request, SiteTariff)

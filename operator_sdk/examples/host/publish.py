@@ -4,7 +4,9 @@ import asyncio
 import logging
 from collections.abc import Iterable
 
-from operator_sdk.client import AsyncHubClient
+from msgspec import Struct
+
+from operator_sdk.client import AsyncHubClient, is_decided
 from operator_sdk.clock import Clock
 from operator_sdk.contract.codes import ConnectorState
 from operator_sdk.contract.messages.directory import (
@@ -15,7 +17,7 @@ from operator_sdk.contract.messages.directory import (
 )
 from operator_sdk.errors import InterpileError
 from operator_sdk.examples.host.fleet import Fleet
-from operator_sdk.examples.host.site import SiteStation
+from operator_sdk.examples.host.site import SiteStation, SiteTariff
 from operator_sdk.examples.host.store import Store
 
 log = logging.getLogger("interpile.host")
@@ -23,6 +25,14 @@ log = logging.getLogger("interpile.host")
 STATUS_EVERY_S = 60
 _RETRY_S = 1
 _STATUSES_MAX = 500
+
+
+class RefusedTariff(Struct, frozen=True, kw_only=True):
+    """A tariff version that the hub has decided against."""
+
+    tariff_id: str
+    version: int
+    reason: str
 
 
 class Publisher:
@@ -41,6 +51,7 @@ class Publisher:
         self._stations, self._connectors = stations, list(connectors)
         self._store, self._fleet, self._hub, self._clock = store, fleet, hub, clock
         self.is_published, self._is_due = False, True
+        self.refused: list[RefusedTariff] = []
 
     async def run(self) -> None:
         """Publish, and keep the statuses fresh."""
@@ -62,19 +73,24 @@ class Publisher:
         self._fleet.changed.set()
 
     async def publish(self) -> None:
-        """Every tariff version and every station.
+        """Every tariff version and every station. A tariff that the hub refuses is marked; the rest goes on.
 
         Raises:
-            InterpileError: the hub did not take one of them.
+            InterpileError: the hub did not take one of them, and may yet.
         """
-        self._is_due = False
+        self._is_due, self.refused = False, []
         for tariff in self._store.tariffs():
             put = TariffPut(
                 valid_from=tariff.valid_from,
                 periods=tariff.periods,
                 utc_offset_minutes=tariff.utc_offset_minutes,
             )
-            await self._hub.put_tariff(tariff.tariff_id, tariff.version, put)
+            try:
+                await self._hub.put_tariff(tariff.tariff_id, tariff.version, put)
+            except InterpileError as problem:
+                if not is_decided(problem):
+                    raise
+                self._mark(tariff, str(problem))
         for station in self._stations:
             whole = StationPut(
                 name=station.name,
@@ -86,6 +102,11 @@ class Publisher:
             )
             await self._hub.put_station(station.station_id, whole)
         self.is_published = not self._is_due
+
+    def _mark(self, tariff: SiteTariff, reason: str) -> None:
+        log.error("tariff %s version %s refused: %s", tariff.tariff_id, tariff.version, reason)
+        marked = RefusedTariff(tariff_id=tariff.tariff_id, version=tariff.version, reason=reason)
+        self.refused = [*self.refused, marked]
 
     def statuses(self) -> list[ConnectorStatus]:
         """Every connector's state, now: what its site last said, or offline while the site is away."""

@@ -1,6 +1,7 @@
 """What the host has: stations and tariffs that it publishes, and the agents of its sites."""
 
 import base64
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -80,6 +81,11 @@ def load_agents(path: Path | None) -> dict[str, SiteAgent]:
     for agent in agents:
         agent.key.public_bytes_raw()  # a wrong key shows here, not when the site first comes
     return {agent.site_id: agent for agent in agents}
+
+
+def sites_of(agents: Mapping[str, SiteAgent]) -> dict[str, str]:
+    """The site that drives each connector."""
+    return {each: agent.site_id for agent in agents.values() for each in agent.connectors}
 
 
 def tariff_of(party_id: str, put: SiteTariff) -> Tariff:

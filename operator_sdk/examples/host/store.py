@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from operator_sdk.contract.codes import SessionState
 from operator_sdk.contract.edge_link.frames import FaultItem, HealthItem
@@ -31,8 +32,10 @@ create table if not exists sites (site_id text primary key, body blob not null) 
 create table if not exists faults (
     site_id text not null, connector_id text not null, code text not null, at text not null,
     body blob not null, primary key (site_id, connector_id, code)) strict, without rowid;
-create table if not exists alarms (
-    id integer primary key, body blob not null) strict;
+create table if not exists site_alarms (
+    site_id text not null, code text not null, times integer not null, body blob not null,
+    primary key (site_id, code)) strict;
+create table if not exists authorizations (authorization_id text primary key, site_id text not null) strict;
 create table if not exists tariffs (
     tariff_id text not null, version integer not null, body blob not null,
     primary key (tariff_id, version)) strict, without rowid;
@@ -89,12 +92,13 @@ class SiteSaid(Struct, kw_only=True):
 
 
 class Alarm(Struct, frozen=True, kw_only=True):
-    """Something a person should look at."""
+    """Something a person should look at: the last of its kind, and how often it came."""
 
     site_id: str
     code: str
     detail: str
     at: datetime
+    times: int = 1
 
 
 class Blacklist(Struct, frozen=True, kw_only=True):
@@ -194,12 +198,30 @@ class Store:
         return [(site_id, msgspec.json.decode(body, type=FaultItem)) for site_id, body in rows]
 
     def add_alarm(self, alarm: Alarm) -> None:
-        """Something a person should look at."""
-        self._write("insert into alarms (body) values (?)", _body(alarm))
+        """Something a person should look at. One of a kind is kept: strangers may cause any number of them."""
+        self._write(
+            "insert into site_alarms values (?, ?, 1, ?)"
+            " on conflict do update set times = times + 1, body = excluded.body",
+            *(alarm.site_id, alarm.code, _body(alarm)),
+        )
 
-    def alarms(self, most: int = 100) -> list[Alarm]:
-        """The newest alarms."""
-        return self._all(Alarm, "select body from alarms order by id desc limit ?", most)
+    def alarms(self) -> list[Alarm]:
+        """The last alarm of each kind and site, newest first."""
+        rows = self._db.execute("select times, body from site_alarms")
+        found = [replace(msgspec.json.decode(body, type=Alarm), times=times) for times, body in rows]
+        return sorted(found, key=lambda one: one.at, reverse=True)
+
+    # What the hub granted to whom.
+
+    def keep_authorization(self, authorization_id: str, site_id: str) -> None:
+        """A site's card was let in."""
+        self._write("insert or ignore into authorizations values (?, ?)", authorization_id, site_id)
+
+    def site_of_authorization(self, authorization_id: str) -> str | None:
+        """The site whose card it was; None for one that is not known."""
+        query = "select site_id from authorizations where authorization_id = ?"
+        row = self._db.execute(query, (authorization_id,)).fetchone()
+        return row[0] if row else None
 
     # What sites must know.
 
