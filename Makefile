@@ -18,7 +18,9 @@ PASSED_ON := ONCE SPEED REPORT STATIONS ONLY DATABASE_URL DATABASE_MIGRATION_URL
 $(foreach name,$(PASSED_ON),$(if $($(name)),$(eval export $(name))))
 
 # In CI the log is all that remains, so it says more.
-PYTEST_ARGS ?= $(if $(CI),-ra --durations=25,-q) --numprocesses 2 --dist loadgroup
+PYTEST_ARGS ?= $(if $(CI),-ra --durations=25,-q)
+# Two workers share the suite file by file, so that what a file sets up once is set up once.
+PYTEST_WORKERS := --numprocesses 2 --dist loadfile
 
 .PHONY: help setup check format test contracts contracts-check demo demo-production bench lock clean
 
@@ -76,7 +78,7 @@ check: setup ## format, lint, types, import rules, published contracts
 	@echo "check: contracts"; $(MAKE) --no-print-directory contracts-check
 
 test: setup ## the whole test suite; PYTEST_ARGS="-k netting" narrows it
-	@INTERPILE_ENV=test $(BIN)/python -m pytest $(PYTEST_ARGS)
+	@INTERPILE_ENV=test $(BIN)/python -m pytest $(PYTEST_WORKERS) $(PYTEST_ARGS)
 
 ##@ Published contracts
 

@@ -200,7 +200,7 @@ def _gateway_problems(text: str, environment: str) -> Iterator[str]:
     if url.scheme not in {"ws", "wss"} or not url.hostname:
         yield f"gateway.url: must be wss://host/... or ws://host/..., not {text!r}"
     elif url.scheme == "ws" and environment == "production" and not _is_this_machine(url.hostname):
-        yield f"gateway.url: must be wss://..., as it leaves this machine (INTERPILE_ENV demo or test allow {text!r})"
+        yield f"gateway.url: must be wss://... unless INTERPILE_ENV is demo or test, not {text!r}"
 
 
 def _is_this_machine(host: str) -> bool:

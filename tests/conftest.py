@@ -12,15 +12,6 @@ from hub.core.ids import SeededIds
 from tests import databases
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Two workers share the suite file by file, so that what a file sets up once is set up once.
-
-    Tests of kills and cuts watch the clock and share the broker: they stay together on one worker.
-    """
-    together = "faults" if item.path.parent.name == "faults" else str(item.path)
-    item.add_marker(pytest.mark.xdist_group(together))
-
-
 @pytest.fixture(scope="session", autouse=True)
 def _no_database_is_left_behind() -> Iterator[None]:
     yield

@@ -147,10 +147,8 @@ class RoamingJobs:
         try:
             state = (await link.stop(session.session_id, request)).state
         except LinkRefused as problem:
-            if problem.reason in UNDECIDED:
-                raise Later(problem.reason) from problem
             if problem.reason != Code.NOT_FOUND:
-                raise Dead(problem.reason) from problem
+                raise _put_off(problem) from problem
             state = SessionState.START_FAILED
         except LinkError as problem:
             raise Later(problem.reason) from problem
@@ -249,3 +247,8 @@ class RoamingJobs:
             if session is not None and session.state in NOT_YET_CHARGING:
                 session.suspense = "start_unknown"
                 session.updated_at = self._c.clock.business()
+
+
+def _put_off(problem: LinkRefused) -> Dead | Later:
+    """A refusal is the end of a letter; `not now` is none."""
+    return Later(problem.reason) if problem.reason in UNDECIDED else Dead(problem.reason)

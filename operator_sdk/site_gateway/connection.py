@@ -35,7 +35,7 @@ class GatewayLimits:
     """How long and how much a gateway puts up with; times in seconds of wall time.
 
     `prove_s`: until the proof. `idle_s`: without a message; an agent says how it fares at least each minute.
-    `send_s`: while a site takes nothing of what is sent to it. `unproved_most`: of one address, without a proof.
+    `send_s`: while a site takes nothing of what is sent to it. `unproved_most`: of one address, no proof yet.
     `asks_most`, `commands_most`: at work at one time for one site.
     """
 

@@ -46,7 +46,7 @@ create index if not exists inbox_session on inbox (session_id, position) where s
 create index if not exists inbox_session_waiting on inbox (session_id)
     where state = 'waiting' and session_id is not null;
 """
-_COLUMNS = "position, site_id, spool_id, stream, number, session_id, body, state, reason"
+_COLUMNS = "position, site_id, spool_id, stream, number, kind, session_id, body, state, reason"
 T = TypeVar("T")
 
 
@@ -54,7 +54,7 @@ T = TypeVar("T")
 class KeptItem:
     """An item as it is kept. `position` is its place in the inbox, `number` its place in the site's stream.
 
-    `state`: waiting, done, or refused with a `reason`.
+    `state`: waiting, done, or refused; a refused and a bad one have a `reason`.
     """
 
     position: int
@@ -156,8 +156,8 @@ class SqliteInbox:
                 raise ValueError(f"{spool}: {first} after {last}")
             fresh = items[last + 1 - first :]
             self._db.executemany(
-                "insert into inbox (site_id, spool_id, stream, number, kind, session_id, body, state)"
-                " values (?, ?, ?, ?, ?, ?, ?, 'waiting')",
+                "insert into inbox (site_id, spool_id, stream, number, kind, session_id, body, state, reason)"
+                " values (?, ?, ?, ?, ?, ?, ?, 'waiting', ?)",
                 [(*spool, number, *_row_of(item)) for number, item in enumerate(fresh, last + 1)],
             )
             self._db.execute(
@@ -185,12 +185,13 @@ class SqliteInbox:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
 
-def _row_of(item: Item | BadItem) -> tuple[str, str | None, bytes]:
-    body = item.raw if isinstance(item, BadItem) else encode(item)
-    return _KINDS[type(item)], _session_of(item), body
+def _row_of(item: Item | BadItem) -> tuple[str, str | None, bytes, str | None]:
+    if isinstance(item, BadItem):
+        return _KINDS[BadItem], None, item.raw, item.problem
+    return _KINDS[type(item)], _session_of(item), encode(item), None
 
 
-def _session_of(item: Item | BadItem) -> str | None:
+def _session_of(item: Item) -> str | None:
     match item:
         case UpdateItem():
             return item.session_id
@@ -200,7 +201,9 @@ def _session_of(item: Item | BadItem) -> str | None:
             return None
 
 
-def _kept(row: tuple[int, str, str, str, int, str | None, bytes, str, str | None]) -> KeptItem:
-    position, site_id, spool_id, stream, number, session_id, body, state, reason = row
-    item = decode_item(body)
+def _kept(row: tuple[int, str, str, str, int, str, str | None, bytes, str, str | None]) -> KeptItem:
+    position, site_id, spool_id, stream, number, kind, session_id, body, state, reason = row
+    # One that was put aside stays so, even where it could be read.
+    is_bad = kind == _KINDS[BadItem]
+    item = BadItem(raw=body, problem=reason or "") if is_bad else decode_item(body)
     return KeptItem(position, site_id, spool_id, Stream(stream), number, session_id, item, state, reason)

@@ -81,6 +81,9 @@ async def billed(world: World, session_id: str) -> ChargeRecord:
 async def test_a_charge_begins_runs_and_is_billed(world: World) -> None:
     pile = world.piles[0]
     session_id = await begun(world, pile, energy_wh=100)
+    commands = (await pile.do("status"))["commands_taken"]
+    leased = await pile.until(lambda said: said["commands_taken"] >= commands + 2)
+    assert (leased["state"], leased["limit_w"]) == ("charging", None)
     assert await world.stop(session_id) == "stopping"
     bill = await billed(world, session_id)
     assert bill.stop_reason == "driver_remote"

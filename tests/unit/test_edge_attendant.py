@@ -34,7 +34,7 @@ from edge_agent.drivers.pile_bus import PileBus, PileView
 from edge_agent.keeper import Keeper
 from edge_agent.metering import MeterWatch
 from edge_agent.safety import limits_of
-from edge_agent.session import MeterSaid, Rules
+from edge_agent.session import MeterSaid, Rules, StopAsked
 from edge_agent.settings import (
     CanTable,
     GatewayTable,
@@ -45,7 +45,7 @@ from edge_agent.settings import (
     SiteTable,
 )
 from edge_agent.store import Store, Written
-from operator_sdk.contract.codes import SessionState
+from operator_sdk.contract.codes import SessionState, StopReason
 from operator_sdk.contract.edge_link.frames import FaultItem, decode_item
 from operator_sdk.contract.messages.common import Target
 from operator_sdk.contract.pricing import Reading
@@ -193,12 +193,12 @@ async def test_a_charge_is_leased_again_and_again_while_it_runs_and_no_longer(
     async with rig(tmp_path) as it, running(it.attendant):
         await until(lambda: len(it.bus.of(Limit)) >= 3)
         assert set(it.bus.commands) == {Limit(None)}
-        it.bus.seen.status = replace(CHARGING, state=PileState.PLUGGED, contactor_closed=False)
-        await until(lambda: it.attendant.charge is None or it.attendant.charge.state == "stopping")
-        await asyncio.sleep(0)
-        leases = len(it.bus.of(Limit))
-        await until(lambda: it.attendant.charge is None)
-        assert len(it.bus.of(Limit)) == leases
+        # The pile does not stop when it is told to: all the more it must not be told to go on.
+        await it.attendant.told(StopAsked(at=it.attendant.moment(), reason=StopReason.HOST))
+        leases, polls = len(it.bus.of(Limit)), it.line.frames
+        await until(lambda: it.line.frames >= polls + 10)
+        assert it.attendant.charge is not None
+        assert (it.attendant.charge.state, len(it.bus.of(Limit))) == ("stopping", leases)
 
 
 async def test_a_pile_without_a_charge_is_leased_nothing(

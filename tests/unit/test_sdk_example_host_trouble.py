@@ -221,8 +221,8 @@ async def test_what_a_full_site_could_not_note_is_told_again_while_it_stays_conn
             asked = start(limit=None)
             assert (await hub.call(HOST, "start", asked)).accepted
             agent.is_full = True
+            path = {"session_id": asked.session_id}
             with pytest.raises(ServerFailed):
-                path = {"session_id": asked.session_id}
                 await hub.call(HOST, "stop", StopRequest(stop_ref="s1"), path=path)
             card: dict[str, Any] = {"tokens": [{"kind": "card", "ref": "B2000004"}]}
             assert host.put("/local/blacklist", json=card).json()["version"] == 1
