@@ -137,7 +137,8 @@ class _Pile:
     def take_status(self, status: Status) -> None:
         """A sign of life: one that was lost is awaited anew from here on."""
         if self.view.is_lost:
-            self.view.is_lost, self.since_s = False, asyncio.get_running_loop().time()
+            self.view.is_lost = self.view.is_stale = False
+            self.since_s = asyncio.get_running_loop().time()
         self.view.status = status
         self.news.set()
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from hub.sites.model import BAD_ITEM, BILL_REFUSED, PROOF_WRONG, SUPERSEDED
 from operator_sdk.contract.codes import FaultState, OrderPriority, OrderState
 
 
@@ -122,7 +121,7 @@ CONNECTOR_FAULTED = "connector_faulted"
 URGENT_CODES = frozenset({"emergency_stop", "over_temperature", "insulation", "leakage", "meter_went_back"})
 """Faults that open a work order by themselves."""
 
-MOMENTARY_CODES = frozenset({BAD_ITEM, BILL_REFUSED, PROOF_WRONG, SUPERSEDED})
+MOMENTARY_CODES = frozenset({"bad_item", "bill_refused", "proof_wrong", "superseded"})
 """What happens and does not last, so that nobody clears it: happening anew, it is for somebody to see anew."""
 
 

@@ -24,6 +24,9 @@ from tests.bench.home import Home
 from tests.bench.sampling import Sampler
 from tests.bench.world import World
 
+NO_LIMIT_PER_S = 1_000_000
+"""One generator plays all phones."""
+
 
 def main(role: str, world_file: str, core: str, niceness: str = "0", stacks: str = "") -> None:
     """Become one of the processes."""
@@ -56,6 +59,8 @@ def _bff_settings(world: World, folder: Path) -> BffSettings:
         env="production",
         party_id=world.app.party_id,
         key_file=folder / world.app.key_file,
+        rate_per_s=NO_LIMIT_PER_S,
+        sign_ins_per_s=NO_LIMIT_PER_S,
     )
 
 

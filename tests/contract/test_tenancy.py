@@ -297,8 +297,10 @@ async def patient_attempt(
     world: World, operation: Operation, party: str, subject: str | None
 ) -> httpx.Response:
     """Guessing costs as much as asking in public, so a walk over the whole table is told to wait."""
-    while (answer := await attempt(world, operation, party, subject)).status_code == 429:
+    answer = await attempt(world, operation, party, subject)
+    if answer.status_code == 429:
         await asyncio.sleep(int(answer.headers["retry-after"]))
+        answer = await attempt(world, operation, party, subject)
     return answer
 
 

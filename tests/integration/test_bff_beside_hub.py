@@ -117,17 +117,20 @@ async def alone(hub_url: str) -> AsyncIterator[tuple[str, asyncio.subprocess.Pro
             await process.wait()
 
 
+async def once_up(url: str, process: asyncio.subprocess.Process) -> httpx.Response:
+    """What the service says of itself, once it answers."""
+    async with httpx.AsyncClient(base_url=url, trust_env=False) as http, asyncio.timeout(60):
+        while True:
+            try:
+                return await http.get("/readyz")
+            except httpx.TransportError:
+                assert process.returncode is None
+                await asyncio.sleep(0.1)
+
+
 async def test_alone_it_serves_and_stops_while_a_phone_follows(clean: None) -> None:
     async with open_rig("sqlite") as rig, alone(rig.url) as (url, process):
-        async with httpx.AsyncClient(base_url=url, trust_env=False) as http, asyncio.timeout(60):
-            while True:
-                try:
-                    ready = await http.get("/readyz")
-                    break
-                except httpx.TransportError:
-                    assert process.returncode is None
-                    await asyncio.sleep(0.1)
-            assert ready.json() == {"status": "ready"}
+        assert (await once_up(url, process)).json() == {"status": "ready"}
         phone = Phone(url, rig.token(C, rig.customer.customer_id))
         assert (await phone.data("{ me { name } }"))["me"] == {"name": "张三"}
         await phone.aclose()

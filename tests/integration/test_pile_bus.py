@@ -273,6 +273,7 @@ async def test_a_charge_lasts_as_long_as_the_agent_speaks_to_the_pile_and_no_lon
         assert last.contactor_closed
         stopped = await heard.until(Status, lambda status: status.stop_cause is StopCause.AGENT_SILENT)
         assert not stopped.contactor_closed
+        heard.forget()
         await heard.until(Status, lambda status: status.state is PileState.PLUGGED)
         await bus.command(NODE, Start())
 

@@ -12,6 +12,7 @@ from hub.core.clock import ManualClock
 from hub.core.database import Database
 from hub.core.errors import HubError
 from hub.core.ids import SeededIds
+from hub.sites.model import BAD_ITEM, BILL_REFUSED, PROOF_WRONG, SUPERSEDED
 from hub.sites.ports import SeenFault
 from hub.upkeep.model import MOMENTARY_CODES, URGENT_CODES, Step
 from hub.upkeep.tables import WorkOrderStepRow
@@ -190,6 +191,10 @@ async def test_an_alarm_is_acknowledged_once_by_the_first_who_sees_it(world: Wor
     await world.seen("door", cleared=True)
     (gone,) = await world.alarms(state=AlarmState.CLEARED)
     assert await code_of(world.upkeep.alarms.acknowledge(gone.alarm_id, actor="dan")) == Code.STATE_CONFLICT
+
+
+def test_what_does_not_last_is_what_the_hub_sees_in_a_sites_link() -> None:
+    assert {BAD_ITEM, BILL_REFUSED, PROOF_WRONG, SUPERSEDED} == MOMENTARY_CODES
 
 
 @pytest.mark.parametrize("code", sorted(MOMENTARY_CODES))

@@ -78,7 +78,7 @@ def check(answer: httpx.Response, statuses: set[int]) -> dict[str, Any]:
 
 
 @settings(
-    max_examples=60,
+    max_examples=25,
     deadline=None,
     suppress_health_check=[
         HealthCheck.too_slow,
@@ -93,7 +93,7 @@ def test_any_document_of_the_schema_is_answered(running: Running, http: httpx.Cl
     check(answer, {200})
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     body=st.one_of(
         st.binary(max_size=300),
@@ -122,7 +122,7 @@ def test_any_body_at_all_is_answered(running: Running, http: httpx.Client, body:
     check(answer, {200, 400})
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     variables=st.dictionaries(
         st.sampled_from(["first", "after", "near", "search", "id", "code"]),

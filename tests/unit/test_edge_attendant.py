@@ -33,6 +33,7 @@ from edge_agent.drivers.meter_reading import MeterReading
 from edge_agent.drivers.pile_bus import PileBus, PileView
 from edge_agent.keeper import Keeper
 from edge_agent.metering import MeterWatch
+from edge_agent.pile_words import cause_of
 from edge_agent.safety import limits_of
 from edge_agent.session import MeterSaid, Rules, StopAsked
 from edge_agent.settings import (
@@ -199,6 +200,12 @@ async def test_a_charge_is_leased_again_and_again_while_it_runs_and_no_longer(
         await until(lambda: it.line.frames >= polls + 10)
         assert it.attendant.charge is not None
         assert (it.attendant.charge.state, len(it.bus.of(Limit))) == ("stopping", leases)
+
+
+def test_every_cause_has_its_word_and_a_lease_that_ran_out_is_a_fault() -> None:
+    words = {cause: cause_of(replace(CHARGING, stop_cause=cause)) for cause in StopCause}
+    assert [cause for cause, word in words.items() if word is None] == [StopCause.NONE]
+    assert words[StopCause.AGENT_SILENT] is StopReason.FAULT
 
 
 async def test_a_pile_without_a_charge_is_leased_nothing(

@@ -15,6 +15,7 @@ from edge_agent.keeper import Keeper
 from edge_agent.local import Cards
 from edge_agent.store import Store, Written
 from edge_agent.uplink import LinkDown, Uplink
+from operator_sdk.contract.codes import TokenKind
 from operator_sdk.contract.edge_link.frames import (
     Answer,
     Ask,
@@ -100,7 +101,7 @@ async def shown(desk: Cards, number: str = "B0000123") -> None:
 
 
 def an_open_ask(store: Store, ask_id: str) -> None:
-    token = Token(kind="card", ref="B0000123")
+    token = Token(kind=TokenKind.CARD, ref="B0000123")
     store.put_ask(
         ask_id,
         AuthorizeRequest(authorization_ref=ask_id, token=token, connector_id="P1", target=Target()),

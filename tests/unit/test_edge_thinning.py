@@ -137,23 +137,28 @@ def test_health_goes_first_then_old_states_then_updates_then_faults_that_are_ove
 
 
 def test_a_fault_goes_with_its_end_or_not_at_all(store: Store) -> None:
-    kept = [fault("insulation", 0, cleared=True), fault("temperature", 5), fault("insulation", 6)]
+    kept = [
+        fault("insulation", 0, cleared=True),
+        fault("insulation", 0, cleared=True),
+        fault("temperature", 5),
+        fault("insulation", 6),
+    ]
     spool = keep(
         store,
         [
-            kept[0],
+            *kept[:2],
             fault("insulation", 1),
             fault("link", 2, connector_id=None),
             fault("insulation", 3, cleared=True),
             fault("link", 4, cleared=True, connector_id=None),
-            *kept[1:],
+            *kept[2:],
         ],
     )
     while spool.thin(1):
         pass
     faults = left(store)
     assert [item for item in faults if isinstance(item, FaultItem) and item.connector_id] == kept
-    assert len(faults) == 5, "the site's own fault is its newest, and stays with its end"
+    assert len(faults) == 6, "the site's own fault is its newest, and stays with its end"
 
 
 @given(

@@ -1,6 +1,7 @@
 """The uplink over a line that breaks while a command is carried out."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -12,7 +13,29 @@ from operator_sdk.contract.edge_link.frames import Command, Done, QueryCommand, 
 from tests.edge_receiver import GATEWAY_ID, Receiver
 from tests.edge_rig import new_id
 
+Commanded = Callable[[str, Command], Awaitable[Result]]
 UNLOCK = UnlockCommand(connector_id="P1")
+
+
+def uplink(receiver: Receiver, key: Ed25519PrivateKey, store: Store, commanded: Commanded) -> Uplink:
+    """An uplink whose agent does nothing but carry out commands."""
+    home = Home(
+        url=receiver.url,
+        site_id="site",
+        key=key,
+        gateway_id=GATEWAY_ID,
+        gateway_key=receiver.key.public_key(),
+        connectors=("P1",),
+    )
+    ears = Ears(
+        commanded=commanded,
+        answered_late=lambda *_: None,
+        opened=lambda: None,
+        lost=lambda _: None,
+        superseded=lambda: None,
+        mismatched=lambda _: None,
+    )
+    return Uplink(home, Spool(store), ears)
 
 
 async def test_a_command_that_outlives_its_connection_is_answered_on_the_next_where_it_was_sent_again(
@@ -33,23 +56,7 @@ async def test_a_command_that_outlives_its_connection_is_answered_on_the_next_wh
 
     store = Store(tmp_path / "edge.sqlite3", new_spool_id="spool-1")
     async with receiver.serving():
-        home = Home(
-            url=receiver.url,
-            site_id="site",
-            key=key,
-            gateway_id=GATEWAY_ID,
-            gateway_key=receiver.key.public_key(),
-            connectors=("P1",),
-        )
-        ears = Ears(
-            commanded=commanded,
-            answered_late=lambda *_: None,
-            opened=lambda: None,
-            lost=lambda _: None,
-            superseded=lambda: None,
-            mismatched=lambda _: None,
-        )
-        running = asyncio.create_task(Uplink(home, Spool(store), ears).run())
+        running = asyncio.create_task(uplink(receiver, key, store, commanded).run())
         try:
             asked = asyncio.create_task(receiver.command(UNLOCK, Done, command_id="cmd-1"))
             await asyncio.wait_for(begun.wait(), 20)

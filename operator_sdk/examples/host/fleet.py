@@ -118,8 +118,9 @@ class Fleet:
         """
         self._owed.discard(site.site_id)
         tariffs = [tariff_of(self._party_id, put) for put in self._store.tariffs()]
-        for command in (*_tariff_commands(tariffs), self._blacklist()):
+        for command in _tariff_commands(tariffs):
             self._note(site, await site.command(command))
+        self._note(site, await site.command(self._blacklist()))
         for session_id, reason in self._store.stops_of(site.site_id):
             result = await site.command(StopCommand(session_id=session_id, reason=reason))
             self._note(site, result)
