@@ -19,7 +19,16 @@ from operator_sdk.contract.messages.common import Token
 from operator_sdk.contract.messages.directory import Connector, Pile, StationPut, TariffPut
 from operator_sdk.contract.messages.roaming import AuthorizeRequest, SessionUpdate
 from operator_sdk.contract.messages.sites import SiteAdd
-from tests.bench.world import HOLD_FEN, LATITUDE_E6, LIMIT_FEN, LONGITUDE_E6, PERIODS, TARIFF_ID, Operator, World
+from tests.bench.world import (
+    HOLD_FEN,
+    LATITUDE_E6,
+    LIMIT_FEN,
+    LONGITUDE_E6,
+    PERIODS,
+    TARIFF_ID,
+    Operator,
+    World,
+)
 
 PILES = 14
 DRIVEN, HOSTED = "MA5DRIVEN", "MA5HOSTED"

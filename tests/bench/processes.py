@@ -92,9 +92,7 @@ class Processes:
         server = role in self.on_first
         niceness = QUIET_NICENESS if role == "jobs" else "0"
         core = self.cores.name(server=server)
-        self.spawn(
-            role, "tests.bench.serve", role, str(self.world_file), core, niceness, stacks, url=url
-        )
+        self.spawn(role, "tests.bench.serve", role, str(self.world_file), core, niceness, stacks, url=url)
 
     def _until_up(self, name: str, url: str) -> None:
         """Wait until a process answers HTTP, whatever it says."""

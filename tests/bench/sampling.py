@@ -120,7 +120,9 @@ class Profile:
         console.print(table)
 
 
-_PLACES = re.compile(r"/(?:site-packages/|lib/python3\.\d+/(?!site-packages))|/(?=(?:hub|operator_sdk|mobile_bff|tests)/)")
+_PLACES = re.compile(
+    r"/(?:site-packages/|lib/python3\.\d+/(?!site-packages))|/(?=(?:hub|operator_sdk|mobile_bff|tests)/)"
+)
 
 
 def _short(file: str) -> str:

@@ -112,7 +112,9 @@ class Site:
             "state_dir": "state",
         }
         known = {"url": gateway.url, "id": gateway.party_id, "public_key": gateway.public_key}
-        self.file.write_text("\n".join(["[site]", *_lines(site), "[gateway]", *_lines(known), *tables]), "utf-8")
+        self.file.write_text(
+            "\n".join(["[site]", *_lines(site), "[gateway]", *_lines(known), *tables]), "utf-8"
+        )
 
     def start_agent(self) -> None:
         """`interpile edge run`; it says nothing before it has to."""

@@ -99,9 +99,7 @@ def _to_hub(bench: Bench, drivers: Sequence[Driver]) -> None:
     site.write(Gateway(url, world.hub.party_id, world.hub.key().public_b64url()))
     watch = processes.watch
     try:
-        _drain(
-            bench, site, "spool_drain_hub_per_s", made, "hub", lambda: int(watch.column(STORED_AT_HUB)[0])
-        )
+        _drain(bench, site, "spool_drain_hub_per_s", made, "hub", lambda: int(watch.column(STORED_AT_HUB)[0]))
         _expect("at the hub", made, tuple(int(watch.column(query)[0]) for query in KEPT_AT_HUB))
     finally:
         site.stop()
