@@ -105,6 +105,8 @@ class Store:
         with full_disk_named():
             self.db.execute("pragma journal_mode = wal")
             self.db.execute("pragma synchronous = full")
+            # A small disk that is full gets room back only when the log is folded in: do it every 800 KB.
+            self.db.execute("pragma wal_autocheckpoint = 200")
             self.db.executescript(SCHEMA)
             self.db.execute("insert or ignore into meta values ('spool_id', ?)", (new_spool_id,))
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import strawberry
-from graphql import GraphQLError, GraphQLObjectType, GraphQLResolveInfo, GraphQLSchema
+from graphql import GraphQLError, GraphQLObjectType, GraphQLSchema
 from strawberry.schema.config import StrawberryConfig
 from strawberry.schema.schema_converter import GraphQLCoreConverter
 from strawberry.types import ExecutionContext
@@ -36,8 +36,8 @@ class Schema(strawberry.Schema):
 
 
 def _read_attributes(schema: GraphQLSchema) -> None:
-    """Fields without a resolver read their attribute at once: Strawberry's way there takes five calls, and a list
-    of twenty stations has 160 of them.
+    """Fields without a resolver read their attribute at once. Strawberry's own way there takes five calls, and
+    a list of twenty stations has 160 such fields.
     """
     for named in schema.type_map.values():
         if isinstance(named, GraphQLObjectType):
@@ -46,8 +46,8 @@ def _read_attributes(schema: GraphQLSchema) -> None:
                     field.resolve = _attribute(field.extensions[DEFINITION].python_name)
 
 
-def _attribute(name: str) -> Callable[[object, GraphQLResolveInfo], Any]:
-    def resolve(source: object, _: GraphQLResolveInfo) -> Any:
+def _attribute(name: str) -> Callable[[object, object], Any]:
+    def resolve(source: object, _: object) -> Any:
         return getattr(source, name)
 
     return resolve

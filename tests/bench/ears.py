@@ -95,9 +95,11 @@ class BusEar:
 
 
 def _opened(bus: Mapping[str, Any]) -> can.BusABC:
-    # Hop limit 0, as the drivers have it: a simulated bus stays on its machine.
-    more = {"fd": False, "hop_limit": 0} if bus["interface"] == "udp_multicast" else {}
-    return can.Bus(ignore_config=True, bitrate=BITRATE, **more, **bus)
+    options = {"bitrate": BITRATE, **bus}
+    if bus["interface"] == "udp_multicast":
+        # Hop limit 0, as the drivers have it: a simulated bus stays on its machine.
+        options |= {"fd": False, "hop_limit": 0}
+    return can.Bus(ignore_config=True, **options)
 
 
 class PhoneEar:

@@ -1,4 +1,4 @@
-"""Who takes part in the stages of piles and phones: an operator with a platform, a hosted one, drivers, an app."""
+"""Who takes part in the stages of piles and phones: two operators with sites, drivers, the phones' service."""
 
 import asyncio
 import secrets
@@ -76,8 +76,9 @@ async def _furnish(world: World) -> list[Driver]:
 
 
 def _party(party_id: str, role: Role, protocol: str, **more: Any) -> PartyAdd:
-    money = {"deposit_fen": LIMIT_FEN, "exposure_limit_fen": LIMIT_FEN} if role is Role.HOME else {}
-    return PartyAdd(party_id=party_id, name=party_id, roles=[role], protocol=protocol, **money, **more)
+    if role is Role.HOME:
+        more |= {"deposit_fen": LIMIT_FEN, "exposure_limit_fen": LIMIT_FEN}
+    return PartyAdd(party_id=party_id, name=party_id, roles=[role], protocol=protocol, **more)
 
 
 def prices() -> TariffPut:
@@ -149,7 +150,7 @@ async def _authorized(hub: Hub, host_party_id: str, connector_id: str, card: str
 
 
 def sessions_to_follow(world: World, count: int) -> list[tuple[str, str]]:
-    """So many drivers of the first stub home, each with a charge of which one update is stored: (session, token).
+    """(session, token) of so many drivers of the first stub home, each with a charge that has one update.
 
     The stub grants every card and names its driver after it.
     """
@@ -198,7 +199,7 @@ def import_stations(world: World, count: int) -> None:
                 actor=ACTOR,
             )
 
-    # PostgreSQL counts a table's rows by itself within a minute; neither the import nor a search waits for it here.
+    # PostgreSQL looks by itself within a minute how large a table has become; nobody waits for that here.
     for part in (count // 50, count):
         asyncio.run(run(stations_file(part)))
         with psycopg.connect(world.environment["DATABASE_URL"], autocommit=True) as connection:

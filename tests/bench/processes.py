@@ -144,7 +144,7 @@ class Processes:
             time.sleep(0.05)
 
     def spawn(self, name: str, module: str, *arguments: str, url: str = "", talks: bool = False) -> None:
-        """Start a process, which may run wherever this one may; wait until it answers at its URL, if it has one.
+        """Start a process, which may run wherever this one may; with a URL, wait until it answers there.
 
         `talks`: through pipes, and not into its log.
         """

@@ -1,5 +1,5 @@
-"""`PROFILE=1`: where the CPU of a server goes. The hub's, authorizing at saturation; with `ONLY=graphql` that of
-the phones' service, finding stations.
+"""`PROFILE=1`: where the CPU of a server goes. The hub's, authorizing at saturation; with `ONLY=graphql` that
+of the phones' service, finding stations.
 """
 
 import signal

@@ -94,8 +94,11 @@ class Bench:
 
     def run(self) -> None:
         """Everything of these figures that is wanted."""
-        if not self.wanted & set(FIGURES):
-            return
+        if self.wanted & set(FIGURES):
+            self._start()
+            self._measure()
+
+    def _start(self) -> None:
         self.processes.start("home", url=self.world.home_url)
         self.processes.start_generator()
         for server in self.servers:
@@ -104,6 +107,8 @@ class Bench:
             self.processes.start("jobs")
         for server in self.servers:
             self.warm_up(server)
+
+    def _measure(self) -> None:
         if self.wanted & (SATURATION | HALF_LOAD):
             self.saturate()
         if self.wanted & HALF_LOAD:

@@ -1,9 +1,9 @@
 """How fast an agent that was cut off delivers its spool: to the SDK's gateway, and to the hub's own.
 
-The agent and the gateway are processes of their own; every batch is durable at the gateway (SQLite's or
-PostgreSQL's disk) before it is acknowledged, and forgotten in the agent's file after that. The hub's gateway does
-more for each item: a session's update is checked and stored where a driver's phone reads it, a bill is checked
-and booked.
+The agent and the gateway are processes of their own. Every batch is durable at the gateway, on SQLite's or
+PostgreSQL's disk, before it is acknowledged, and then forgotten in the agent's file. The hub's gateway does
+more for each item: a session's update is checked and stored where its driver's phone reads it, a bill is
+booked.
 """
 
 import sqlite3
@@ -34,11 +34,11 @@ CHARGES, CHARGES_AT_HUB = 500, 98
 LOOK_S, PATIENCE_S, SETTLED_S = 0.02, 180.0, 15.0
 SITE_ID = "bench-drain"
 METHOD = {
-    "spool_drain_per_s": f"items of a spool of {CHARGES * ITEMS_A_CHARGE:,} (updates of charges at 14 piles, with "
-    "their bills) durable at the SDK's SiteGateway with its SqliteInbox in another process, from the first batch "
-    "stored to the last; each is there once; nothing pinned",
-    "spool_drain_hub_per_s": f"the same for {CHARGES_AT_HUB * ITEMS_A_CHARGE:,} items at the hub's own gateway, "
-    "which checks each and stores it in PostgreSQL as an update of its session or as its record",
+    "spool_drain_per_s": f"items of a spool of {CHARGES * ITEMS_A_CHARGE:,} (updates of charges at 14 piles,"
+    " with their bills) durable at the SDK's SiteGateway with its SqliteInbox in another process, from "
+    "the first batch stored to the last; each item is there once afterwards; nothing pinned",
+    "spool_drain_hub_per_s": f"the same for {CHARGES_AT_HUB * ITEMS_A_CHARGE:,} items at the hub's own "
+    "gateway, which checks each and stores it in PostgreSQL as an update of its session or as its record",
 }
 STORED_AT_HUB: LiteralString = "SELECT coalesce(sum(number), 0) FROM site_stream"
 KEPT_AT_HUB: tuple[LiteralString, ...] = (

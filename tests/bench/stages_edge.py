@@ -1,8 +1,10 @@
 """A site with fourteen piles: what its agent costs, how fast a frame gets to a phone and a fault to a stop.
 
-The frame's way: simulated pile -> agent -> the operator's platform (SiteGateway, inbox, courier) -> hub -> phones'
-service -> phone, each a process of its own. What is timed begins when the pile's status frame is on the bus: the
-vehicle pauses or goes on, which the agent passes on at once. How often updates are sent anyway has no part in it.
+The frame's way: simulated pile -> agent -> the operator's platform (SiteGateway, inbox, courier) -> hub ->
+phones' service -> phone, each a process of its own. What is timed begins when the pile's status frame is on the
+bus: the vehicle pauses or goes on, which the pile says at once and the agent passes on at once. How often
+updates are sent anyway, and how often a pile repeats its status, has no part in it. A fault's way is shorter:
+the frame that tells of it, the agent, its STOP on the bus.
 """
 
 import asyncio
@@ -39,17 +41,19 @@ CHANGES, FAULTS = 16, 8
 
 CHANGE_EVERY_MS = (800, 2_400)
 UP_S, AGAIN_S, STEPS = 30.0, 0.25, 5
+UNDER_WAY = frozenset({SessionState.STARTING, SessionState.CHARGING})
 FAULT = PileFault.LEAKAGE
 SITE_ID = "bench-site"
 
 METHOD = {
-    "frame_to_phone_ms_p99": f"from a pile's status frame on the bus (kernel time of a listener's datagram) to the "
-    f"message at its driver's phone; {len(KINDS)} piles charging, {CHANGES} pauses and resumptions each at random "
-    "times, through pile, agent, the operator's platform, hub, phones' service; nothing pinned, PostgreSQL beside it",
-    "fault_to_stop_ms_p99": f"from the frame with the fault on the bus to the agent's STOP on the bus, both kernel "
-    f"times of one listener; the pile itself does nothing about the fault; {FAULTS} charges of each pile",
-    "agent_rss_mb": f"resident memory of the agent's process with {len(KINDS)} piles charging, buses of their own, "
-    "polls and reports as a site has them that sets nothing",
+    "frame_to_phone_ms_p99": "from a pile's status frame on the bus (the kernel's time, at a listener "
+    f"beside the agent) to the message on its driver's phone; {len(KINDS)} piles charging, {CHANGES} "
+    "pauses and resumptions of each at random times; through agent, the operator's platform, hub with "
+    "PostgreSQL, phones' service; nothing pinned",
+    "fault_to_stop_ms_p99": "from the frame with a fault, about which the pile itself does nothing, to the "
+    f"agent's STOP on the bus, both times the kernel's at one listener; {FAULTS} charges of each pile",
+    "agent_rss_mb": f"resident memory of the agent's process with {len(KINDS)} piles charging, each on a bus"
+    " and a meter line of its own, polled and reported as by a site that sets nothing",
     "agent_cpu_percent": f"its CPU time over {COST_S:.0f} s of that, percent of one core",
 }
 
@@ -165,12 +169,12 @@ class _Measured:
         code = f"hlht://{connector_ref(self._bench.world.platform.party_id, pile.connector_id)}/"
         while True:
             session = await _started(phone, code)
-            if session.get("stateText") in {"starting", "charging"}:
+            if session.get("stateText") in UNDER_WAY:
                 break
             if time.monotonic() - began > UP_S:
                 raise BenchError(f"no charge at {pile.connector_id}: {session}")
             await asyncio.sleep(AGAIN_S)
-        ear = self._ears[pile.connector_id] = PhoneEar(phone, session["id"])
+        ear = self._ears[pile.connector_id] = PhoneEar(phone, str(session["id"]))
         await ear.reached(SessionState.CHARGING)
 
     async def _cost(self) -> None:

@@ -1,4 +1,4 @@
-"""The phones' service: lists of stations per second against bare graphql-core, and memory of a live subscription.
+"""The phones' service: lists of stations per second against bare graphql-core; memory of a live subscription.
 
 The service has the first core to itself; the hub with its 25,000 stations, PostgreSQL and the generator are on
 the other. Every request names another place, so that no answer comes whole from the service's memory: each is
@@ -30,16 +30,18 @@ CONNECTIONS, GUESS_PER_S = 32, 2_500
 SUBSCRIPTIONS, FIRST_ONES, AT_ONCE, WITHIN_S = 500, 20, 50, 60.0
 LISTS = {"graphql_stations_per_s", "graphql_vs_core_ratio"}
 METHOD = {
-    "graphql_stations_per_s": f"good answers per second at saturation ({CONNECTIONS} connections, closed loop): "
-    f"{STATIONS_ASKED} stations of {STATIONS:,} with 8 fields each, phones in {SQUARES} squares of 50 m, no two at "
-    "one place; the service as in production, alone on the first core; median of the rounds used. Beside it in "
-    "`rounds`: all phones at one place (whole answers from memory), and every phone in a square of its own",
-    "graphql_vs_core_ratio": "CPU time of the server process per good answer, graphql-core / service: graphql-core "
-    "executes the same document, parsed and validated once, over plain objects behind the same server; median of "
-    "interleaved rounds",
-    "subscription_kb": f"growth of the service's resident memory over {SUBSCRIPTIONS} subscriptions, each a socket "
-    "of its own with a driver and a charge of its own, so each with a stream from the hub; every one has received "
-    "an update; per subscription",
+    "graphql_stations_per_s": f"good answers per second at saturation ({CONNECTIONS} connections, closed "
+    f"loop): {STATIONS_ASKED} of {STATIONS:,} stations with 8 fields each, phones in {SQUARES} squares of "
+    "50 m, no two at one place, so that every document is executed and the hub is asked about each square"
+    " once a second; the service as in production, alone on the first core; median of the rounds used. "
+    "Beside it in `rounds`: all phones at one place (whole answers from memory), and phones in ever other"
+    " squares (the hub asked each time)",
+    "graphql_vs_core_ratio": "CPU time of the server process per good answer, graphql-core / service; "
+    "graphql-core executes the same document, parsed and validated once, over plain objects behind the "
+    "same server; median of interleaved rounds",
+    "subscription_kb": f"growth of the service's resident memory over {SUBSCRIPTIONS} subscriptions, each on"
+    " a socket of its own of a driver of its own, following a charge of its own by a stream of its own "
+    "from the hub; every one has received an update; divided by their number",
 }
 
 

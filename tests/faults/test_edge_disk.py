@@ -14,11 +14,11 @@ pytestmark = pytest.mark.faults
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of its own, of two megabytes."""
+    """A file system of its own, of one megabyte."""
     folder = tmp_path / "state"
     folder.mkdir()
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)],
+        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)],
         capture_output=True,
         check=False,
         text=True,
