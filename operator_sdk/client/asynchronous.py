@@ -43,7 +43,8 @@ class AsyncHubClient(AsyncMethods, AsyncUpkeepMethods):
             await hub.push_record(record)
 
     `issuer` is the hub's own public URL where it is reached by another (through a tunnel, say): signatures
-    and sign-in name that one. `transport` takes the place of the network; `connections` bounds the calls under way.
+    and sign-in name that one. `transport` takes the place of the network; `connections` bounds the calls
+    under way.
     """
 
     def __init__(

@@ -11,6 +11,7 @@ import signal
 import sys
 import tempfile
 from pathlib import Path
+from types import ModuleType
 from typing import LiteralString
 
 import asyncpg
@@ -20,7 +21,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from tests.bench import stages, stages_drain, stages_edge, stages_phone
-from tests.bench.edge_world import furnish
+from tests.bench.edge_world import Driver, furnish
 from tests.bench.machine import describe, load_average, memory_mb, pin
 from tests.bench.processes import BenchError, Processes
 from tests.bench.profiling import profile
@@ -94,20 +95,35 @@ def _measure(world: World, processes: Processes, wanted: set[str], only: str) ->
         bench = Bench(world, processes, wanted, step)
         progress.update(task, total=bench.steps() + sum(stage.steps(wanted) for stage in STAGES))
         bench.run()
+        peak_mb = _peak_mb(processes)
         if any(stage.steps(wanted) for stage in STAGES):
             drivers = furnish(world)
             for stage in STAGES:
-                stage.run(bench, drivers)
+                _run(bench, stage, drivers)
         step("done")
-    setup = _setup(bench, only, before)
+    setup = _setup(bench, only, before, peak_mb)
     OUT.write_text(json.dumps({"setup": setup, "figures": bench.figures}, indent=1) + "\n")
     _show(bench)
     return 1 if bench.invalid or bench.missing else 0
 
 
-def _setup(bench: Bench, only: str, before: list[float]) -> dict[str, object]:
+def _run(bench: Bench, stage: ModuleType, drivers: list[Driver]) -> None:
+    """A stage that fails takes its own figures with it and no others."""
+    try:
+        stage.run(bench, drivers)
+    except BenchError as problem:
+        for name in bench.wanted & set(stage.FIGURES) - bench.figures.keys():
+            bench.figures[name], bench.missing[name] = None, str(problem)
+
+
+def _peak_mb(processes: Processes) -> float | None:
+    """What the hub took at most for its own figures."""
+    running = processes.running
+    return round(memory_mb(running["hub"].pid, "VmHWM"), 1) if "hub" in running else None
+
+
+def _setup(bench: Bench, only: str, before: list[float], peak_mb: float | None) -> dict[str, object]:
     postgres = {name: bench.processes.watch.column(f"SHOW {name}")[0] for name in POSTGRES}
-    running = bench.processes.running
     return {
         "valid": not bench.invalid,
         "invalid": bench.invalid,
@@ -117,7 +133,7 @@ def _setup(bench: Bench, only: str, before: list[float]) -> dict[str, object]:
         "only": only,
         "machine": describe() | {"load_before": before, "load_after": load_average()},
         "postgresql": postgres,
-        "hub_peak_rss_mb": round(memory_mb(running["hub"].pid, "VmHWM"), 1) if "hub" in running else None,
+        "hub_peak_rss_mb": peak_mb,
         "method": METHOD,
         "rounds": bench.rounds,
     }

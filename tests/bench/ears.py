@@ -21,6 +21,7 @@ from tests.bench.processes import BenchError
 
 WITHIN_S = 20.0
 Thing = TypeVar("Thing")
+BusWord = Status | Faults | Commanded
 
 
 class Heard(Generic[Thing]):
@@ -64,7 +65,7 @@ class BusEar:
     """Listens on buses. By node: each status and faults that differ from the ones before, and every command."""
 
     def __init__(self) -> None:
-        self.nodes: defaultdict[int, Heard[Status | Faults | Commanded]] = defaultdict(Heard)
+        self.nodes: defaultdict[int, Heard[BusWord]] = defaultdict(Heard)
         self._last: dict[int, bytes] = {}
 
     @contextmanager
@@ -89,7 +90,7 @@ class BusEar:
             return
         if isinstance(heard, Status | Faults):
             self._last[can_id] = data
-        if isinstance(heard, Status | Faults | Commanded):
+        if isinstance(heard, BusWord):
             # A line over TCP has no times of its own.
             self.nodes[heard.node].hear(message.timestamp or now, heard)
 

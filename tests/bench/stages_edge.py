@@ -10,7 +10,8 @@ the frame that tells of it, the agent, its STOP on the bus.
 import asyncio
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from typing import Any, TypeVar
 
 import httpx
 import msgspec
@@ -24,7 +25,7 @@ from operator_sdk.examples.demo.trouble import Trouble
 from operator_sdk.examples.host.site import Site as Published
 from operator_sdk.examples.host.site import SiteAgent, SiteStation, SiteTariff
 from operator_sdk.keys import save_key
-from tests.bench.ears import BusEar, PhoneEar
+from tests.bench.ears import BusEar, BusWord, PhoneEar
 from tests.bench.edge_world import Driver, prices
 from tests.bench.load import percentile
 from tests.bench.machine import cpu_s, load_average, memory_mb
@@ -33,6 +34,7 @@ from tests.bench.site import Gateway, Pile, Site
 from tests.bench.stages import Bench
 from tests.bench.world import TARIFF_ID, World
 
+Done = TypeVar("Done")
 FIGURES = ("frame_to_phone_ms_p99", "fault_to_stop_ms_p99", "agent_rss_mb", "agent_cpu_percent")
 KINDS = [("ac", 7_000)] * 9 + [("dc", 60_000)] * 5
 SETTLE_S, COST_S = 5.0, 20.0
@@ -229,11 +231,11 @@ class _Measured:
 async def _started(phone: Phone, code: str) -> dict[str, str | None]:
     try:
         return await phone.start(code)
-    except Trouble as problem:
+    except (Trouble, httpx.TransportError) as problem:
         return {"trouble": str(problem)}
 
 
-async def _each(works) -> list:
+async def _each(works: Iterable[Coroutine[Any, Any, Done]]) -> list[Done]:
     """All at once; the first that fails ends the others, and is what is raised."""
     try:
         async with asyncio.TaskGroup() as tasks:
@@ -243,17 +245,17 @@ async def _each(works) -> list:
     return [task.result() for task in begun]
 
 
-async def _samples(works) -> list[float]:
+async def _samples(works: Iterable[Coroutine[Any, Any, list[float]]]) -> list[float]:
     return [sample for found in await _each(works) for sample in found]
 
 
-def _is_state(state: PileState):
+def _is_state(state: PileState) -> Callable[[BusWord], bool]:
     return lambda heard: isinstance(heard, Status) and heard.state is state
 
 
-def _is_fault(heard: Status | Faults | Commanded) -> bool:
+def _is_fault(heard: BusWord) -> bool:
     return isinstance(heard, Faults) and FAULT in heard.active
 
 
-def _is_stop(heard: Status | Faults | Commanded) -> bool:
+def _is_stop(heard: BusWord) -> bool:
     return isinstance(heard, Commanded) and isinstance(heard.command, Stop)

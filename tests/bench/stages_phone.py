@@ -137,6 +137,8 @@ def _subscriptions(bench: Bench) -> None:
     try:
         bench.step(f"phones: {SUBSCRIPTIONS} subscriptions")
         asyncio.run(_Followers(bench, follow).measure())
+    except TimeoutError:
+        raise BenchError(f"no {SUBSCRIPTIONS} subscriptions within {WITHIN_S:.0f} s") from None
     finally:
         processes.stop("bff")
 
@@ -151,24 +153,20 @@ class _Followers:
 
     async def measure(self) -> None:
         """A few first, so that what the first subscription of all brings in is not counted."""
-        processes = self._bench.processes
-        bff, hub = processes.pid("bff"), processes.pid("hub")
+        pids = [self._bench.processes.pid(name) for name in ("bff", "hub")]
         async with contextlib.AsyncExitStack() as sockets, asyncio.timeout(WITHIN_S):
             await self._open(sockets, self._follow[:FIRST_ONES])
-            before = memory_mb(bff), memory_mb(hub)
-            begun = time.monotonic()
+            before, begun = [memory_mb(pid) for pid in pids], time.monotonic()
             await self._open(sockets, self._follow[FIRST_ONES:])
-            grown = [1024 * (memory_mb(pid) - mb) for pid, mb in zip((bff, hub), before, strict=True)]
-            self._bench.found("subscription_kb", round(grown[0] / SUBSCRIPTIONS, 1))
-            self._bench.rounds["subscriptions"] = [
-                {
-                    "subscriptions": SUBSCRIPTIONS,
-                    "bff_rss_mb": round(memory_mb(bff), 1),
-                    "hub_kb_each": round(grown[1] / SUBSCRIPTIONS, 1),
-                    "opened_in_s": round(time.monotonic() - begun, 1),
-                    "load": load_average(),
-                }
-            ]
+            after, took_s = [memory_mb(pid) for pid in pids], time.monotonic() - begun
+        bff_kb, hub_kb = (
+            round(1024 * (late - early) / SUBSCRIPTIONS, 1) for early, late in zip(before, after, strict=True)
+        )
+        self._bench.found("subscription_kb", bff_kb)
+        facts = {"subscriptions": SUBSCRIPTIONS, "opened_in_s": round(took_s, 1), "load": load_average()}
+        self._bench.rounds["subscriptions"] = [
+            {"bff_rss_mb": round(after[0], 1), "hub_kb_each": hub_kb, **facts}
+        ]
 
     async def _open(self, sockets: contextlib.AsyncExitStack, follow: Sequence[tuple[str, str]]) -> None:
         await asyncio.gather(*(self._subscribe(sockets, *one) for one in follow))
