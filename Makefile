@@ -103,5 +103,5 @@ demo: setup ## a small network on this machine, embedded; takes ONCE SPEED REPOR
 demo-production: setup ## the same on PostgreSQL, Redis and RabbitMQ; takes DATABASE_URL DATABASE_MIGRATION_URL too
 	@INTERPILE_ENV=demo $(BIN)/python -m operator_sdk.examples.demo --production
 
-bench: setup ## measure and write bench.json; ONLY=name picks one
+bench: setup ## measure and write bench.json; ONLY=graphql takes figures by prefix, PROFILE=1 profiles
 	@INTERPILE_ENV=test $(BIN)/python -m tests.bench

@@ -263,6 +263,16 @@ async def serving(*apps: tuple[ASGIApp, Listener]) -> AsyncIterator[None]:
         for server in servers:
             server.should_exit = True
         await asyncio.gather(*tasks)
+        await _hang_up(servers)
+
+
+async def _hang_up(servers: list[Server]) -> None:
+    """A browser keeps lines open that it does not use: no socket may outlive its server."""
+    for _ in range(2):  # a line accepted at the last moment is registered in the next round
+        await asyncio.sleep(0.01)
+        for server in servers:
+            for connection in list(server.server_state.connections):
+                connection.transport.abort()
 
 
 def _config(app: ASGIApp) -> uvicorn.Config:

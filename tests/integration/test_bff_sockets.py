@@ -308,7 +308,8 @@ async def test_who_says_nothing_is_hung_up_on(rig: Rig, monkeypatch: pytest.Monk
 # Endurance.
 
 WARM, CYCLES, AT_ONCE = 200, 2_000, 20
-GROWTH_MB_MOST, OBJECTS_MOST = 6, 1_200
+GROWTH_MB_MOST, OBJECTS_MOST = 30, 1_200
+"""What the allocator keeps varies with what ran before; 2,000 sockets that stayed would be 60 MB and more."""
 
 
 @pytest.fixture
