@@ -13,7 +13,6 @@ from operator_sdk.examples.demo.people import People
 from operator_sdk.examples.demo.screen import Screen, yuan
 from operator_sdk.examples.demo.trouble import Trouble
 
-
 FIXED_S = 15
 
 
