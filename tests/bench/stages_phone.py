@@ -26,7 +26,7 @@ from tests.bench.traffic import SQUARES, STATIONS_ASKED, Job
 
 FIGURES = ("graphql_stations_per_s", "graphql_vs_core_ratio", "subscription_kb")
 STATIONS, ROUNDS, ROUND_S, WARM_UP_S, RAMP_S = 25_000, 4, 4.0, 2.0, 0.5
-CONNECTIONS, GUESS_PER_S = 32, 2_500
+CONNECTIONS, GUESS_PER_S = 64, 2_500
 SUBSCRIPTIONS, FIRST_ONES, AT_ONCE, WITHIN_S = 500, 20, 50, 60.0
 LISTS = {"graphql_stations_per_s", "graphql_vs_core_ratio"}
 METHOD = {

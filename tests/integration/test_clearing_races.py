@@ -141,6 +141,21 @@ async def test_what_a_crash_left_is_finished_by_the_jobs_alone(kind: str, clock:
         assert (await markets[1].cycle(cycle_id)).state == "fixed"
 
 
+async def test_a_closer_behind_the_clock_of_one_that_died_still_fixes_the_cycle(
+    kind: str, clock: ManualClock
+) -> None:
+    async with closers(kind, clock, 2) as markets:
+        dying, rescuing = markets
+        await dying.trade()
+        clock.now = MIDNIGHT
+        ahead = Market(dying.database, ManualClock(MIDNIGHT + timedelta(seconds=2)))
+        assert isinstance(dying.database, MortalDatabase)
+        dying.database.units_left, dying.database.after_commit = STEPS - 1, True
+        with pytest.raises(Killed):
+            await ahead.clearing.close_cycle(MIDNIGHT)
+        assert (await rescuing.clearing.close_cycle(MIDNIGHT)).cycle.state == "fixed"
+
+
 async def test_two_cut_offs_at_once_make_two_cycles_in_their_order(kind: str, clock: ManualClock) -> None:
     async with closers(kind, clock, 2) as markets:
         early = await markets[0].accept(B, A, 100)
