@@ -13,7 +13,10 @@ from hub.accounts.service import Accounts
 from hub.accounts.service_charging import HostedCharging
 from hub.accounts.service_signin import CodeSender, FileCodeSender, SignIn
 from hub.clearing.jobs import advance
+from hub.clearing.payments import Payments
+from hub.clearing.reconciliation import Reconciliation
 from hub.clearing.service import ClearingService
+from hub.clearing.suspense import Suspense
 from hub.core.clock import Clock
 from hub.core.database import Database
 from hub.core.doorbell import CeleryDoorbell
@@ -198,12 +201,13 @@ def _build(settings: Settings, secrets: Secrets, database: Database, doors: _Doo
     accounts = Accounts(database, clock, ids, ledger=ledger, digests=digests)
     charging = HostedCharging(database, clock, accounts=accounts, ledger=ledger, digests=digests)
     clearing = _clearing(settings, database, clock, ids, ledger)
+    suspense = Suspense(database, clock, ids, ledger=ledger, audit=audit)
     seal = Seal(secrets.derive("evidence"))
     tools = NativeTools(doors.outbound, secrets.signer, parties, clock, ids, seal)
     sites = Sites(SitesContext(database, clock, ids, live, audit, upkeep))
     links = LinkRegistry(parties, tools, HostedTools(accounts, charging, sites.commands, database))
     lower = _Lower(database, clock, ids, outbox, live, directory, search, parties)
-    context = _roaming_context(settings, secrets, lower, links, clearing)
+    context = _roaming_context(settings, secrets, lower, links, clearing, suspense)
     return Hub(
         settings=settings,
         database=database,
@@ -224,6 +228,9 @@ def _build(settings: Settings, secrets: Secrets, database: Database, doors: _Doo
         sign_in=_sign_in(settings, database, clock, ids, accounts, digests),
         roaming=Roaming(context),
         clearing=clearing,
+        payments=_payments(settings, database, clock, ids, ledger, audit),
+        suspense=suspense,
+        reconciliation=Reconciliation(database, clock, ids, suspense=suspense),
         upkeep=upkeep,
         sites=sites,
         outbox=outbox,
@@ -254,6 +261,7 @@ def _roaming_context(
     lower: _Lower,
     links: LinkRegistry,
     clearing: ClearingService,
+    suspense: Suspense,
 ) -> RoamingContext:
     url = lower.database.driver_url
     return RoamingContext(
@@ -269,6 +277,7 @@ def _roaming_context(
         parties=lower.parties,
         pseudonyms=Pseudonyms(secrets.derive("pseudonyms")),
         record_accepted=clearing,
+        money_waits=suspense,
         own_base_url=settings.public_url,
         hub_name=settings.party_name,
         scan_keys=secrets.scan_keys(),
@@ -294,6 +303,20 @@ def _clearing(
         clock=clock,
         ids=ids,
         ledger=ledger,
+        hub_party_id=settings.party_id,
+        env=settings.env,
+    )
+
+
+def _payments(
+    settings: Settings, database: Database, clock: Clock, ids: Ids, ledger: Ledger, audit: AuditLog
+) -> Payments:
+    return Payments(
+        database,
+        clock,
+        ids,
+        ledger=ledger,
+        audit=audit,
         hub_party_id=settings.party_id,
         env=settings.env,
     )

@@ -15,7 +15,8 @@ from hub.ledger.jobs import verify
 from hub.ledger.model import CLEARING
 from hub.ledger.service import Ledger
 from hub.parties.tables import PartyRow
-from hub.roaming.ports import AcceptedRecord
+from hub.roaming.ports import AcceptedRecord, Fees
+from operator_sdk.contract.codes import Frequency
 from operator_sdk.contract.messages.clearing import CycleResult
 
 HUB_PARTY, A, B, C = "MA5HUB000", "MA5AAAAA1", "MA5BBBBB2", "MA5CCCCC3"
@@ -106,6 +107,9 @@ class Market:
             at=at,
             commission_ppm=ppm,
             energy_wh=fen * 7,
+            station_id=None,
+            fees=Fees(electricity_fen=fen),
+            frequency=Frequency.DAILY,
         )
         async with self.database.unit() as unit:
             await self.clearing.record_accepted(unit, record)

@@ -128,6 +128,12 @@ class ClearingService:
             if row is not None and row.state == ObligationState.DISPUTED:
                 row.state, row.updated_at = ObligationState.OPEN.value, self._clock.business()
 
+    async def record_withdrawn(self, unit: Unit, record_id: str) -> None:
+        """A disputed record was credited before any cycle fixed it: its obligation is owed by nobody."""
+        async with self._obligation(unit, record_id) as (row, _):
+            if row is not None and row.state == ObligationState.DISPUTED:
+                row.state, row.updated_at = ObligationState.WITHDRAWN.value, self._clock.business()
+
     def _may_dispute(self, cycle: CycleRow, now: datetime) -> bool:
         in_time = cycle.disputes_until is None or now <= cycle.disputes_until
         return in_time and not model.is_fixed(cycle.state)

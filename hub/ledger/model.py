@@ -61,7 +61,8 @@ CLEARING_KINDS = {
     # Pay-ins are collected before anything is paid out, so the agent's cash is never below zero.
     "settlement_cash": Kind(Side.DEBIT, may_overdraw=False),
     "deposit": Kind(Side.CREDIT, may_overdraw=False),
-    "suspense": _CREDIT,
+    "suspense": _DEBIT,
+    "claimed": _CREDIT,
     "rounding": _DEBIT,
 }
 HUB_KINDS = {"commission": _CREDIT, "bank": _DEBIT}

@@ -14,7 +14,7 @@ from hub.directory.search import StationSearch
 from hub.directory.service import DirectoryService
 from hub.parties.link import Links
 from hub.parties.service import PartiesService
-from hub.roaming.ports import RecordAccepted
+from hub.roaming.ports import MoneyWaits, RecordAccepted
 from hub.roaming.store_authorize import AuthorizeStore
 from hub.roaming.store_updates import UpdateStore
 
@@ -47,6 +47,7 @@ class RoamingContext:
     parties: PartiesService
     pseudonyms: Pseudonyms
     record_accepted: RecordAccepted
+    money_waits: MoneyWaits
     own_base_url: str
     hub_name: str
     scan_keys: dict[str, bytes]

@@ -5,27 +5,48 @@ from datetime import datetime
 from typing import Protocol
 
 from hub.core.database import Unit
+from operator_sdk.contract.codes import Frequency, SuspenseKind, SuspenseOutcome
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fees:
+    """An amount by fee kind, in fen. A credit's are positive as well; its direction says the rest."""
+
+    electricity_fen: int = 0
+    service_fen: int = 0
+    parking_fen: int = 0
+    idle_fen: int = 0
+
+    @property
+    def total_fen(self) -> int:
+        """The sum of all kinds."""
+        return self.electricity_fen + self.service_fen + self.parking_fen + self.idle_fen
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AcceptedRecord:
     """A charge record at the moment of acceptance: from now on the home owes the host `owed_fen`.
 
-    `amount_fen` is the host's bill; it exceeds `owed_fen` only where the limit was overrun. `at` is business
-    time; `booked_day` (YYYY-MM-DD in the hub's zone) alone decides the cycle.
+    `amount_fen` is the host's bill; it exceeds `owed_fen` only where the limit was overrun. `fees` are the
+    parts of `owed_fen` and sum to it. `credit_of` names the record that a credit reverses: then the host owes
+    the home. `at` is business time; `booked_day` (YYYY-MM-DD in the hub's zone) alone decides the cycle.
     """
 
     record_id: str
-    session_id: str
+    session_id: str | None
     home_party_id: str
     host_party_id: str
+    station_id: str | None
     amount_fen: int
     owed_fen: int
+    fees: Fees
     currency: str
+    frequency: Frequency
     booked_day: str
     at: datetime
-    commission_ppm: int
+    commission_ppm: int = 0
     energy_wh: int | None = None
+    credit_of: str | None = None
 
 
 class RecordAccepted(Protocol):
@@ -39,3 +60,42 @@ class RecordAccepted(Protocol):
 
     async def record_disputed(self, unit: Unit, record_id: str) -> None:
         """Take the record's obligation out of the open cycle whole."""
+
+    async def record_withdrawn(self, unit: Unit, record_id: str) -> None:
+        """A disputed record was credited before any cycle fixed it: its obligation is owed by nobody."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaitingMoney:
+    """Money that waits for an explanation: what `kind` and `subject_id` name, once each.
+
+    `amount_fen` is what is at risk and may be 0; `evidence` is what both sides said, as JSON values.
+    """
+
+    kind: SuspenseKind
+    subject_id: str
+    home_party_id: str | None
+    host_party_id: str
+    amount_fen: int
+    currency: str
+    reason: str
+    evidence: dict[str, object]
+
+
+class MoneyWaits(Protocol):
+    """Clearing's suspense: opened and closed by postings inside the unit that knows why."""
+
+    async def open_suspense(self, unit: Unit, item: WaitingMoney) -> str:
+        """Open an item once per (kind, subject_id); its id."""
+
+    async def close_suspense(
+        self,
+        unit: Unit,
+        kind: SuspenseKind,
+        subject_id: str,
+        *,
+        outcome: SuspenseOutcome,
+        reason: str,
+        by: str,
+    ) -> None:
+        """Close the item, if it is open. `by` is a person's login, a party id or `hub`."""

@@ -12,10 +12,10 @@ from hub.roaming.context import RoamingContext
 from hub.roaming.following import refuse_implausible
 from hub.roaming.model import may_follow
 from hub.roaming.model_records import Against, judge, owed_fen, state_of
-from hub.roaming.ports import AcceptedRecord
+from hub.roaming.ports import AcceptedRecord, Fees
 from hub.roaming.tables import SessionRow, get_authorization, get_session
 from hub.roaming.tables_records import RecordRow, find_standing_record, get_record
-from operator_sdk.contract.codes import AuthorizationState, RecordState, SessionState
+from operator_sdk.contract.codes import AuthorizationState, Frequency, RecordState, SessionState
 from operator_sdk.contract.ids import RECORD
 from operator_sdk.contract.messages.records import (
     ChargeRecord,
@@ -254,6 +254,9 @@ def _accepted(row: RecordRow, agreement: AgreementRow | None, context: RoamingCo
         at=context.clock.business(),
         commission_ppm=agreement.commission_ppm if agreement else 0,
         energy_wh=row.energy_wh,
+        station_id=None,
+        fees=Fees(electricity_fen=row.owed_fen),
+        frequency=Frequency.DAILY,
     )
 
 

@@ -3,6 +3,7 @@
 from hub.roaming.authorizing import Authorizing
 from hub.roaming.charges import Charges
 from hub.roaming.context import RoamingContext
+from hub.roaming.disputes import Disputes
 from hub.roaming.following import Following
 from hub.roaming.jobs import RoamingJobs
 from hub.roaming.labels import Labels
@@ -23,6 +24,7 @@ class Roaming:
         self.stopping = Stopping(context)
         self.following = Following(context, charges, self.stopping)
         self.records = Records(context)
+        self.disputes = Disputes(context, self.records)
         self.scans = Scans(context)
         self.labels = Labels(context, self.scans)
         self.reading = Reading(context)

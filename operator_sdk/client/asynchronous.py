@@ -24,6 +24,9 @@ from operator_sdk.client.exchange import (
     token_exchange,
 )
 from operator_sdk.client.methods_async import AsyncMethods
+from operator_sdk.client.methods_disputes_async import AsyncDisputesMethods
+from operator_sdk.client.methods_payments_async import AsyncPaymentsMethods
+from operator_sdk.client.methods_tariffs_async import AsyncTariffsMethods
 from operator_sdk.client.methods_upkeep_async import AsyncUpkeepMethods
 from operator_sdk.client.patience import Patience, is_passing
 from operator_sdk.client.request import Call, Prepared, QueryValue, hub_operation
@@ -36,7 +39,9 @@ Reply = TypeVar("Reply")
 EVENT_SILENCE_S = 60
 
 
-class AsyncHubClient(AsyncMethods, AsyncUpkeepMethods):
+class AsyncHubClient(
+    AsyncMethods, AsyncTariffsMethods, AsyncDisputesMethods, AsyncPaymentsMethods, AsyncUpkeepMethods
+):
     """Calls the hub within one event loop; close it, or use it as a context manager.
 
         async with AsyncHubClient("https://hub.example", OperatorCredentials("MA5AAAAA1", key)) as hub:

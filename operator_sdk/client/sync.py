@@ -24,7 +24,10 @@ from operator_sdk.client.exchange import (
     open_stream,
     token_exchange,
 )
+from operator_sdk.client.methods_disputes_sync import SyncDisputesMethods
+from operator_sdk.client.methods_payments_sync import SyncPaymentsMethods
 from operator_sdk.client.methods_sync import SyncMethods
+from operator_sdk.client.methods_tariffs_sync import SyncTariffsMethods
 from operator_sdk.client.methods_upkeep_sync import SyncUpkeepMethods
 from operator_sdk.client.patience import Patience, is_passing
 from operator_sdk.client.request import Call, Prepared, QueryValue, hub_operation
@@ -37,7 +40,7 @@ Reply = TypeVar("Reply")
 EVENT_SILENCE_S = 60
 
 
-class HubClient(SyncMethods, SyncUpkeepMethods):
+class HubClient(SyncMethods, SyncTariffsMethods, SyncDisputesMethods, SyncPaymentsMethods, SyncUpkeepMethods):
     """Calls the hub. Thread-safe; close it, or use it as a context manager.
 
         with HubClient("https://hub.example", OperatorCredentials("MA5AAAAA1", key)) as hub:

@@ -149,14 +149,86 @@ class CycleState(StrEnum):
     PROPOSED = "proposed"
     FIXED = "fixed"
     PAYING = "paying"
+    PARTIALLY_PAID = "partially_paid"
     SETTLED = "settled"
 
 
+class Frequency(StrEnum):
+    """How often the obligations of an agreement are netted."""
+
+    DAILY = "daily"
+    WEEKLY = "weekly"
+    MONTHLY = "monthly"
+
+
+class FeeKind(StrEnum):
+    """What the parts of a charge's price are for."""
+
+    ELECTRICITY = "electricity"
+    SERVICE = "service"
+    PARKING = "parking"
+    IDLE = "idle"
+
+
+class Band(StrEnum):
+    """The time-of-use bands of the day: 尖, 峰, 平, 谷."""
+
+    SHARP = "sharp"
+    PEAK = "peak"
+    FLAT = "flat"
+    VALLEY = "valley"
+
+
 class ObligationKind(StrEnum):
-    """What is owed for."""
+    """What is owed for. A credit is owed by the host to the home; a claim is what a default left unpaid."""
 
     CHARGE = "charge"
+    CREDIT = "credit"
     COMMISSION = "commission"
+    CLAIM = "claim"
+
+
+class RecordKind(StrEnum):
+    """A bill, or its reversal."""
+
+    CHARGE = "charge"
+    CREDIT = "credit"
+
+
+class DisputeState(StrEnum):
+    """A dispute over an accepted record; resolved ones stay resolved."""
+
+    RAISED = "raised"
+    ANSWERED = "answered"
+    ACCEPTED = "accepted"
+    CREDITED = "credited"
+
+
+class SuspenseKind(StrEnum):
+    """Why money waits."""
+
+    RECORD = "record"
+    DISPUTE = "dispute"
+    OVER_LIMIT = "over_limit"
+    SESSION = "session"
+    CHECK = "check"
+    BANK = "bank"
+
+
+class SuspenseOutcome(StrEnum):
+    """What became of money that waited."""
+
+    ACCEPTED = "accepted"
+    WRITTEN_OFF = "written_off"
+    RETURNED = "returned"
+
+
+class PaymentState(StrEnum):
+    """A payment of a cycle. `short`: the time for it is over and part of it is missing."""
+
+    DUE = "due"
+    PAID = "paid"
+    SHORT = "short"
 
 
 class Verdict(StrEnum):

@@ -10,7 +10,10 @@ from starlette.responses import Response
 
 from hub.accounts.service import Accounts
 from hub.accounts.service_signin import SignIn
+from hub.clearing.payments import Payments
+from hub.clearing.reconciliation import Reconciliation
 from hub.clearing.service import ClearingService
+from hub.clearing.suspense import Suspense
 from hub.core.clock import Clock
 from hub.core.database import Database
 from hub.core.errors import HubError
@@ -62,6 +65,9 @@ class Services:
     sign_in: SignIn
     roaming: Roaming
     clearing: ClearingService
+    payments: Payments
+    suspense: Suspense
+    reconciliation: Reconciliation
     upkeep: UpkeepService
     sites: Sites
     outbox: Outbox

@@ -5,9 +5,12 @@ from hub.protocols.native import (
     handlers_admin,
     handlers_clearing,
     handlers_directory,
+    handlers_disputes,
+    handlers_payments,
     handlers_places,
     handlers_roaming,
     handlers_sites,
+    handlers_tariffs,
     handlers_upkeep,
 )
 from hub.protocols.native.call import Handler
@@ -15,10 +18,13 @@ from hub.protocols.native.call import Handler
 HANDLERS: dict[str, Handler] = {
     **handlers_access.HANDLERS,
     **handlers_directory.HANDLERS,
+    **handlers_tariffs.HANDLERS,
     **handlers_places.HANDLERS,
     **handlers_roaming.HANDLERS,
     **handlers_sites.HANDLERS,
     **handlers_upkeep.HANDLERS,
     **handlers_clearing.HANDLERS,
+    **handlers_disputes.HANDLERS,
+    **handlers_payments.HANDLERS,
     **handlers_admin.HANDLERS,
 }

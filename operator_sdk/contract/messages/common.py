@@ -61,6 +61,16 @@ class BillLine(Message, frozen=True, kw_only=True):
     service_fen: Fen
 
 
+class FeeLine(Message, frozen=True, kw_only=True):
+    """Money for time: parking or idle, from the end of the free minutes; at most the tariff's cap."""
+
+    kind: Annotated[str, Meta(pattern="^(parking|idle)$")]
+    start: Instant
+    end: Instant
+    price_micro_per_hour: PriceMicro
+    amount_fen: Fen
+
+
 class Empty(Message, frozen=True, kw_only=True):
     """Nothing to say."""
 

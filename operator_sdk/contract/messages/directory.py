@@ -4,10 +4,11 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from operator_sdk.contract.codes import ConnectorState
+from operator_sdk.contract.codes import Band, ConnectorState
 from operator_sdk.contract.messages.common import (
     ConnectorId,
     ConnectorRef,
+    Fen,
     ForeignId,
     Instant,
     Message,
@@ -24,6 +25,17 @@ DegreeE6 = Annotated[int, Meta(ge=-180_000_000, le=180_000_000, description="10^
 Minute = Annotated[int, Meta(ge=0, le=1440)]
 
 
+class TimeFee(Message, frozen=True, kw_only=True):
+    """A price for time. Parking runs while the vehicle stands there, idle from the end of the charge.
+
+    The first `free_minutes` cost nothing; `cap_fen` is the most it can come to.
+    """
+
+    price_micro_per_hour: PriceMicro
+    free_minutes: Minute = 0
+    cap_fen: Fen | None = None
+
+
 class TariffPeriod(Message, frozen=True, kw_only=True):
     """Prices from `start_minute` (included) to `end_minute` (excluded) of the local day."""
 
@@ -31,6 +43,7 @@ class TariffPeriod(Message, frozen=True, kw_only=True):
     end_minute: Minute
     electricity_micro: PriceMicro
     service_micro: PriceMicro
+    band: Band | None = None
 
 
 class Tariff(Message, frozen=True, kw_only=True):
@@ -40,17 +53,21 @@ class Tariff(Message, frozen=True, kw_only=True):
     tariff_id: ForeignId
     version: Number
     valid_from: Instant
-    periods: Annotated[list[TariffPeriod], Meta(min_length=1, max_length=96)]
+    periods: Annotated[list[TariffPeriod], Meta(min_length=1, max_length=32)]
     currency: str = "CNY"
     utc_offset_minutes: Annotated[int, Meta(ge=-720, le=840)] = 480
+    parking: TimeFee | None = None
+    idle: TimeFee | None = None
 
 
 class TariffPut(Message, frozen=True, kw_only=True):
     """A host publishes one version of a tariff. A version, once published, never changes."""
 
     valid_from: Instant
-    periods: Annotated[list[TariffPeriod], Meta(min_length=1, max_length=96)]
+    periods: Annotated[list[TariffPeriod], Meta(min_length=1, max_length=32)]
     utc_offset_minutes: Annotated[int, Meta(ge=-720, le=840)] = 480
+    parking: TimeFee | None = None
+    idle: TimeFee | None = None
 
 
 class Connector(Message, frozen=True, kw_only=True):

@@ -8,6 +8,7 @@ from operator_sdk.contract.messages.common import (
     BillLine,
     ConnectorId,
     ConnectorRef,
+    FeeLine,
     Fen,
     ForeignId,
     HubId,
@@ -25,7 +26,8 @@ from operator_sdk.contract.messages.common import (
 class ChargeRecord(Message, frozen=True, kw_only=True):
     """Host to hub: the final, immutable bill of a session. Corrections are new records, never edits.
 
-    Totals are sums of lines; `energy_wh` = `meter_end_wh` - `meter_start_wh` within the resolution.
+    Totals are sums of lines; `energy_wh` = `meter_end_wh` - `meter_start_wh` within the resolution;
+    `amount_fen` = electricity + service + parking + idle. `left_at` is when the vehicle was unplugged.
     """
 
     record_ref: ForeignId
@@ -43,6 +45,10 @@ class ChargeRecord(Message, frozen=True, kw_only=True):
     tariff_id: ForeignId
     tariff_version: Number
     stop_reason: Word
+    left_at: Instant | None = None
+    fees: Annotated[list[FeeLine], Meta(max_length=10)] = []
+    parking_fen: Fen = 0
+    idle_fen: Fen = 0
     currency: Annotated[str, Meta(pattern="^[A-Z]{3}$")] = "CNY"
     energy_resolution_wh: Annotated[int, Meta(ge=1, le=1000)] = 1
     amount_resolution_fen: Annotated[int, Meta(ge=1, le=100)] = 1

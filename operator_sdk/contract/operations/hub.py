@@ -1,10 +1,14 @@
 """What the hub serves."""
 
-from operator_sdk.contract.messages import access, admin, clearing, directory, records, roaming
+from operator_sdk.contract.messages import access, admin, directory, records, roaming
 from operator_sdk.contract.messages.common import Empty, ListQuery
+from operator_sdk.contract.operations.clearing import CLEARING
+from operator_sdk.contract.operations.disputes import DISPUTES
 from operator_sdk.contract.operations.model import Operation, Scope, op
+from operator_sdk.contract.operations.payments import PAYMENTS
 from operator_sdk.contract.operations.places import PLACES
 from operator_sdk.contract.operations.sites import SITES
+from operator_sdk.contract.operations.tariffs import TARIFFS
 from operator_sdk.contract.operations.upkeep import UPKEEP
 from operator_sdk.contract.public_codes import Code
 
@@ -279,13 +283,7 @@ _ROAMING = (
     ),
 )
 
-_CLEARING = (
-    op("list_obligations", "GET /v1/obligations", Empty, clearing.ObligationPage, _OPERATOR,
-        "What I owe and am owed", paged=True),
-    op("list_cycles", "GET /v1/cycles", Empty, clearing.CyclePage, (_OPERATOR, _STAFF), "Clearing cycles",
-        paged=True),
-    op("get_statement", "GET /v1/cycles/{cycle_id}/statement", Empty, clearing.Statement, _OPERATOR,
-        "My statement; ?format=json|csv|html", errors=(Code.STATE_CONFLICT,)),
+_LETTERS = (
     op("list_my_dead_letters", "GET /v1/dead-letters", Empty, admin.DeadLetterPage, _OPERATOR,
         "Messages to me that gave up", paged=True),
     op("replay_my_dead_letter", "POST /v1/dead-letters/{letter_id}/replay", Empty, admin.DeadLetter,
@@ -325,12 +323,6 @@ _ADMIN = (
         _STAFF, "Book money into a wallet", role="wallets", errors=(Code.ID_REUSED,)),
     op("verify_ledger", "GET /v1/staff/ledger/verification", Empty, admin.LedgerReport, _STAFF,
         "Recompute the ledger from raw entries", role="ledger"),
-    op("close_cycle", "POST /v1/staff/cycles/close", clearing.CycleClose, clearing.CycleResult, _STAFF,
-        "Cut the open cycle off", role="clearing", errors=(Code.STATE_CONFLICT, Code.RULE_VIOLATED)),
-    op("get_cycle", "GET /v1/staff/cycles/{cycle_id}", Empty, clearing.CycleResult, _STAFF,
-        "A cycle with everybody's position", role="clearing"),
-    op("list_suspense", "GET /v1/staff/suspense", Empty, admin.SuspenseList, _STAFF, "What is in suspense",
-        role="clearing", paged=True),
     op("list_dead_letters", "GET /v1/staff/dead-letters", Empty, admin.DeadLetterPage, _STAFF,
         "Messages that gave up", role="outbox", paged=True),
     op("replay_dead_letter", "POST /v1/staff/dead-letters/{letter_id}/replay", Empty, admin.DeadLetter,
@@ -339,5 +331,18 @@ _ADMIN = (
 
 HUB: dict[str, Operation] = {
     entry.id: entry
-    for entry in (*_ACCESS, *_DIRECTORY, *PLACES, *_ROAMING, *UPKEEP, *_CLEARING, *_ADMIN, *SITES)
+    for entry in (
+        *_ACCESS,
+        *_DIRECTORY,
+        *TARIFFS,
+        *PLACES,
+        *_ROAMING,
+        *DISPUTES,
+        *UPKEEP,
+        *CLEARING,
+        *PAYMENTS,
+        *_LETTERS,
+        *_ADMIN,
+        *SITES,
+    )
 }

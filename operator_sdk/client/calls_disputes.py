@@ -1,0 +1,1 @@
+"""The typed calls about disputes, suspense and the daily check of records."""

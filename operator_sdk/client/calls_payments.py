@@ -1,0 +1,1 @@
+"""The typed calls about payments, deposits and bank working days."""

@@ -1,0 +1,1 @@
+"""The typed calls about tariffs and where they apply."""
