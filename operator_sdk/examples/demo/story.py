@@ -144,13 +144,13 @@ async def _set_up(made: Network, administrator: Administrator, screen: Screen) -
     async with screen.step("运营商 A、B、C, 手机端, 密钥与协议", "operators, keys, agreements"):
         await administrator.add_operators(made.a_url, made.b_url)
     stations = await _import(made, administrator, screen) if made.options.stations else []
-    edge = city.next_edge(made.clock.business(), made.options.speed)
-    place = city.imported_place(edge, stations) if stations else city.own_place(edge)
     async with asyncio.TaskGroup() as together:
         together.create_task(_set_up_drivers(made, administrator, screen))
-        building_a = together.create_task(_set_up_a(made, place, sites, bus, screen))
-        building_c = together.create_task(_set_up_c(administrator, place, sites, bus, screen))
-    a_site, c_site = building_a.result(), building_c.result()
+        building = together.create_task(_set_up_c(made, administrator, sites, bus, screen))
+    # A's prices are made last, or a slow machine would reach their edge before the first charge.
+    edge = city.next_edge(made.clock.business(), made.options.speed)
+    place = city.imported_place(edge, stations) if stations else city.own_place(edge)
+    a_site, c_site = await _set_up_a(made, place, sites, bus, screen), building.result()
     async with screen.step("站点上线", "the sites are on line"):
         await _until_charging_is_possible(made, place)
     return Stage(place, a_site, c_site)
@@ -173,11 +173,13 @@ async def _set_up_a(made: Network, place: Place, sites: Sites, bus: Bus, screen:
         return await sites.build(place.plan, made.gateway_of_a, bus, update_every_s=UPDATE_EVERY_S)
 
 
-async def _set_up_c(administrator: Administrator, place: Place, sites: Sites, bus: Bus, screen: Screen) -> Site:
+async def _set_up_c(
+    made: Network, administrator: Administrator, sites: Sites, bus: Bus, screen: Screen
+) -> Site:
     async with screen.step("C 的站点, 由枢纽直接接入", "C's site, looked after by the hub"):
         key = sites.plan_key(city.C_SITE.site_id)
-        station, tariff = city.station_of_c(), place.site.tariffs[0]
-        gateway = await administrator.add_hosted_site(city.C_SITE.site_id, key, station, tariff)
+        tariff = city.tariff(city.next_edge(made.clock.business(), made.options.speed))
+        gateway = await administrator.add_hosted_site(city.C_SITE.site_id, key, city.station_of_c(), tariff)
         return await sites.build(city.C_SITE, gateway, bus, update_every_s=UPDATE_EVERY_S)
 
 
