@@ -192,22 +192,19 @@ def _build(settings: Settings, secrets: Secrets, database: Database, doors: _Doo
     clock, live = settings.clock(), _live(settings)
     ids = SystemIds(clock)
     outbox = _outbox(database, clock, ids, doors.doorbell)
-    audit = AuditLog(clock, ids)
+    audit, ledger, digests = AuditLog(clock, ids), Ledger(clock, ids), Digests(secrets.derive("accounts"))
     parties = PartiesService(database, clock, ids, audit=audit, env=settings.env)
     upkeep = UpkeepService(database, clock, ids, audit=audit, hub_party_id=settings.party_id)
     directory = DirectoryService(database, clock, status_ttl_s=settings.status_life_s, statuses_seen=upkeep)
     search = StationSearch(database, clock, status_ttl_s=settings.status_life_s)
-    ledger, digests = Ledger(clock, ids), Digests(secrets.derive("accounts"))
     accounts = Accounts(database, clock, ids, ledger=ledger, digests=digests)
     charging = HostedCharging(database, clock, accounts=accounts, ledger=ledger, digests=digests)
-    clearing = _clearing(settings, database, clock, ids, ledger)
-    suspense = Suspense(database, clock, ids, ledger=ledger, audit=audit)
-    seal = Seal(secrets.derive("evidence"))
-    tools = NativeTools(doors.outbound, secrets.signer, parties, clock, ids, seal)
+    money = _money(settings, database, clock, ids, ledger, audit)
+    tools = NativeTools(doors.outbound, secrets.signer, parties, clock, ids, Seal(secrets.derive("evidence")))
     sites = Sites(SitesContext(database, clock, ids, live, audit, upkeep))
     links = LinkRegistry(parties, tools, HostedTools(accounts, charging, sites.commands, database))
-    lower = _Lower(database, clock, ids, outbox, live, directory, search, parties)
-    context = _roaming_context(settings, secrets, lower, links, clearing, suspense)
+    lower = _Lower(settings, secrets, database, clock, ids, outbox, live, directory, search, parties)
+    context = _roaming_context(lower, links, money)
     return Hub(
         settings=settings,
         database=database,
@@ -215,7 +212,7 @@ def _build(settings: Settings, secrets: Secrets, database: Database, doors: _Doo
         ids=ids,
         tokens=Tokens(secrets, clock, ids, settings.public_url),
         secrets=secrets,
-        seal=seal,
+        seal=tools.seal,
         pseudonyms=context.pseudonyms,
         links=context.links,
         parties=parties,
@@ -227,10 +224,10 @@ def _build(settings: Settings, secrets: Secrets, database: Database, doors: _Doo
         accounts=accounts,
         sign_in=_sign_in(settings, database, clock, ids, accounts, digests),
         roaming=Roaming(context),
-        clearing=clearing,
-        payments=_payments(settings, database, clock, ids, ledger, audit),
-        suspense=suspense,
-        reconciliation=Reconciliation(database, clock, ids, suspense=suspense),
+        clearing=money.clearing,
+        payments=money.payments,
+        suspense=money.suspense,
+        reconciliation=money.reconciliation,
         upkeep=upkeep,
         sites=sites,
         outbox=outbox,
@@ -245,6 +242,8 @@ def _build(settings: Settings, secrets: Secrets, database: Database, doors: _Doo
 
 @dataclass(frozen=True, slots=True)
 class _Lower:
+    settings: Settings
+    secrets: Secrets
     database: Database
     clock: Clock
     ids: Ids
@@ -255,14 +254,15 @@ class _Lower:
     parties: PartiesService
 
 
-def _roaming_context(
-    settings: Settings,
-    secrets: Secrets,
-    lower: _Lower,
-    links: LinkRegistry,
-    clearing: ClearingService,
-    suspense: Suspense,
-) -> RoamingContext:
+@dataclass(frozen=True, slots=True)
+class _Money:
+    clearing: ClearingService
+    payments: Payments
+    suspense: Suspense
+    reconciliation: Reconciliation
+
+
+def _roaming_context(lower: _Lower, links: LinkRegistry, money: _Money) -> RoamingContext:
     url = lower.database.driver_url
     return RoamingContext(
         database=lower.database,
@@ -275,12 +275,12 @@ def _roaming_context(
         directory=lower.directory,
         search=lower.search,
         parties=lower.parties,
-        pseudonyms=Pseudonyms(secrets.derive("pseudonyms")),
-        record_accepted=clearing,
-        money_waits=suspense,
-        own_base_url=settings.public_url,
-        hub_name=settings.party_name,
-        scan_keys=secrets.scan_keys(),
+        pseudonyms=Pseudonyms(lower.secrets.derive("pseudonyms")),
+        record_accepted=money.clearing,
+        money_waits=money.suspense,
+        own_base_url=lower.settings.public_url,
+        hub_name=lower.settings.party_name,
+        scan_keys=lower.secrets.scan_keys(),
         authorize_store=AuthorizeStore(url) if url else None,
         update_store=UpdateStore(url) if url else None,
     )
@@ -295,30 +295,25 @@ def _outbox(database: Database, clock: Clock, ids: Ids, doorbell: Doorbell) -> O
     return Outbox(database, clock, ids, doorbell, owner)
 
 
-def _clearing(
-    settings: Settings, database: Database, clock: Clock, ids: Ids, ledger: Ledger
-) -> ClearingService:
-    return ClearingService(
-        database,
-        clock=clock,
-        ids=ids,
-        ledger=ledger,
-        hub_party_id=settings.party_id,
-        env=settings.env,
-    )
-
-
-def _payments(
+def _money(
     settings: Settings, database: Database, clock: Clock, ids: Ids, ledger: Ledger, audit: AuditLog
-) -> Payments:
-    return Payments(
-        database,
-        clock,
-        ids,
-        ledger=ledger,
-        audit=audit,
-        hub_party_id=settings.party_id,
-        env=settings.env,
+) -> _Money:
+    suspense = Suspense(database, clock, ids, ledger=ledger, audit=audit)
+    return _Money(
+        clearing=ClearingService(
+            database, clock=clock, ids=ids, ledger=ledger, hub_party_id=settings.party_id, env=settings.env
+        ),
+        payments=Payments(
+            database,
+            clock,
+            ids,
+            ledger=ledger,
+            audit=audit,
+            hub_party_id=settings.party_id,
+            env=settings.env,
+        ),
+        suspense=suspense,
+        reconciliation=Reconciliation(database, clock, ids, suspense=suspense),
     )
 
 

@@ -15,7 +15,7 @@ import pytest
 from operator_sdk.examples.demo.report import REFUSALS
 from tests import databases
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(170)]
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(420)]
 
 SPEED = "120"
 PARTIES = {"MA5HUB000", "MA5AAAAA1", "MA5BBBBB2", "MA5CCCCC3"}

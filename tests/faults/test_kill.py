@@ -130,7 +130,7 @@ class Killer:
 async def test_a_hub_killed_twenty_times_in_one_charge_keeps_all_it_acknowledged(
     kind: str, tmp_path: Path
 ) -> None:
-    async with asyncio.timeout(100), open_world(kind, tmp_path, Host, Home) as world:
+    async with asyncio.timeout(250), open_world(kind, tmp_path, Host, Home) as world:
         host, home = world.rig.a, world.rig.b
         assert isinstance(host, Host)
         assert isinstance(home, Home)

@@ -42,7 +42,7 @@ from operator_sdk.examples.demo.screen import Screen
 from operator_sdk.examples.demo.sites import Bus, Site, Sites
 from operator_sdk.examples.demo.trouble import Trouble
 
-PATIENCE_S = 200
+PATIENCE_S = 400
 ON_LINE_S = 30
 UPDATE_EVERY_S = 20
 
