@@ -189,21 +189,20 @@ class _Doors:
 
 
 def _build(settings: Settings, secrets: Secrets, database: Database, doors: _Doors) -> Hub:
-    clock, live = settings.clock(), _live(settings)
-    ids = SystemIds(clock)
-    outbox = _outbox(database, clock, ids, doors.doorbell)
+    clock = settings.clock()
+    ids, live = SystemIds(clock), _live(settings)
     audit, ledger, digests = AuditLog(clock, ids), Ledger(clock, ids), Digests(secrets.derive("accounts"))
     parties = PartiesService(database, clock, ids, audit=audit, env=settings.env)
     upkeep = UpkeepService(database, clock, ids, audit=audit, hub_party_id=settings.party_id)
     directory = DirectoryService(database, clock, status_ttl_s=settings.status_life_s, statuses_seen=upkeep)
-    search = StationSearch(database, clock, status_ttl_s=settings.status_life_s)
     accounts = Accounts(database, clock, ids, ledger=ledger, digests=digests)
-    charging = HostedCharging(database, clock, accounts=accounts, ledger=ledger, digests=digests)
     money = _money(settings, database, clock, ids, ledger, audit)
     tools = NativeTools(doors.outbound, secrets.signer, parties, clock, ids, Seal(secrets.derive("evidence")))
     sites = Sites(SitesContext(database, clock, ids, live, audit, upkeep))
+    charging = HostedCharging(database, clock, accounts=accounts, ledger=ledger, digests=digests)
     links = LinkRegistry(parties, tools, HostedTools(accounts, charging, sites.commands, database))
-    lower = _Lower(settings, secrets, database, clock, ids, outbox, live, directory, search, parties)
+    outbox = _outbox(database, clock, ids, doors.doorbell)
+    lower = _Lower(settings, secrets, database, clock, ids, outbox, live, directory, parties)
     context = _roaming_context(lower, links, money)
     return Hub(
         settings=settings,
@@ -218,7 +217,7 @@ def _build(settings: Settings, secrets: Secrets, database: Database, doors: _Doo
         parties=parties,
         staff=StaffService(database, clock, ids, audit=audit),
         directory=directory,
-        search=search,
+        search=context.search,
         importer=StationImporter(database, clock, audit),
         ledger=ledger,
         accounts=accounts,
@@ -250,7 +249,6 @@ class _Lower:
     outbox: Outbox
     live: Live
     directory: DirectoryService
-    search: StationSearch
     parties: PartiesService
 
 
@@ -273,7 +271,7 @@ def _roaming_context(lower: _Lower, links: LinkRegistry, money: _Money) -> Roami
         outbox=lower.outbox,
         live=lower.live,
         directory=lower.directory,
-        search=lower.search,
+        search=StationSearch(lower.database, lower.clock, status_ttl_s=lower.settings.status_life_s),
         parties=lower.parties,
         pseudonyms=Pseudonyms(lower.secrets.derive("pseudonyms")),
         record_accepted=money.clearing,
