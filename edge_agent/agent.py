@@ -4,7 +4,7 @@ import asyncio
 import logging
 import secrets
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from datetime import timedelta
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
@@ -40,6 +40,8 @@ ATTEMPTS = 2
 """How often a meter is asked in one poll."""
 
 BusName = tuple[str, str, int | None]
+Work = Callable[[], Coroutine[None, None, None]]
+"""Goes on until it is cancelled, or fails."""
 
 
 class Agent:
@@ -60,6 +62,7 @@ class Agent:
         desk = Desk(settings.site.site_id, self._attendants, self._keeper, clock, settings.site.start_wait_s)
         self._uplink = Uplink(self._home(), self._spool, self._ears(desk))
         self._cards = Cards(self._keeper, self._uplink, clock, desk.opening)
+        self._failed: set[str] = set()
 
     async def run(self) -> None:
         """Run until cancelled. Charges go on at their piles; everything is kept.
@@ -73,10 +76,11 @@ class Agent:
             self._resume()
             log.info("site %s runs with %d piles", self._settings.site.site_id, len(self._attendants))
             async with asyncio.TaskGroup() as tasks:
-                for attendant in self._attendants.values():
-                    tasks.create_task(self._attend(attendant))
-                for work in (self._uplink.run, self._cards.run, self._report, self._count, self._retry):
-                    tasks.create_task(work())
+                for name, attendant in self._attendants.items():
+                    again = partial(self._attend_again, attendant)
+                    tasks.create_task(kept_going(f"attendant of {name}", attendant.run, again))
+                for name, work in self._works().items():
+                    tasks.create_task(kept_going(name, work, partial(self._work_again, name, work)))
         finally:
             await self._close()
 
@@ -181,14 +185,6 @@ class Agent:
             else:
                 self._abandon(charge)
 
-    async def _attend(self, attendant: Attendant) -> None:
-        """Attend for ever. One that fails begins again; those of the other piles do not notice."""
-        work = attendant.run()
-        while True:
-            (problem,) = await asyncio.gather(work, return_exceptions=True)
-            log.error("%s: its attendant failed and begins again", attendant.connector_id, exc_info=problem)
-            work = self._attend_again(attendant)
-
     async def _attend_again(self, attendant: Attendant) -> None:
         await asyncio.sleep(RETRY_S)
         if not self._keeper.is_full:
@@ -243,10 +239,10 @@ class Agent:
     def _mismatched(self, mismatch: Mismatch) -> None:
         self._alarm(mismatch)
 
-    def _alarm(self, code: str) -> None:
+    def _alarm(self, code: str, text: str = "") -> None:
         """Something happened that a person should look into; it does not last."""
         at = self._clock.business()
-        self._keep(FaultItem(code=code, at=at), FaultItem(code=code, at=at, cleared=True))
+        self._keep(FaultItem(code=code, at=at, text=text), FaultItem(code=code, at=at, cleared=True))
 
     def _keep(self, *items: Item) -> None:
         if not self._keeper.is_full:
@@ -254,24 +250,39 @@ class Agent:
 
     # What goes on all the time.
 
-    async def _report(self) -> None:
+    def _works(self) -> dict[str, Work]:
         site = self._settings.site
-        states = self._clock.wall_for(timedelta(seconds=site.status_every_s)).total_seconds()
-        await asyncio.gather(
-            _every(max(states, STATES_S_LEAST), self._report_states),
-            _every(site.health_every_s, self._report_health),
-        )
+        states_s = self._clock.wall_for(timedelta(seconds=site.status_every_s)).total_seconds()
+        return {
+            "link": self._uplink.run,
+            "cards": self._cards.run,
+            "states": partial(_every, max(states_s, STATES_S_LEAST), self._report_states),
+            "health": partial(_every, site.health_every_s, self._report_health),
+            "counts": partial(_every, COUNT_EVERY_S, self._count),
+            "keeper": partial(_every, RETRY_S, self._keeper.retry),
+        }
+
+    async def _work_again(self, name: str, work: Work) -> None:
+        await asyncio.sleep(RETRY_S)
+        if name not in self._failed:
+            self._failed.add(name)
+            self._alarm("agent_failed", name)
+        await work()
 
     def _report_states(self) -> None:
         """Said again while somebody hears it; what changes meanwhile is kept as it changes."""
         if self._uplink.is_open:
-            self._keep(*(attendant.status_item() for attendant in self._attendants.values()))
+            self._keep(*(one.status_item() for one in self._attendants.values() if one.seen.is_set()))
 
     def _report_health(self) -> None:
         self._tidy()
         if not self._uplink.is_open:
             return
-        waiting = self._spool.waiting()
+        try:
+            waiting = self._spool.waiting()
+        except StoreFull as problem:
+            log.warning("health not told: %s", problem)
+            return
         self._keep(
             HealthItem(
                 at=self._clock.business(),
@@ -290,13 +301,11 @@ class Agent:
         except StoreFull as problem:
             log.warning("nothing forgotten: %s", problem)
 
-    async def _count(self) -> None:
-        while True:
-            await asyncio.sleep(COUNT_EVERY_S)
-            try:
-                self._keep_counts()
-            except StoreFull as problem:
-                log.debug("frame counts not kept: %s", problem)
+    def _count(self) -> None:
+        try:
+            self._keep_counts()
+        except StoreFull as problem:
+            log.debug("frame counts not kept: %s", problem)
 
     def _keep_counts(self) -> None:
         self._store.put_meta(**self._frames())
@@ -307,10 +316,14 @@ class Agent:
             "meter_frames": self._counted["meter_frames"] + sum(line.frames for line in self._lines.values()),
         }
 
-    async def _retry(self) -> None:
-        while True:
-            await asyncio.sleep(RETRY_S)
-            self._keeper.retry()
+
+async def kept_going(name: str, begin: Work, begin_again: Work) -> None:
+    """Work for ever. What fails begins again, and nothing else notices."""
+    work = begin
+    while True:
+        (problem,) = await asyncio.gather(work(), return_exceptions=True)
+        log.error("%s failed and begins again", name, exc_info=problem)
+        work = begin_again
 
 
 async def _every(seconds: float, work: Callable[[], None]) -> None:

@@ -59,7 +59,10 @@ class _Baseline:
 
 
 class Attendant:
-    """One connector. `open_faults`: what was reported and is not cleared."""
+    """One connector. `open_faults`: what was reported and is not cleared.
+
+    `seen` is set once the pile was heard or is known to be silent: before that nobody can say how it is.
+    """
 
     def __init__(
         self,
@@ -76,6 +79,7 @@ class Attendant:
         self.pile, self.connector_id = pile, pile.connector_id
         self.charge: Charge | None = None
         self.is_reserved = False
+        self.seen = asyncio.Event()
         self.meter = meter
         self._bus, self._keeper, self._clock = bus, keeper, clock
         self._rules, self._limits = rules, limits
@@ -296,6 +300,8 @@ class Attendant:
     async def _look(self) -> None:
         """Everything that can be seen now: dangers first, then the pile's word, then time."""
         at, view = self.moment(), self.view
+        if view.status is not None or view.is_lost:
+            self.seen.set()
         self._found = dangers(self._limits, self._facts(view))
         reason = next(filter(None, self._found.values()), None)
         if reason is not None:
@@ -375,7 +381,7 @@ class Attendant:
             ]
             self._open_faults -= gone
         state = self.state
-        if state is not self._reported and (self.view.status is not None or self.view.is_lost):
+        if state is not self._reported and self.seen.is_set():
             self._reported = state
             items.append(self.status_item())
         if items:

@@ -14,7 +14,7 @@ from operator_sdk.contract.messages.common import Target
 from operator_sdk.contract.messages.directory import Tariff
 from operator_sdk.contract.messages.records import ChargeRecord
 from operator_sdk.contract.messages.roaming import SessionUpdate
-from operator_sdk.contract.pricing import Reading, edges_between, price, total_fen
+from operator_sdk.contract.pricing import Reading, edges_between, fee_lines, price, total_fen
 
 MS = timedelta(milliseconds=1)
 MICROSECOND = timedelta(microseconds=1)
@@ -67,8 +67,8 @@ class Charge(Struct, frozen=True, kw_only=True):
 
     @property
     def amount_fen(self) -> int:
-        """Its price so far."""
-        return total_fen(price(self.tariff, (*self.readings, self.last))) if self.last and self.readings else 0
+        """Its price so far, parking included."""
+        return _price_fen(self, self.last) if self.last and self.readings else 0
 
 
 def observed(charge: Charge, at: datetime, meter_wh: int) -> Charge:
@@ -110,10 +110,17 @@ def ended(charge: Charge) -> Charge:
     return replaced(charge, state=SessionState.ENDED, readings=readings, last=last, power_w=0)
 
 
+def _price_fen(charge: Charge, last: Reading) -> int:
+    """What a bill would say if the charge ended with this reading."""
+    fees = fee_lines(charge.tariff, started_at=charge.readings[0].at, ended_at=last.at)
+    return total_fen(price(charge.tariff, (*charge.readings, last)), fees)
+
+
 def bill(charge: Charge) -> ChargeRecord:
-    """The bill of an ended charge."""
+    """The bill of an ended charge, made at its end: parking runs until then, and nothing is idle yet."""
     first, last = charge.readings[0], charge.readings[-1]
     lines = price(charge.tariff, charge.readings)
+    fees = fee_lines(charge.tariff, started_at=first.at, ended_at=last.at)
     return ChargeRecord(
         record_ref=charge.host_ref,
         session_id=charge.session_id,
@@ -126,7 +133,9 @@ def bill(charge: Charge) -> ChargeRecord:
         lines=lines,
         electricity_fen=sum(line.electricity_fen for line in lines),
         service_fen=sum(line.service_fen for line in lines),
-        amount_fen=total_fen(lines),
+        amount_fen=total_fen(lines, fees),
+        fees=fees,
+        parking_fen=sum(fee.amount_fen for fee in fees),
         tariff_id=charge.tariff.tariff_id,
         tariff_version=charge.tariff.version,
         stop_reason=charge.stop_reason or StopReason.UNKNOWN,
@@ -145,7 +154,7 @@ def breach(charge: Charge, ahead_ms: int) -> StopReason | None:
     if target.kind is not TargetKind.AMOUNT and charge.limit_fen is None:
         return None
     ahead = Reading(last.at + ahead_ms * MS, last.meter_wh + ahead_wh)
-    amount = total_fen(price(charge.tariff, (*charge.readings, last, ahead)))
+    amount = _price_fen(replaced(charge, readings=(*charge.readings, last)), ahead)
     if target.kind is TargetKind.AMOUNT and amount > target.value:
         return StopReason.TARGET_AMOUNT
     return StopReason.LIMIT_REACHED if charge.limit_fen is not None and amount > charge.limit_fen else None

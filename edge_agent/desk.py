@@ -59,26 +59,29 @@ class Desk:
         self._keeper, self._clock, self._start_wait_s = keeper, clock, start_wait_s
         self._store: Store = keeper.store
 
-    async def commanded(self, command_id: str, command: Command) -> Result:
-        """What becomes of a command; of one that was carried out before, what became of it then."""
-        known = self._store.result(command_id)
-        if known is not None:
-            return known
+    async def commanded(self, command_id: str, command: Command) -> Result | None:
+        """What becomes of a command; of one that was carried out before, what became of it then.
+
+        None: nobody can say whether this start was answered before.
+        """
         try:
-            return await self._carry_out(command_id, command)
+            known = self._store.result(command_id)
+            return known if known is not None else await self._carry_out(command_id, command)
         except StoreFull as problem:
             log.warning("%s not carried out: %s", type(command).__name__, problem)
-            return NOT_STARTED if isinstance(command, StartCommand) else NOT_KEPT
+            return None if isinstance(command, StartCommand) else NOT_KEPT
 
     async def _carry_out(self, command_id: str, command: Command) -> Result:
         match command:
             case StartCommand():
+                await self._seen(command.request.connector_id)
                 return self._start(command_id, command.request)
             case StopCommand():
                 return await self._stop(command_id, command)
             case QueryCommand():
                 return QueryResult(session=self._query(command.session_id))
             case CheckCommand():
+                await self._seen(command.connector_id)
                 return self._check(command.connector_id)
             case TariffsCommand():
                 return self._take_tariffs(command.tariffs)
@@ -87,6 +90,11 @@ class Desk:
                 return Done()
             case UnlockCommand():
                 return await self._unlock(command.connector_id)
+
+    async def _seen(self, connector_id: str) -> None:
+        """An agent that has only just begun waits for the pile's word before it speaks of it."""
+        if (attendant := self._attendants.get(connector_id)) is not None:
+            await attendant.seen.wait()
 
     def _take_tariffs(self, tariffs: Sequence[Tariff]) -> Result:
         for tariff in tariffs:
@@ -115,14 +123,18 @@ class Desk:
             accepted=charge is not None, refusal=refusal, host_ref=charge.host_ref if charge else None
         )
         result = StartResult(reply=reply)
-        self._keeper.write(
-            Written(
-                at=self._clock.business(),
-                charge=charge,
-                reply=(request.session_id, reply),
-                result=(command_id, result),
+        try:
+            self._keeper.write(
+                Written(
+                    at=self._clock.business(),
+                    charge=charge,
+                    reply=(request.session_id, reply),
+                    result=(command_id, result),
+                )
             )
-        )
+        except StoreFull as problem:
+            log.warning("%s: no start: %s", request.connector_id, problem)
+            return NOT_STARTED
         log.info("%s: start %s %s", request.connector_id, request.session_id, refusal or "accepted")
         if charge is not None and attendant is not None:
             attendant.begin(charge)

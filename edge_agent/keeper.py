@@ -58,7 +58,7 @@ class Keeper:
         try:
             self.store.write(written)
         except StoreFull as problem:
-            log.error("disk full: %s; all charges are stopped", problem)  # noqa: TRY400 - no trace is needed
+            log.error("nothing can be kept: %s; all charges are stopped", problem)  # noqa: TRY400 - no trace is needed
             self._unkept.extend((written, Written(at=written.at, live=(self._fault(cleared=False),))))
             self._is_raised = True
             self._on_full()

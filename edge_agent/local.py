@@ -78,9 +78,7 @@ class Cards:
             await attendant.told(StopAsked(at=attendant.moment(), reason=StopReason.CARD))
             self._note(attendant, "stopped", session_id=running.session_id)
             return
-        refusal = attendant.objection()
-        if refusal is None and self._store.is_blacklisted(digest):
-            refusal = Code.TOKEN_BLOCKED
+        refusal = attendant.objection() or self._objection(digest)
         if refusal is not None:
             self._note(attendant, "refused", refusal)
             return
@@ -91,6 +89,13 @@ class Cards:
         finally:
             attendant.is_reserved = False
             attendant.look()
+
+    def _objection(self, digest: bytes) -> Code | None:
+        try:
+            return Code.TOKEN_BLOCKED if self._store.is_blacklisted(digest) else None
+        except StoreFull as problem:
+            log.warning("the list of refused cards cannot be read: %s", problem)
+            return Code.CONNECTOR_OFFLINE
 
     async def _ask(self, attendant: Attendant, token: Token, digest: bytes) -> None:
         if not self._uplink.is_open:

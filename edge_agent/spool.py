@@ -37,7 +37,7 @@ class Waiting:
 
 
 class Spool:
-    """The streams of a store."""
+    """The streams of a store. Whatever reads it may raise StoreFull."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -50,14 +50,14 @@ class Spool:
 
     def waiting(self) -> Waiting:
         """What is still to be delivered."""
-        counts = dict(self._store.db.execute("select stream, items from waiting").fetchall())
+        counts = dict(self._store.rows("select stream, items from waiting"))
         return Waiting(counts[Stream.LIVE], counts[Stream.BILLS])
 
     def batch(self, stream: Stream, first: int) -> list[bytes]:
         """Items `first`, `first` + 1, ... as many as a batch may carry; they keep these numbers from now on.
 
         Raises:
-            StoreFull: items that had no number yet could not be given one.
+            StoreFull: it cannot be read, or items that had no number yet could not be given one.
         """
         found = self._numbered(stream, first)
         if not found and self._number_more(stream):
@@ -73,19 +73,18 @@ class Spool:
         return batch
 
     def _numbered(self, stream: Stream, first: int) -> list[tuple[int, bytes]]:
-        rows = self._store.db.execute(
+        return self._store.rows(
             "select number, body from spool where stream = ? and number >= ? order by number limit ?",
-            (stream, first, BATCH_ITEMS_MOST),
+            *(stream, first, BATCH_ITEMS_MOST),
         )
-        return rows.fetchall()
 
     def _number_more(self, stream: Stream) -> bool:
         """Number as many as may be under way at once."""
-        rows = self._store.db.execute(
+        rows = self._store.rows(
             "select seq from spool where stream = ? and number is null and is_delivered = 0"
             " order by seq limit ?",
-            (stream, BATCH_ITEMS_MOST * IN_FLIGHT_MOST),
-        ).fetchall()
+            *(stream, BATCH_ITEMS_MOST * IN_FLIGHT_MOST),
+        )
         if not rows:
             return False
         with self._store.transaction() as db:
@@ -118,7 +117,7 @@ class Spool:
 
     def mismatch(self, acknowledged: dict[Stream, int]) -> Mismatch | None:
         """Whether what the gateway says it has can be true of this spool."""
-        for stream, numbered, known in self._store.db.execute("select * from streams").fetchall():
+        for stream, numbered, known in self._store.rows("select * from streams"):
             said = acknowledged[Stream(stream)]
             if said > numbered:
                 return Mismatch.SPOOL_BEHIND

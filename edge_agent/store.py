@@ -4,7 +4,7 @@ A step of a charge and the messages it makes are one transaction (`write`), dura
 synchronous FULL for everything, because a site makes few commits. `edge_agent.spool` reads what waits.
 
     StoreProblem
-    ├── StoreFull    the disk is full, or cannot be written, or another program holds the file
+    ├── StoreFull    the disk is full or fails, the file is damaged, or another program holds it
     └── StoreInUse   another agent runs on this file
 """
 
@@ -50,7 +50,7 @@ class StoreProblem(Exception):
 
 
 class StoreFull(StoreProblem):
-    """Nothing was written."""
+    """Nothing was written, or nothing could be read."""
 
 
 class StoreInUse(StoreProblem):
@@ -83,11 +83,11 @@ class Written:
 
 
 class Store:
-    """The file; used from one thread.
+    """The file; used from one thread. Whatever reads it may raise StoreFull.
 
     Raises:
         StoreInUse: another agent has it open.
-        StoreFull: it cannot be made.
+        StoreFull: it cannot be made or used.
     """
 
     def __init__(self, path: Path, *, new_spool_id: str) -> None:
@@ -102,6 +102,13 @@ class Store:
             self._lock.close()
             raise StoreInUse(f"{path}: another agent runs here") from problem
         self.db = sqlite3.connect(path, isolation_level=None, timeout=HELD_S)
+        try:
+            self._prepare(new_spool_id)
+        except StoreFull as problem:
+            self.close()
+            raise StoreFull(f"{path}: {problem}") from problem
+
+    def _prepare(self, new_spool_id: str) -> None:
         with full_disk_named():
             self.db.execute("pragma journal_mode = wal")
             self.db.execute("pragma synchronous = full")
@@ -201,7 +208,7 @@ class Store:
 
     def open_charges(self) -> list[Charge]:
         """The charges that were running when they were last kept."""
-        rows = self.db.execute("select body from charges where is_open = 1")
+        rows = self.rows("select body from charges where is_open = 1")
         return [_unpack(body, Charge) for (body,) in rows]
 
     def charge(self, session_id: str) -> Charge | None:
@@ -256,12 +263,12 @@ class Store:
 
     def asks(self) -> dict[str, AuthorizeRequest]:
         """The questions whose answer is not known to have been used."""
-        rows = self.db.execute("select ask_id, request from asks").fetchall()
+        rows = self.rows("select ask_id, request from asks")
         return {ask_id: _unpack(request, AuthorizeRequest) for ask_id, request in rows}
 
     def releases(self) -> list[ReleaseRequest]:
         """What is to be given back."""
-        rows = self.db.execute("select request from releases").fetchall()
+        rows = self.rows("select request from releases")
         return [_unpack(request, ReleaseRequest) for (request,) in rows]
 
     def released(self, authorization_id: str) -> None:
@@ -273,22 +280,22 @@ class Store:
 
     def faults(self) -> dict[tuple[str, str], datetime]:
         """The faults that were raised and not yet cleared: (connector or "", code)."""
-        rows = self.db.execute("select connector_id, code, at from faults").fetchall()
+        rows = self.rows("select connector_id, code, at from faults")
         return {(connector_id, code): _instant(at) for connector_id, code, at in rows}
 
     def statuses(self) -> dict[str, tuple[str, datetime]]:
         """The last state that was reported of each connector."""
-        rows = self.db.execute("select connector_id, state, at from statuses").fetchall()
+        rows = self.rows("select connector_id, state, at from statuses")
         return {connector_id: (state, _instant(at)) for connector_id, state, at in rows}
 
     def taps(self) -> list[Tap]:
         """The last cards and what came of them, oldest first."""
-        return [_unpack(body, Tap) for (body,) in self.db.execute("select body from taps order by seq")]
+        return [_unpack(body, Tap) for (body,) in self.rows("select body from taps order by seq")]
 
     def meta(self, name: str) -> str | None:
         """A small value by name."""
-        row = self.db.execute("select value from meta where name = ?", (name,)).fetchone()
-        return str(row[0]) if row else None
+        value = self._one("select value from meta where name = ?", name)
+        return None if value is None else str(value)
 
     def put_meta(self, **values: str | int) -> None:
         """Keep small values."""
@@ -306,21 +313,30 @@ class Store:
             db.execute("delete from charges where is_open = 0 and at < ?", (oldest,))
             db.execute("delete from spool where is_delivered = 1 and at < ?", (oldest,))
 
+    def rows(self, query: str, *arguments: object) -> list[Any]:
+        """What a query finds.
+
+        Raises:
+            StoreFull: the file cannot be read.
+        """
+        with full_disk_named():
+            return self.db.execute(query, arguments).fetchall()
+
     def _one(self, query: str, *arguments: object) -> Any:
-        row = self.db.execute(query, arguments).fetchone()
-        return row[0] if row else None
+        rows = self.rows(query, *arguments)
+        return rows[0][0] if rows else None
 
 
 @contextmanager
 def full_disk_named() -> Iterator[None]:
-    """Name what SQLite says of a file that takes nothing.
+    """Name what SQLite says of a file that takes or gives nothing.
 
     Raises:
-        StoreFull: the disk is full, a write failed, or another program holds the file.
+        StoreFull: the disk is full or fails, the file is damaged, or another program holds it.
     """
     try:
         yield
-    except sqlite3.OperationalError as problem:
+    except sqlite3.DatabaseError as problem:
         if problem.sqlite_errorcode & 0xFF in {
             sqlite3.SQLITE_FULL,
             sqlite3.SQLITE_IOERR,
@@ -328,6 +344,8 @@ def full_disk_named() -> Iterator[None]:
             sqlite3.SQLITE_READONLY,
             sqlite3.SQLITE_BUSY,
             sqlite3.SQLITE_LOCKED,
+            sqlite3.SQLITE_CORRUPT,
+            sqlite3.SQLITE_NOTADB,
         }:
             raise StoreFull(str(problem)) from problem
         raise

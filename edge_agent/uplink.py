@@ -181,14 +181,19 @@ class Uplink:
             nonce=secrets.token_bytes(32),
         )
         sending = asyncio.create_task(self._send(socket, end))
+        receiving = asyncio.create_task(self._receive(socket, end))
         try:
-            return await self._receive(socket, end)
+            await asyncio.wait({sending, receiving}, return_when=asyncio.FIRST_COMPLETED)
+            if sending.done():  # by failing: a connection on which nothing can be sent is none
+                await sending
+            return await receiving
         except LinkProblem as problem:
             end.bye(problem.code, problem.detail)
             return f"the gateway broke the rules: {problem}"
         finally:
             sending.cancel()
-            await asyncio.wait({sending})
+            receiving.cancel()
+            await asyncio.wait({sending, receiving})
             with contextlib.suppress(WebSocketException):
                 await self._flush(socket, end)
 

@@ -37,6 +37,7 @@ class Settings:
     status_life_s: int = 180
     rate_per_s: int = 500
     concurrent_most: int = 64
+    second_person_fen: int = 100_000
 
     @property
     def relaxed(self) -> bool:
@@ -85,6 +86,7 @@ class Settings:
             status_life_s=_integer(given, "INTERPILE_STATUS_LIFE_S", 180),
             rate_per_s=_integer(given, "INTERPILE_RATE_PER_S", 500),
             concurrent_most=_integer(given, "INTERPILE_CONCURRENT_MOST", 64),
+            second_person_fen=_integer(given, "INTERPILE_SECOND_PERSON_FEN", 100_000),
         )
 
 

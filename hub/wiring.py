@@ -3,7 +3,7 @@
 import logging
 import os
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -14,7 +14,8 @@ from hub.accounts.service_charging import HostedCharging
 from hub.accounts.service_signin import CodeSender, FileCodeSender, SignIn
 from hub.clearing.jobs import advance
 from hub.clearing.payments import Payments
-from hub.clearing.reconciliation import Reconciliation
+from hub.clearing.proof import Proofs
+from hub.clearing.rates import Rates
 from hub.clearing.service import ClearingService
 from hub.clearing.suspense import Suspense
 from hub.core.clock import Clock
@@ -39,7 +40,7 @@ from hub.ledger.jobs import LedgerJobs
 from hub.ledger.service import Ledger
 from hub.ledger.tables_seals import serving_role_may_change_entries
 from hub.parties.audit import AuditLog
-from hub.parties.link import PartyLink
+from hub.parties.link import Links, PartyLink
 from hub.parties.service import PartiesService
 from hub.parties.staff import StaffService
 from hub.parties.tables import forget_assertions
@@ -109,8 +110,13 @@ class Hub(Services):
     accounts_jobs: AccountsJobs
 
     async def advance_clearing(self) -> None:
-        """Follow the cycles' due times until cancelled."""
-        await keep_running("clearing", CLEARING_EVERY_S, lambda: advance(self.clearing, self.clock.business()))
+        """Follow the cycles' due times, and those of their payments, until cancelled."""
+        await keep_running("clearing", CLEARING_EVERY_S, self._advance)
+
+    async def _advance(self) -> None:
+        await advance(self.clearing, self.clock.business())
+        if self.payments.by_itself:
+            await self.payments.advance(self.clock.business())
 
     async def keep_tidy(self) -> None:
         """Forget what can mean nothing any more, until cancelled."""
@@ -146,7 +152,9 @@ async def open_hub(settings: Settings, *, warn: bool = True) -> AsyncIterator[Hu
     doorbell = CeleryDoorbell(settings.broker_url, settings.queue, local) if settings.broker_url else local
     try:
         await _check_roles(settings, database, warn=warn)
-        hub = _build(settings, secrets, database, _Doors(outbound, doorbell, local))
+        clock = settings.clock()
+        effects = Effects(outbound, doorbell, local, clock, SystemIds(clock))
+        hub = build_hub(settings, secrets, database, effects)
         await hub.parties.ensure_hub_party(settings.party_id, settings.party_name)
         yield hub
         await hub.sign_in.close()
@@ -182,27 +190,31 @@ async def _check_roles(settings: Settings, database: Database, *, warn: bool) ->
 
 
 @dataclass(frozen=True, slots=True)
-class _Doors:
+class Effects:
+    """Where time, ids and partners come in; the simulator puts its own in their places."""
+
     outbound: Outbound
     doorbell: Doorbell
     local: LocalDoorbell
+    clock: Clock
+    ids: Ids
+    links: Callable[[Links], Links] = lambda links: links
 
 
-def _build(settings: Settings, secrets: Secrets, database: Database, doors: _Doors) -> Hub:
-    clock = settings.clock()
-    ids, live = SystemIds(clock), _live(settings)
+def build_hub(settings: Settings, secrets: Secrets, database: Database, effects: Effects) -> Hub:
+    """Every room over one database, joined; nothing is opened yet."""
+    clock, ids, live = effects.clock, effects.ids, _live(settings)
     audit, ledger, digests = AuditLog(clock, ids), Ledger(clock, ids), Digests(secrets.derive("accounts"))
     parties = PartiesService(database, clock, ids, audit=audit, env=settings.env)
     upkeep = UpkeepService(database, clock, ids, audit=audit, hub_party_id=settings.party_id)
     directory = DirectoryService(database, clock, status_ttl_s=settings.status_life_s, statuses_seen=upkeep)
     accounts = Accounts(database, clock, ids, ledger=ledger, digests=digests)
-    money = _money(settings, database, clock, ids, ledger, audit)
-    tools = NativeTools(doors.outbound, secrets.signer, parties, clock, ids, Seal(secrets.derive("evidence")))
+    tools = NativeTools(effects.outbound, secrets.signer, parties, clock, ids, Seal(secrets.derive("evidence")))
     sites = Sites(SitesContext(database, clock, ids, live, audit, upkeep))
     charging = HostedCharging(database, clock, accounts=accounts, ledger=ledger, digests=digests)
     links = LinkRegistry(parties, tools, HostedTools(accounts, charging, sites.commands, database))
-    outbox = _outbox(database, clock, ids, doors.doorbell)
-    lower = _Lower(settings, secrets, database, clock, ids, outbox, live, directory, parties)
+    lower = _Lower(settings, secrets, database, effects, live, directory, parties)
+    money = _money(settings, database, clock, ids, ledger, audit)
     context = _roaming_context(lower, links, money)
     return Hub(
         settings=settings,
@@ -224,15 +236,16 @@ def _build(settings: Settings, secrets: Secrets, database: Database, doors: _Doo
         sign_in=_sign_in(settings, database, clock, ids, accounts, digests),
         roaming=Roaming(context),
         clearing=money.clearing,
+        rates=Rates(database, clock, audit=audit),
+        proofs=Proofs(database),
         payments=money.payments,
         suspense=money.suspense,
-        reconciliation=money.reconciliation,
         upkeep=upkeep,
         sites=sites,
-        outbox=outbox,
+        outbox=context.outbox,
         issuer=settings.public_url,
         nonces=Nonces(database, context.writer),
-        local_doorbell=doors.local,
+        local_doorbell=effects.local,
         live=live,
         ledger_jobs=LedgerJobs(database, clock, ledger),
         accounts_jobs=AccountsJobs(database, clock),
@@ -244,9 +257,7 @@ class _Lower:
     settings: Settings
     secrets: Secrets
     database: Database
-    clock: Clock
-    ids: Ids
-    outbox: Outbox
+    effects: Effects
     live: Live
     directory: DirectoryService
     parties: PartiesService
@@ -257,21 +268,20 @@ class _Money:
     clearing: ClearingService
     payments: Payments
     suspense: Suspense
-    reconciliation: Reconciliation
 
 
-def _roaming_context(lower: _Lower, links: LinkRegistry, money: _Money) -> RoamingContext:
-    url = lower.database.driver_url
+def _roaming_context(lower: _Lower, links: Links, money: _Money) -> RoamingContext:
+    url, clock = lower.database.driver_url, lower.effects.clock
     return RoamingContext(
         database=lower.database,
         writer=GroupWriter(lower.database),
-        clock=lower.clock,
-        ids=lower.ids,
-        links=links,
-        outbox=lower.outbox,
+        clock=clock,
+        ids=lower.effects.ids,
+        links=lower.effects.links(links),
+        outbox=_outbox(lower.database, clock, lower.effects.ids, lower.effects.doorbell),
         live=lower.live,
         directory=lower.directory,
-        search=StationSearch(lower.database, lower.clock, status_ttl_s=lower.settings.status_life_s),
+        search=StationSearch(lower.database, clock, status_ttl_s=lower.settings.status_life_s),
         parties=lower.parties,
         pseudonyms=Pseudonyms(lower.secrets.derive("pseudonyms")),
         record_accepted=money.clearing,
@@ -281,6 +291,7 @@ def _roaming_context(lower: _Lower, links: LinkRegistry, money: _Money) -> Roami
         scan_keys=lower.secrets.scan_keys(),
         authorize_store=AuthorizeStore(url) if url else None,
         update_store=UpdateStore(url) if url else None,
+        second_person_fen=lower.settings.second_person_fen,
     )
 
 
@@ -311,7 +322,6 @@ def _money(
             env=settings.env,
         ),
         suspense=suspense,
-        reconciliation=Reconciliation(database, clock, ids, suspense=suspense),
     )
 
 

@@ -69,14 +69,15 @@ class HubBackend:
         """
         return DriverBackend(self._driver_client(token))
 
-    async def may_read_directory(self, token: str | None) -> None:
-        """Whether the directory, which may come from memory, is for this caller.
+    async def home_of_reader(self, token: str | None) -> str | None:
+        """Whose drivers' prices this caller sees in the directory, which may come from memory.
+
+        None: what everybody sees, for the app reads in its own name.
 
         Raises:
             Refused: the app has no name of its own, and the caller no valid token.
         """
-        if not self.has_own_name:
-            await self._drivers.of(token)
+        return None if self.has_own_name else (await self._drivers.of(token)).home_party_id
 
     def _reader(self, token: str | None) -> AsyncHubClient:
         return self._client if self.has_own_name else self._driver_client(token)

@@ -1,19 +1,22 @@
 """A small market for the tests of clearing: three operators, one hub, and records that are accepted."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
+from hub.auditor.verify import audit
+from hub.clearing.rates import Rates
 from hub.clearing.service import ClearingService
 from hub.clearing.tables import CycleRow, ObligationRow
 from hub.core.clock import ManualClock, local_day
 from hub.core.database import Database, Unit
 from hub.core.ids import Ids, SystemIds
-from hub.ledger.jobs import verify
 from hub.ledger.model import CLEARING
 from hub.ledger.service import Ledger
+from hub.parties.audit import AuditLog
 from hub.parties.tables import PartyRow
 from hub.roaming.ports import AcceptedRecord, Fees
 from operator_sdk.contract.codes import Frequency
@@ -71,12 +74,13 @@ class Market:
             hub_party_id=HUB_PARTY,
             env=self.env,
         )
+        self.rates = Rates(self.database, self.clock, audit=AuditLog(self.clock, self.ids))
         self.records = 0
 
-    async def open(self) -> "Market":
+    async def open(self, names: Mapping[str, str] = NAMES) -> "Market":
         """Let the operators in."""
         async with self.database.unit() as unit:
-            for party_id, name in NAMES.items():
+            for party_id, name in names.items():
                 unit.session.add(
                     PartyRow(
                         party_id=party_id,
@@ -88,32 +92,34 @@ class Market:
                 )
         return self
 
-    async def accept(
-        self, home: str, host: str, fen: int, *, ppm: int = 0, at: datetime | None = None, record_id: str = ""
-    ) -> str:
-        """A record is accepted."""
+    async def accept(self, home: str, host: str, fen: int, *, ppm: int = 0, **more: Any) -> str:
+        """A record is accepted; `more` are fields of it that are not the usual ones."""
         self.records += 1
-        record_id = record_id or self.ids.new("rec")
-        at = at or self.clock.business()
-        record = AcceptedRecord(
-            record_id=record_id,
-            session_id=self.ids.new("ses"),
-            home_party_id=home,
-            host_party_id=host,
-            amount_fen=fen,
-            owed_fen=fen,
-            currency="CNY",
-            booked_day=local_day(at),
-            at=at,
-            commission_ppm=ppm,
-            energy_wh=fen * 7,
-            station_id=None,
-            fees=Fees(electricity_fen=fen),
-            frequency=Frequency.DAILY,
-        )
+        at = more.get("at") or self.clock.business()
+        usual: dict[str, Any] = {
+            "record_id": self.ids.new("rec"),
+            "session_id": self.ids.new("ses"),
+            "home_party_id": home,
+            "host_party_id": host,
+            "amount_fen": fen,
+            "owed_fen": fen,
+            "currency": "CNY",
+            "booked_day": local_day(at),
+            "at": at,
+            "commission_ppm": ppm,
+            "energy_wh": fen * 7,
+            "station_id": None,
+            "fees": Fees(electricity_fen=fen),
+            "frequency": Frequency.DAILY,
+        }
+        record = AcceptedRecord(**(usual | more))
         async with self.database.unit() as unit:
             await self.clearing.record_accepted(unit, record)
-        return record_id
+        return record.record_id
+
+    async def credit(self, record_id: str, home: str, host: str, fen: int, **more: Any) -> str:
+        """An accepted record is reversed by another."""
+        return await self.accept(home, host, fen, credit_of=record_id, **more)
 
     async def dispute(self, record_id: str) -> None:
         """The home refuses a record."""
@@ -124,6 +130,11 @@ class Market:
         """The dispute is settled for the host."""
         async with self.database.unit() as unit:
             await self.clearing.record_reinstated(unit, record_id)
+
+    async def withdraw(self, record_id: str) -> None:
+        """A disputed record was credited."""
+        async with self.database.unit() as unit:
+            await self.clearing.record_withdrawn(unit, record_id)
 
     async def trade(self) -> list[str]:
         """A day's records: A and B charge at each other's piles, C's drivers at A's."""
@@ -140,8 +151,7 @@ class Market:
 
     async def audit(self) -> None:
         """The books are whole, recomputed from raw entries."""
-        async with self.database.reading() as unit:
-            report = await verify(unit)
+        report = await audit(self.database.url)
         assert report.verified, report.problems
 
     async def cycle(self, cycle_id: str) -> CycleRow:

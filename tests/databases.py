@@ -1,18 +1,14 @@
 """Fresh databases for tests, on either engine.
 
-The tables and triggers of the rooms that the test process has imported are made once per process, in a
-template. On SQLite every test gets a copy of its file; on PostgreSQL, where making and dropping a database
-waits for the disk, databases are emptied and used again. The server is found through
-INTERPILE_TEST_DATABASE_URL; where nothing answers its tests are skipped, except in CI, where that is a failure.
+The tables and triggers of all rooms are made once per process, in a template. On SQLite every test gets a copy
+of its file; on PostgreSQL, where making and dropping a database waits for the disk, databases are emptied and
+used again. The server is found through INTERPILE_TEST_DATABASE_URL; where nothing answers tests are skipped,
+except in CI, where that is a failure.
 """
 
-import importlib
-import importlib.util
 import itertools
 import os
-import re
 import shutil
-import sys
 import tempfile
 from collections import defaultdict
 from collections.abc import AsyncIterator
@@ -23,9 +19,9 @@ from typing import NoReturn
 import asyncpg
 import pytest
 from sqlalchemy.engine import make_url
-from sqlmodel import SQLModel
 
 from hub.core.database import Database
+from hub.migrations.metadata import METADATA, triggers
 
 KINDS = ("sqlite", "postgresql")
 SERVER = os.environ.get("INTERPILE_TEST_DATABASE_URL", "postgresql://127.0.0.1:5432/postgres")
@@ -60,7 +56,7 @@ async def fresh_url(kind: str, *, spoilt: bool = False) -> AsyncIterator[str]:
 
     A test that changes the schema says `spoilt`: nobody uses its database again.
     """
-    tables = frozenset(SQLModel.metadata.tables)
+    tables = frozenset(METADATA.tables)
     if kind == "sqlite":
         with tempfile.TemporaryDirectory(prefix="interpile-test-", dir=_FOLDERS_IN) as folder:
             shutil.copyfile(await _file_template(tables), f"{folder}/hub.db")
@@ -92,10 +88,10 @@ async def on_server(statement: str) -> None:
 
 
 async def create_tables(database: Database) -> None:
-    """The tables and triggers of every room whose tables are imported."""
+    """The tables and triggers of every room."""
     async with database.engine.begin() as connection:
-        await connection.run_sync(SQLModel.metadata.create_all)
-        for statement in _triggers(database.dialect):
+        await connection.run_sync(METADATA.create_all)
+        for statement in triggers(database.dialect):
             await connection.exec_driver_sql(statement)
 
 
@@ -105,12 +101,6 @@ async def drop_everything() -> None:
         await _drop(_made[-1])
     for file in _files.values():
         shutil.rmtree(file.parent, ignore_errors=True)
-
-
-def _triggers(dialect: str) -> list[str]:
-    rooms = sorted({m[1] for name in sys.modules if (m := re.match(r"(hub\.\w+)\.tables", name))})
-    found = [f"{room}.triggers" for room in rooms if importlib.util.find_spec(f"{room}.triggers")]
-    return [line for name in found for line in importlib.import_module(name).TRIGGERS.get(dialect, [])]
 
 
 async def _file_template(tables: Tables) -> Path:
@@ -152,7 +142,7 @@ async def _empty(name: str) -> bool:
     try:
         await connection.fetch(_OTHERS, name, connection.get_server_pid())
         await connection.execute("SET session_replication_role = replica")
-        tables = list(SQLModel.metadata.tables)
+        tables = list(METADATA.tables)
         full = " UNION ALL ".join(
             f"SELECT '{table}' WHERE EXISTS (SELECT 1 FROM \"{table}\")" for table in tables
         )

@@ -85,9 +85,9 @@ class Pile:
             assert answer["ok"], (line, answer)
         return answer
 
-    async def until(self, suits: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+    async def until(self, suits: Callable[[dict[str, Any]], bool], within_s: float = UP_S) -> dict[str, Any]:
         """Its status, once it suits; a simulated pile has to be asked."""
-        async with asyncio.timeout(UP_S):
+        async with asyncio.timeout(within_s):
             while True:
                 said = await self.do("status")
                 if suits(said):
@@ -224,7 +224,9 @@ class World:
 
 
 @asynccontextmanager
-async def open_world(folder: Path, *kinds: str, speed: int = SPEED) -> AsyncIterator[World]:
+async def open_world(
+    folder: Path, *kinds: str, speed: int = SPEED, begins: datetime = EPOCH
+) -> AsyncIterator[World]:
     """A site with piles of these kinds, a vehicle at each, and its gateway; the agent is not started."""
     init_key(folder / "site.jwk")
     key: Ed25519PublicKey = load_key(folder / "site.jwk").public_key()
@@ -233,7 +235,7 @@ async def open_world(folder: Path, *kinds: str, speed: int = SPEED) -> AsyncIter
         "SPEED": str(speed),
         "INTERPILE_ENV": "test",
         "INTERPILE_EPOCH": datetime.now(UTC).isoformat(),
-        "INTERPILE_EPOCH_BUSINESS": EPOCH.isoformat(),
+        "INTERPILE_EPOCH_BUSINESS": begins.isoformat(),
     }
     world = World(folder, receiver, environment)
     try:
@@ -275,6 +277,8 @@ def _pile(world: World, bus: dict[str, Any], node: int, kind: str) -> Pile:
         f"--kind={kind}",
         f"--rated-power-w={rated_power_w}",
         f"--meter-address=2025061800{node:02}",
+        # A name of its own: a meter that vanishes and comes back gets another pty.
+        f"--meter-link={world.folder / f'meter-{node}'}",
         "--meter-start-wh=1234560",
         "--plugged",
         *(f"--{name}={value}" for name, value in bus.items()),

@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from edge_agent.clock import Clock
-from edge_agent.codecs.pile_bus import AGENT_SILENT_S
 from edge_agent.codecs.pile_bus_messages import PileKind
 from edge_agent.drivers.pile_bus import BusEvent, PileBus
 from edge_agent.drivers.probe import GROUP, free_udp_port, probe
@@ -96,20 +95,29 @@ def new_controller(clock: Clock, node: int = NODE) -> PileController:
     return PileController(node=node, charger=charger, now=clock.business())
 
 
+@dataclass
+class Near(Site):
+    """A simulated pile in this process; `wall_s` is what its lease is measured with, moved by the test."""
+
+    bus: PileOnBus
+    wall_s: int = 0
+
+
 @asynccontextmanager
-async def in_process(channel: str, *, agent_silent_s: float = AGENT_SILENT_S) -> AsyncIterator[Site]:
-    """A pile on a `virtual` bus."""
+async def in_process(channel: str) -> AsyncIterator[Near]:
+    """A pile on a `virtual` bus. Nobody is silent for too long unless the test says so."""
     clock = new_clock()
     options = {"interface": "virtual", "channel": channel}
-    bus = PileOnBus(new_controller(clock), clock, agent_silent_s=agent_silent_s, **options)
+    bus = PileOnBus(new_controller(clock), clock, wall_s=lambda: near.wall_s, **options)
     control = Control(bus, None)
 
     async def ask(line: str) -> dict[str, Any]:
         return control.obey(line)
 
+    near = Near(options, ask, bus)
     await bus.open()
     try:
-        yield Site(options, ask)
+        yield near
     finally:
         await bus.close()
 

@@ -20,13 +20,14 @@ import httpx
 from sqlmodel import SQLModel, col, select, update
 
 from hub.app import create_app
+from hub.auditor.verify import audit
 from hub.clearing.tables import ObligationRow
 from hub.core.logs import JsonLines
 from hub.core.runner import JobsRunner
 from hub.core.tables import OutboxLane, OutboxLetter, table_of
 from hub.core.tokens import Principal
-from hub.ledger.jobs import verify
 from hub.ledger.tables import ACCOUNT, ENTRY, HOLD, HOLD_EVENT, POSTING
+from hub.parties.scope import PartyScope
 from hub.parties.tables import Exposure
 from hub.roaming.tables import AuthorizationRow, SessionRow, UpdateRow
 from hub.roaming.tables_records import RecordRow
@@ -115,6 +116,8 @@ class Rig:
     customer: Customer
     _clients: dict[str, AsyncHubClient] = field(default_factory=dict)
     _count: Any = field(default_factory=lambda: itertools.count(1))
+    turns: Any = field(default_factory=itertools.count)
+    """Charges, numbered from 0: each has the connector, and its meter, for a time of its own."""
 
     def ref(self, prefix: str = "r") -> str:
         """A sender's id that was not used before."""
@@ -155,8 +158,7 @@ class Rig:
 
     async def audit(self) -> None:
         """The books are whole, recomputed from raw entries."""
-        async with self.hub.database.reading() as unit:
-            report = await verify(unit)
+        report = await audit(self.hub.database.url)
         assert report.verified, report.problems
 
     # Jobs.
@@ -231,8 +233,8 @@ class Rig:
 
     async def obligations(self) -> list[tuple[str, str, int, str]]:
         """(debtor, creditor, amount_fen, state) of every obligation."""
-        rows = await self.rows(ObligationRow)
-        return [(row.debtor_party_id, row.creditor_party_id, row.amount_fen, row.state) for row in rows]
+        found = await self.hub.clearing.obligations(PartyScope(everything=True), limit=1_000)
+        return [(one.debtor, one.creditor, one.amount_fen, one.state) for one in found]
 
     async def posted(self, book: str, kind: str, subject: str = "") -> int:
         """An account's balance on its natural side."""

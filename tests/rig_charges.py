@@ -5,6 +5,8 @@ from datetime import datetime, timedelta
 
 import msgspec
 
+from hub.directory.tables import ConnectorRow
+from hub.roaming.tables import AuthorizationRow, SessionRow
 from operator_sdk.contract.codes import SessionState, StopReason, TokenKind
 from operator_sdk.contract.messages.common import Target, Token
 from operator_sdk.contract.messages.directory import Tariff
@@ -25,6 +27,7 @@ from tests.rig import HOLD_FEN, A, B, Rig, flat
 CONNECTOR = f"A1.{A}"
 METER_WH = 1_000_000
 POWER_W = 10_000
+TURN_MINUTES, TURN_WH = 65, 11_000
 FULL = Target()
 
 
@@ -73,12 +76,13 @@ async def begin_by_driver(rig: Rig, *, target: Target = FULL, code: str = CONNEC
 
 @dataclass
 class Charge:
-    """A charge as the pile sees it: constant power, an hour ago until now."""
+    """A charge as the pile sees it: constant power, at most an hour."""
 
     rig: Rig
     session_id: str
     tariff: Tariff
     started_at: datetime
+    meter_wh: int = METER_WH
     minutes: int = 0
     number: int = 0
     sent: list[SessionUpdate] = field(default_factory=list)
@@ -93,8 +97,8 @@ class Charge:
 
     def readings(self, minutes: int) -> list[Reading]:
         """The meter until then."""
-        first = Reading(self.started_at, METER_WH)
-        return [first, Reading(self.at(max(minutes, 1)), METER_WH + self.wh(minutes))]
+        first = Reading(self.started_at, self.meter_wh)
+        return [first, Reading(self.at(max(minutes, 1)), self.meter_wh + self.wh(minutes))]
 
     def update(
         self, minutes: int, state: SessionState = SessionState.CHARGING, *, reason: str | None = None
@@ -105,7 +109,7 @@ class Charge:
             number=self.number,
             at=self.at(minutes),
             state=state,
-            meter_wh=METER_WH + self.wh(minutes),
+            meter_wh=self.meter_wh + self.wh(minutes),
             energy_wh=self.wh(minutes),
             amount_fen=total_fen(price(self.tariff, self.readings(minutes))) if minutes else 0,
             power_w=0 if state in {SessionState.ENDED, SessionState.START_FAILED} else POWER_W,
@@ -135,8 +139,8 @@ class Charge:
             connector_id="A1",
             started_at=self.started_at,
             ended_at=self.at(self.minutes),
-            meter_start_wh=METER_WH,
-            meter_end_wh=METER_WH + self.wh(self.minutes),
+            meter_start_wh=self.meter_wh,
+            meter_end_wh=self.meter_wh + self.wh(self.minutes),
             energy_wh=self.wh(self.minutes),
             lines=lines,
             electricity_fen=sum(line.electricity_fen for line in lines),
@@ -162,9 +166,8 @@ class Charge:
 
 
 async def charge_of(rig: Rig, session_id: str | None) -> Charge:
-    """A session that begins to charge, an hour ago."""
-    assert session_id is not None
-    row = await rig.session(session_id)
+    """A session that begins to charge, an hour ago; the next one of a rig well before that, and so on."""
+    row, started_at, meter_wh = await turn_of(rig, session_id)
     put = flat(rig.hub)
     tariff = Tariff(
         party_id=A,
@@ -173,7 +176,25 @@ async def charge_of(rig: Rig, session_id: str | None) -> Charge:
         valid_from=put.valid_from,
         periods=put.periods,
     )
-    return Charge(rig, session_id, tariff, rig.hub.clock.business() - timedelta(minutes=60))
+    return Charge(rig, row.session_id, tariff, started_at, meter_wh)
+
+
+async def turn_of(rig: Rig, session_id: str | None) -> tuple[SessionRow, datetime, int]:
+    """A session, with a start and a meter that no other charge of the rig has.
+
+    What the rig made a moment ago is made older than the charge: its connector and its authorization.
+    """
+    assert session_id is not None
+    row, turn = await rig.session(session_id), next(rig.turns)
+    started_at = rig.hub.clock.business() - timedelta(minutes=60 + TURN_MINUTES * turn)
+    async with rig.hub.database.unit() as unit:
+        authorization = await unit.session.get(AuthorizationRow, row.authorization_id)
+        connector = await unit.session.get(ConnectorRow, (row.host_party_id, row.connector_id))
+        assert authorization is not None
+        authorization.created_at = started_at - timedelta(days=1)
+        if connector is not None:
+            connector.created_at = None
+    return row, started_at, METER_WH - turn * TURN_WH
 
 
 @dataclass

@@ -187,8 +187,10 @@ class Platform:
 
     def settlement(self, record: HomeRecord) -> SettlementRecord:
         """The settlement record of a bill."""
-        held = self.limits.get(record.session_id)
+        held = self.limits.get(record.session_id or "")
         held = record.owed_fen if held is None else held
+        if record.kind == "credit":
+            held = 0
         captured = min(record.owed_fen, held)
         return SettlementRecord(
             settlement_ref=f"stl:{record.record_id}",

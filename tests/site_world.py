@@ -3,12 +3,10 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from hub.roaming.tables import SessionRow
 from operator_sdk.contract.codes import ConnectorState, Role, SessionState, StopReason, TokenKind
 from operator_sdk.contract.edge_link.frames import (
     BillItem,
@@ -43,7 +41,7 @@ from operator_sdk.contract.signing import public_to_b64url
 from tests.edge_client import AgentLine, Answering, Site, connected
 from tests.faults.world import until
 from tests.rig import COMMISSION_PPM, HOLD_FEN, B, C, Rig, flat, open_rig
-from tests.rig_charges import Charge
+from tests.rig_charges import Charge, turn_of
 
 E = "MA5EEEEE5"
 CONNECTOR, OTHER = "E1", "E2"
@@ -140,8 +138,7 @@ class SiteCharge(Charge):
 
 async def charge_at_site(world: SiteWorld, session_id: str | None) -> SiteCharge:
     """A session at E's pile that begins to charge, an hour ago."""
-    assert session_id is not None
-    row: SessionRow = await world.rig.session(session_id)
+    row, started_at, meter_wh = await turn_of(world.rig, session_id)
     put = flat(world.rig.hub)
     tariff = Tariff(
         party_id=E,
@@ -150,7 +147,7 @@ async def charge_at_site(world: SiteWorld, session_id: str | None) -> SiteCharge
         valid_from=put.valid_from,
         periods=put.periods,
     )
-    return SiteCharge(world.rig, session_id, tariff, world.rig.hub.clock.business() - timedelta(minutes=60))
+    return SiteCharge(world.rig, row.session_id, tariff, started_at, meter_wh)
 
 
 async def send(line: AgentLine, stream: Stream, items: Sequence[Any]) -> None:

@@ -12,11 +12,13 @@ from edge_agent.codecs.pile_bus_messages import Commanded, Report
 from edge_agent.drivers.can_port import BusGone, CanPort
 from edge_agent.sim.pile import REPORTS, PileController
 
+MIND_EVERY_S = 0.5
+
 
 class PileOnBus:
     """Moves a controller with the clock, and carries its words. `is_silent`: it neither speaks nor hears.
 
-    `agent_silent_s`: how long it charges without a command, wall time.
+    It charges as long without a command as the DBC says, in seconds of `wall_s`, by default the loop's.
     """
 
     def __init__(
@@ -26,13 +28,13 @@ class PileOnBus:
         *,
         interface: str,
         channel: str,
-        agent_silent_s: float = AGENT_SILENT_S,
+        wall_s: Callable[[], float] | None = None,
         **options: Any,
     ) -> None:
         self.pile, self._clock = pile, clock
         self.is_silent = False
         self.slow_ms = 0
-        self._agent_silent_s, self._commanded_s = agent_silent_s, 0.0
+        self._wall_s, self._commanded_s = wall_s, 0.0
         self._taps = 0
         self._waiting: deque[Commanded] = deque()
         self._said: dict[type, Report] = {}
@@ -52,7 +54,7 @@ class PileOnBus:
         self._tasks = [
             asyncio.create_task(self._repeat(kind, report)) for kind, report in REPORTS if kind in CYCLES_MS
         ]
-        self._tasks.append(asyncio.create_task(self._mind_agent()))
+        self._tasks.append(asyncio.create_task(self._keep_minding()))
 
     async def close(self) -> None:
         """Leave it."""
@@ -98,7 +100,7 @@ class PileOnBus:
         message = decode(can_id, data)
         if isinstance(message, Commanded) and message.node == self.pile.node:
             loop = asyncio.get_running_loop()
-            self._commanded_s = loop.time()
+            self._commanded_s = self._now_s()
             self._waiting.append(message)
             loop.call_later(self.slow_ms / 1000, self._obey_next)
 
@@ -116,13 +118,19 @@ class PileOnBus:
             self._say(report(pile))
             await asyncio.sleep(CYCLES_MS[kind] / 1000)
 
-    async def _mind_agent(self) -> None:
-        loop = asyncio.get_running_loop()
+    def mind_agent(self) -> None:
+        """Stop a charge over which nobody has watched for too long."""
+        if self._now_s() - self._commanded_s > AGENT_SILENT_S:
+            self.until_now().miss_agent()
+            self.changed()
+
+    async def _keep_minding(self) -> None:
         while True:
-            await asyncio.sleep(self._agent_silent_s / 30)
-            if loop.time() - self._commanded_s > self._agent_silent_s:
-                self.until_now().miss_agent()
-                self.changed()
+            await asyncio.sleep(MIND_EVERY_S)
+            self.mind_agent()
+
+    def _now_s(self) -> float:
+        return self._wall_s() if self._wall_s is not None else asyncio.get_running_loop().time()
 
     def _say(self, report: Report) -> None:
         self._said[type(report)] = report

@@ -3,16 +3,23 @@
 Lock order: the authorization's row, then the ledger's accounts.
 """
 
+import msgspec
+
 from hub.accounts.model import Digests, divide_owed
 from hub.accounts.service import Accounts, debt_of, moved, wallet_of
-from hub.accounts.tables import HostedAuthorization, HostedSettlement, authorization_for_update
+from hub.accounts.tables import (
+    HostedAuthorization,
+    HostedSettlement,
+    authorization_for_update,
+    credit_of_settlement,
+)
 from hub.core.clock import Clock
 from hub.core.database import Database, Unit
 from hub.core.errors import HubError, NotFoundError
 from hub.core.tables import insert_new
 from hub.ledger.model import Account, Entry, HoldState
 from hub.ledger.service import Ledger
-from operator_sdk.contract.codes import AuthorizationState
+from operator_sdk.contract.codes import AuthorizationState, RecordKind
 from operator_sdk.contract.messages.records import HomeRecord, SettlementRecord
 from operator_sdk.contract.messages.roaming import HomeAuthorization, HomeAuthorizeRequest
 from operator_sdk.contract.public_codes import Code
@@ -128,19 +135,16 @@ class HostedCharging:
     async def settle(self, home_party_id: str, record: HomeRecord) -> SettlementRecord:
         """Pay a record: from the hold, then the wallet's free balance, then as debt. Once per record id.
 
-        A record after the release is owed all the same, and is paid without the hold.
+        A record after the release is owed all the same, and is paid without the hold. A credit gives back what
+        its record took; a record that comes behind its credit takes nothing.
 
         Raises:
             NotFoundError: this home never authorized it.
             HubError: state_conflict, it was refused; id_reused, the record came with other content before.
         """
-        paid = self._digests.request(
-            record.authorization_id,
-            record.session_id,
-            record.host_party_id,
-            str(record.owed_fen),
-            record.currency,
-        )
+        if record.authorization_id is None or record.session_id is None:
+            raise NotFoundError
+        paid = self._content_of(record, record.authorization_id, record.session_id)
         async with self._database.unit() as unit:
             row = await authorization_for_update(unit, record.authorization_id)
             if row is None or row.home_party_id != home_party_id:
@@ -152,10 +156,36 @@ class HostedCharging:
                 return _settlement(known)
             if row.customer_id is None or row.state not in {_GRANTED, _RELEASED, _CONSUMED}:
                 raise HubError(Code.STATE_CONFLICT, state=row.state)
-            settled = await self._pay(unit, row, row.customer_id, record, paid)
+            if record.kind == RecordKind.CREDIT:
+                money = await self._give_back(unit, row, row.customer_id, record)
+            else:
+                if await credit_of_settlement(unit, record.record_id) is not None:
+                    record = msgspec.structs.replace(record, owed_fen=0)
+                money = await self._pay(unit, row, row.customer_id, record)
+                row.state = _CONSUMED
+            settled = HostedSettlement(
+                record_id=record.record_id,
+                credit_of=record.credit_of,
+                home_party_id=home_party_id,
+                session_id=record.session_id or "",
+                authorization_id=row.authorization_id,
+                request_digest=paid,
+                settled_at=self._clock.business(),
+                **money,
+            )
             unit.session.add(settled)
-            row.state = _CONSUMED
             return _settlement(settled)
+
+    def _content_of(self, record: HomeRecord, authorization_id: str, session_id: str) -> str:
+        reversed_one = () if record.credit_of is None else (record.credit_of,)
+        return self._digests.request(
+            authorization_id,
+            session_id,
+            record.host_party_id,
+            str(record.owed_fen),
+            record.currency,
+            *reversed_one,
+        )
 
     async def _pay(
         self,
@@ -163,11 +193,10 @@ class HostedCharging:
         row: HostedAuthorization,
         customer_id: str,
         record: HomeRecord,
-        paid: str,
-    ) -> HostedSettlement:
-        home, host = row.home_party_id, record.host_party_id
+    ) -> dict[str, int]:
+        home = row.home_party_id
         wallet, debt = wallet_of(home, customer_id), debt_of(home, customer_id)
-        earner = Account(home, "charging_sales") if home == host else Account(home, "payable", host)
+        earner = _earner(home, record.host_party_id)
         locked = await self._ledger.lock(unit, [wallet, debt, earner])
         hold = await self._ledger.hold(unit, row.authorization_id)
         still_held = hold.amount_fen if hold is not None and hold.state is HoldState.OPEN else 0
@@ -177,30 +206,59 @@ class HostedCharging:
             free_fen=locked[wallet].available_fen,
         )
         if still_held:
-            await self._capture(unit, record, wallet, earner, shares.captured_fen)
+            await self._capture(unit, record, row.authorization_id, (wallet, earner), shares.captured_fen)
         parts = [(wallet, shares.from_wallet_fen), (debt, shares.debt_fen)]
         await self._book_excess(unit, record, [moved(a, fen) for a, fen in parts if fen], earner)
-        return HostedSettlement(
-            record_id=record.record_id,
-            home_party_id=home,
-            session_id=record.session_id,
-            authorization_id=row.authorization_id,
-            request_digest=paid,
-            driver_amount_fen=record.owed_fen,
-            captured_fen=shares.captured_fen,
+        return {
+            "driver_amount_fen": record.owed_fen,
+            "captured_fen": shares.captured_fen,
             # What was given back before the bill came counts as released too.
-            released_fen=row.limit_fen - shares.captured_fen,
-            from_wallet_fen=shares.from_wallet_fen,
-            debt_fen=shares.debt_fen,
-            settled_at=self._clock.business(),
-        )
+            "released_fen": row.limit_fen - shares.captured_fen,
+            "from_wallet_fen": shares.from_wallet_fen,
+            "debt_fen": shares.debt_fen,
+        }
+
+    async def _give_back(
+        self, unit: Unit, row: HostedAuthorization, customer_id: str, record: HomeRecord
+    ) -> dict[str, int]:
+        """What the credited record took: off the debt it left, as far as that stands, then into the wallet."""
+        home = row.home_party_id
+        wallet, debt = wallet_of(home, customer_id), debt_of(home, customer_id)
+        earner = _earner(home, record.host_party_id)
+        locked = await self._ledger.lock(unit, [wallet, debt, earner])
+        taken = await unit.session.get(HostedSettlement, record.credit_of)
+        taken_fen = taken.driver_amount_fen if taken is not None else 0
+        off_debt_fen = min(taken.debt_fen, locked[debt].balance_fen) if taken is not None else 0
+        to_wallet_fen = taken_fen - off_debt_fen
+        parts = [(wallet, -to_wallet_fen), (debt, -off_debt_fen)]
+        if taken_fen:
+            await self._ledger.post(
+                unit,
+                kind="refund",
+                reference=record.record_id,
+                event_at=self._clock.business(),
+                entries=[moved(earner, taken_fen), *(moved(account, fen) for account, fen in parts if fen)],
+            )
+        return {
+            "driver_amount_fen": taken_fen,
+            "captured_fen": 0,
+            "released_fen": 0,
+            "from_wallet_fen": -to_wallet_fen,
+            "debt_fen": -off_debt_fen,
+        }
 
     async def _capture(
-        self, unit: Unit, record: HomeRecord, wallet: Account, earner: Account, amount_fen: int
+        self,
+        unit: Unit,
+        record: HomeRecord,
+        hold_id: str,
+        between: tuple[Account, Account],
+        amount_fen: int,
     ) -> None:
+        wallet, earner = between
         await self._ledger.capture_hold(
             unit,
-            record.authorization_id,
+            hold_id,
             amount_fen,
             kind="capture",
             posting_reference=record.record_id,
@@ -218,6 +276,10 @@ class HostedCharging:
                 event_at=record.ended_at,
                 entries=[*entries, moved(earner, -total_fen)],
             )
+
+
+def _earner(home: str, host: str) -> Account:
+    return Account(home, "charging_sales") if home == host else Account(home, "payable", host)
 
 
 def _answer(row: HostedAuthorization) -> HomeAuthorization:

@@ -67,10 +67,15 @@ class HostedAuthorization(SQLModel, table=True):
 
 
 class HostedSettlement(SQLModel, table=True):
-    """How a hosted home paid a charge record."""
+    """How a hosted home paid a charge record, or gave back what the record `credit_of` took.
+
+    Of a credit, `driver_amount_fen` is what the driver got back; what went into the wallet and off the debt is
+    negative.
+    """
 
     __tablename__ = "hosted_settlement"
     record_id: str = Field(primary_key=True, max_length=40)
+    credit_of: str | None = Field(default=None, max_length=40, index=True)
     home_party_id: str = Field(max_length=9)
     session_id: str = Field(max_length=40)
     authorization_id: str = Field(max_length=40)
@@ -88,6 +93,13 @@ async def find_customer(viewer: PartyScope, unit: Unit, customer_id: str) -> Cus
     home = col(CustomerRow.home_party_id)
     statement = select(CustomerRow).where(CustomerRow.customer_id == customer_id, viewer.sees(home, home))
     return (await unit.session.exec(statement)).first()
+
+
+async def credit_of_settlement(unit: Unit, record_id: str) -> str | None:
+    """The credit by which what a record took was given back, if there is one."""
+    row = table_of(HostedSettlement).c
+    statement = select(row.record_id).where(row.credit_of == record_id)
+    return (await unit.execute(statement)).scalar_one_or_none()
 
 
 async def is_hosted(unit: Unit, home_party_id: str) -> bool:

@@ -1,20 +1,21 @@
-"""The rules of clearing: what is netted, in which order a cycle moves, and the digest that proves it.
+"""The rules of clearing: in which order a cycle moves, what netting leaves, and who then pays whom.
 
 Everything here depends on nothing but its arguments, and never on the order of rows.
 """
 
-import hashlib
-import json
+import heapq
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from operator_sdk.contract.codes import CycleState, ObligationKind
-from operator_sdk.contract.money import part_ppm
+from operator_sdk.contract.codes import CycleState
 
 
 class ObligationState(StrEnum):
-    """What became of an obligation. `withdrawn`: a commission on nothing, kept so that lists can say so."""
+    """What became of an obligation. `open` and `settled` are never stored: its cycle says so (`shown_state`).
+
+    `withdrawn`: owed by nobody, kept so that lists can say so.
+    """
 
     OPEN = "open"
     IN_CYCLE = "in_cycle"
@@ -23,48 +24,58 @@ class ObligationState(StrEnum):
     SETTLED = "settled"
 
 
-CYCLE_RANK: dict[CycleState, int] = {state: rank for rank, state in enumerate(CycleState)}
-"""The states in their order; a cycle never goes back."""
+ENDED = frozenset({CycleState.SETTLED, CycleState.PARTIALLY_PAID})
+"""Nothing follows these. What a default left is a claim in a later cycle."""
+
+NEXT: dict[CycleState, frozenset[CycleState]] = {
+    CycleState.OPEN: frozenset({CycleState.CUT_OFF}),
+    CycleState.CUT_OFF: frozenset({CycleState.PROPOSED}),
+    CycleState.PROPOSED: frozenset({CycleState.FIXED}),
+    CycleState.FIXED: frozenset({CycleState.PAYING}),
+    CycleState.PAYING: ENDED,
+    CycleState.PARTIALLY_PAID: frozenset(),
+    CycleState.SETTLED: frozenset(),
+}
+"""What may follow each state of a cycle: never backward, and nothing is left out."""
+
+FIXED = frozenset({CycleState.FIXED, CycleState.PAYING, *ENDED})
+"""The states in which nothing about a cycle's obligations and positions can change any more."""
+
+
+def shown_state(stored: str, cycle_state: str | None) -> str:
+    """An obligation's state as it is told: while it is in a cycle, the cycle's progress is its own."""
+    if stored != ObligationState.IN_CYCLE or cycle_state is None:
+        return stored
+    if cycle_state == CycleState.OPEN:
+        return ObligationState.OPEN.value
+    return ObligationState.SETTLED.value if cycle_state in ENDED else stored
 
 
 class Step(StrEnum):
     """What is done to a cycle after its cut-off, one unit of work each."""
 
+    FREEZE = "freeze"
     COMMISSION = "commission"
     NET = "net"
     PROPOSE = "propose"
     FIX = "fix"
 
 
-def next_step(state: str, *, commissioned: bool, netted: bool) -> Step | None:
-    """What comes next, told from the row alone, so that any step can be taken up again after a crash."""
-    if state == CycleState.PROPOSED:
-        return Step.FIX
-    if state != CycleState.CUT_OFF:
+def next_step(state: str, *, frozen: bool, commissioned: bool, netted: bool) -> Step | None:
+    """What comes next, told from the row alone, so that any step can be taken up again after a crash.
+
+    A proposed cycle that lost an obligation to a dispute is neither commissioned nor netted, and is so again
+    before it is fixed.
+    """
+    if state not in {CycleState.CUT_OFF, CycleState.PROPOSED}:
         return None
+    if not frozen:
+        return Step.FREEZE
     if not commissioned:
         return Step.COMMISSION
-    return Step.PROPOSE if netted else Step.NET
-
-
-def is_fixed(state: str) -> bool:
-    """Whether nothing about the cycle's obligations and positions can change any more."""
-    return CYCLE_RANK[CycleState(state)] >= CYCLE_RANK[CycleState.FIXED]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Owed:
-    """An obligation, as far as the arithmetic needs to know it."""
-
-    obligation_id: str
-    kind: str
-    debtor: str
-    creditor: str
-    amount_fen: int
-    currency: str = "CNY"
-    booked_day: str = ""
-    record_id: str | None = None
-    commission_ppm: int = 0
+    if not netted:
+        return Step.NET
+    return Step.FIX if state == CycleState.PROPOSED else Step.PROPOSE
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +91,17 @@ class Gross:
         return self.is_owed_fen - self.owes_fen
 
 
+def net(sides: Mapping[str, Gross], parties: Iterable[str] = ()) -> dict[str, Gross]:
+    """Both sides of every party, in order of party id; those named in `parties` also when nothing moved.
+
+    Raises:
+        ValueError: the nets do not sum to zero.
+    """
+    if sum(side.net_fen for side in sides.values()):
+        raise ValueError("every obligation has two sides")
+    return {party: sides.get(party, Gross()) for party in sorted({*parties, *sides})}
+
+
 @dataclass(frozen=True, slots=True)
 class Transfer:
     """One payment between a party and the settlement account; which way, `pays_in` says."""
@@ -87,34 +109,6 @@ class Transfer:
     party_id: str
     amount_fen: int
     pays_in: bool
-
-
-def gross(obligations: Iterable[Owed], parties: Iterable[str] = ()) -> dict[str, Gross]:
-    """Both sides of every party, in order of party id; those named in `parties` also when nothing moved.
-
-    Raises:
-        ValueError: more than one currency, an amount that is not positive, or a debt to oneself.
-    """
-    owes: dict[str, int] = {}
-    is_owed: dict[str, int] = {}
-    currencies = set()
-    for owed in obligations:
-        if owed.amount_fen <= 0 or owed.debtor == owed.creditor:
-            raise ValueError(f"not an obligation: {owed.obligation_id}")
-        currencies.add(owed.currency)
-        owes[owed.debtor] = owes.get(owed.debtor, 0) + owed.amount_fen
-        is_owed[owed.creditor] = is_owed.get(owed.creditor, 0) + owed.amount_fen
-    if len(currencies) > 1:
-        raise ValueError(f"one cycle has one currency: {sorted(currencies)}")
-    everybody = sorted({*parties, *owes, *is_owed})
-    return {party: Gross(owes.get(party, 0), is_owed.get(party, 0)) for party in everybody}
-
-
-def net(obligations: Iterable[Owed], parties: Iterable[str] = ()) -> dict[str, int]:
-    """Everybody's net position, in order of party id; the positions sum to zero."""
-    positions = {party: sides.net_fen for party, sides in gross(obligations, parties).items()}
-    assert sum(positions.values()) == 0, "every obligation has two sides"
-    return positions
 
 
 def transfers(positions: Mapping[str, int]) -> list[Transfer]:
@@ -125,39 +119,47 @@ def transfers(positions: Mapping[str, int]) -> list[Transfer]:
     Raises:
         ValueError: the positions do not sum to zero.
     """
-    if sum(positions.values()):
-        raise ValueError("positions sum to zero")
+    _refuse_unless_zero(positions)
     moved = [Transfer(party, abs(fen), pays_in=fen < 0) for party, fen in positions.items() if fen]
     return sorted(moved, key=lambda transfer: (not transfer.pays_in, transfer.party_id))
 
 
-def commissions(obligations: Iterable[Owed], hub_party_id: str) -> dict[str, int]:
-    """What each host owes the hub for its charges: rounded per record, then summed, so that days add up."""
-    sums: dict[str, int] = {}
-    for owed in obligations:
-        if owed.kind == ObligationKind.CHARGE and owed.creditor != hub_party_id:
-            part = part_ppm(owed.amount_fen, owed.commission_ppm)
-            sums[owed.creditor] = sums.get(owed.creditor, 0) + part
-    return {host: fen for host, fen in sorted(sums.items()) if fen}
+@dataclass(frozen=True, slots=True)
+class PeerTransfer:
+    """One payment from a party that owes to one that is owed."""
+
+    payer: str
+    payee: str
+    amount_fen: int
 
 
-def digest(obligations: Iterable[Owed]) -> str:
-    """SHA-256 over the obligations in order of id, one line of JSON each.
+def peer_transfers(positions: Mapping[str, int]) -> list[PeerTransfer]:
+    """Without a settlement account: the largest payer pays the largest receiver, until nothing is left.
 
-    A line is the array [obligation_id, kind, debtor, creditor, amount_fen, currency, booked_day, record_id],
-    without blanks, in UTF-8, and ends with a line feed.
+    Every payment brings one of the two to zero, so there are at most n - 1 among n parties with a position;
+    among equal amounts the smaller party id comes first. The least possible number would be NP-hard to find
+    (it is n less the most groups that sum to zero); this is within two of it for a dozen parties. Each payer
+    learns whom it pays, which is why the settlement account is the rule and this the option.
+
+    Raises:
+        ValueError: the positions do not sum to zero.
     """
-    whole = hashlib.sha256()
-    for owed in sorted(obligations, key=lambda one: one.obligation_id):
-        line = [
-            owed.obligation_id,
-            owed.kind,
-            owed.debtor,
-            owed.creditor,
-            owed.amount_fen,
-            owed.currency,
-            owed.booked_day,
-            owed.record_id,
-        ]
-        whole.update(json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode() + b"\n")
-    return whole.hexdigest()
+    _refuse_unless_zero(positions)
+    payers = [(fen, party) for party, fen in positions.items() if fen < 0]
+    payees = [(-fen, party) for party, fen in positions.items() if fen > 0]
+    heapq.heapify(payers)
+    heapq.heapify(payees)
+    moved = []
+    while payers:
+        (owes, payer), (owed, payee) = heapq.heappop(payers), heapq.heappop(payees)
+        amount = min(-owes, -owed)
+        moved.append(PeerTransfer(payer, payee, amount))
+        for left, party, heap in ((owes + amount, payer, payers), (owed + amount, payee, payees)):
+            if left:
+                heapq.heappush(heap, (left, party))
+    return moved
+
+
+def _refuse_unless_zero(positions: Mapping[str, int]) -> None:
+    if sum(positions.values()):
+        raise ValueError("positions sum to zero")

@@ -39,10 +39,22 @@ def obligation_entries(*, debtor: str, creditor: str, amount_fen: int, currency:
     ]
 
 
-def commission_entries(by_host: Mapping[str, int], *, hub_party_id: str, currency: str) -> list[Entry]:
-    """Every host owes the hub its commission of the whole cycle."""
-    entries = [_entry("receivable", host, fen, currency) for host, fen in by_host.items()]
-    return entries and [*entries, _entry("payable", hub_party_id, -sum(by_host.values()), currency)]
+def commission_entries(owed: Mapping[tuple[str, str], int], *, hub_party_id: str, currency: str) -> list[Entry]:
+    """Every host owes the hub its commission of the whole cycle, by (debtor, creditor).
+
+    Where credits took more back than charges brought, it is the hub that owes the host.
+    """
+    hub_owes = sum(fen for (debtor, _), fen in owed.items() if debtor == hub_party_id)
+    hub_is_owed = sum(fen for (_, creditor), fen in owed.items() if creditor == hub_party_id)
+    entries = []
+    for (debtor, creditor), fen in owed.items():
+        if debtor == hub_party_id:
+            entries.append(_entry("payable", creditor, -fen, currency))
+        else:
+            entries.append(_entry("receivable", debtor, fen, currency))
+    entries.append(_entry("receivable", hub_party_id, hub_owes, currency))
+    entries.append(_entry("payable", hub_party_id, -hub_is_owed, currency))
+    return [entry for entry in entries if entry.amount_fen]
 
 
 def gross_entries(sides: Mapping[str, Gross], *, cycle_id: str, currency: str) -> list[Entry]:

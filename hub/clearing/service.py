@@ -1,51 +1,48 @@
 """Clearing: obligations as records are accepted, cycles that close once, statements for whoever is in them."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import datetime
 
-from hub.clearing import model, postings, times
-from hub.clearing.closing import Closing
-from hub.clearing.model import ObligationState
+from hub.clearing import model
+from hub.clearing.accepting import Accepting
+from hub.clearing.closing import Closing, Progress, silent
+from hub.clearing.model import Step
 from hub.clearing.statements import make_statement
 from hub.clearing.tables import (
     CycleRow,
     Keyset,
-    ObligationRow,
-    charge_of,
-    cycle_cut_at,
     cycle_message,
-    due_cycles,
     everybody,
     get_cycle,
-    insert_open_cycle,
     list_cycles,
     list_lines,
+    list_members,
     list_obligations,
     list_positions,
-    lock_cycle,
-    lock_open_cycle,
-    obligation_message,
-    open_cycle_id,
-    take_into_cycle,
 )
-from hub.core.clock import Clock, cut_to_ms, local_day
+from hub.clearing.tables_cycles import (
+    cycle_cut_at,
+    due_cycles,
+    lock_cycle_alone,
+    lock_open_cycle,
+    unfrozen_cycle,
+)
+from hub.core.clock import Clock, cut_to_ms
 from hub.core.database import Database, Unit
 from hub.core.errors import HubError, NotFoundError
 from hub.core.ids import Ids
 from hub.ledger.service import Ledger
 from hub.parties.scope import HUB, PartyScope, of_party
-from hub.roaming.ports import AcceptedRecord
-from operator_sdk.contract.codes import CycleState, ObligationKind
-from operator_sdk.contract.ids import CYCLE, OBLIGATION
+from operator_sdk.contract.codes import CycleState, Frequency
 from operator_sdk.contract.messages import clearing
 from operator_sdk.contract.public_codes import Code
 
 CNY = "CNY"
 AT_ONCE = frozenset({"demo", "test"})
+RESULT_MOST = 1_000
+"""Obligations in a cycle's result; all of them are `members`."""
 
 
-class ClearingService:
+class ClearingService(Accepting):
     """Implements `roaming.RecordAccepted`, and closes cycles."""
 
     def __init__(
@@ -58,112 +55,21 @@ class ClearingService:
         hub_party_id: str,
         env: str,
     ) -> None:
-        self._database, self._clock, self._ids, self._ledger = database, clock, ids, ledger
         self._at_once = env in AT_ONCE
-        self._hub_party_id = hub_party_id
+        super().__init__(clock, ids, ledger=ledger, at_once=self._at_once)
+        self._database, self._hub_party_id = database, hub_party_id
         self._closing = Closing(ledger, hub_party_id, self._at_once)
-
-    # What roaming sets off, inside its own unit.
-
-    async def record_accepted(self, unit: Unit, record: AcceptedRecord) -> None:
-        """From now on the home owes the host; a record accepted before, or owing nothing, adds nothing."""
-        if record.owed_fen == 0 or record.home_party_id == record.host_party_id:
-            return
-        if await charge_of(unit, record.record_id) is not None:
-            return
-        if await open_cycle_id(unit, currency=record.currency, frequency=times.DAILY) is None:
-            await self._open(unit, record.currency, times.day_start(record.at))
-        unit.session.add(
-            ObligationRow(
-                obligation_id=self._ids.new(OBLIGATION),
-                kind=ObligationKind.CHARGE.value,
-                debtor_party_id=record.home_party_id,
-                creditor_party_id=record.host_party_id,
-                amount_fen=record.owed_fen,
-                currency=record.currency,
-                booked_day=record.booked_day,
-                accepted_at=record.at,
-                state=ObligationState.OPEN.value,
-                record_id=record.record_id,
-                session_id=record.session_id,
-                energy_wh=record.energy_wh,
-                commission_ppm=record.commission_ppm,
-                updated_at=self._clock.business(),
-            )
-        )
-        await self._ledger.post(
-            unit,
-            kind=postings.OBLIGATION,
-            reference=record.record_id,
-            event_at=record.at,
-            entries=postings.obligation_entries(
-                debtor=record.home_party_id,
-                creditor=record.host_party_id,
-                amount_fen=record.owed_fen,
-                currency=record.currency,
-            ),
-            note="",
-        )
-
-    async def record_disputed(self, unit: Unit, record_id: str) -> None:
-        """Take the obligation out whole; its claim keeps standing gross in the books until it is resolved.
-
-        Raises:
-            HubError: state_conflict, its cycle is fixed or the time to dispute it is over.
-        """
-        async with self._obligation(unit, record_id) as (row, cycle):
-            if row is None or row.state == ObligationState.DISPUTED:
-                return
-            now = self._clock.business()
-            taken = row.cycle_id is not None
-            if taken and (cycle is None or not self._may_dispute(cycle, now)):
-                raise HubError(Code.STATE_CONFLICT, cycle_id=row.cycle_id)
-            row.state, row.cycle_id, row.updated_at = ObligationState.DISPUTED.value, None, now
-            if taken and cycle is not None:
-                await self._closing.recompute(unit, cycle, now)
-
-    async def record_reinstated(self, unit: Unit, record_id: str) -> None:
-        """The dispute was settled in the host's favour: the next cycle takes the obligation, whole."""
-        async with self._obligation(unit, record_id) as (row, _):
-            if row is not None and row.state == ObligationState.DISPUTED:
-                row.state, row.updated_at = ObligationState.OPEN.value, self._clock.business()
-
-    async def record_withdrawn(self, unit: Unit, record_id: str) -> None:
-        """A disputed record was credited before any cycle fixed it: its obligation is owed by nobody."""
-        async with self._obligation(unit, record_id) as (row, _):
-            if row is not None and row.state == ObligationState.DISPUTED:
-                row.state, row.updated_at = ObligationState.WITHDRAWN.value, self._clock.business()
-
-    def _may_dispute(self, cycle: CycleRow, now: datetime) -> bool:
-        in_time = cycle.disputes_until is None or now <= cycle.disputes_until
-        return in_time and not model.is_fixed(cycle.state)
-
-    @asynccontextmanager
-    async def _obligation(
-        self, unit: Unit, record_id: str
-    ) -> AsyncIterator[tuple[ObligationRow | None, CycleRow | None]]:
-        """A record's obligation with the cycle that has it, or would take it, locked.
-
-        Cycles are always locked before their obligations, as every step of a cycle does.
-        """
-        row = await charge_of(unit, record_id)
-        cycle = None
-        while row is not None:
-            if row.cycle_id is not None:
-                cycle = await lock_cycle(unit, row.cycle_id)
-            else:
-                cycle = await lock_open_cycle(unit, currency=row.currency, frequency=times.DAILY)
-            row = await charge_of(unit, record_id)
-            if row is None or cycle is None or row.cycle_id == cycle.cycle_id:
-                break
-            if row.cycle_id is None and cycle.state == CycleState.OPEN:
-                break
-        yield row, cycle
-        await unit.session.flush()
 
     # Closing.
 
-    async def close_cycle(self, cutoff_at: datetime, *, currency: str = CNY) -> clearing.CycleResult:
+    async def close_cycle(
+        self,
+        cutoff_at: datetime,
+        *,
+        currency: str = CNY,
+        frequency: Frequency = Frequency.DAILY,
+        progress: Progress = silent,
+    ) -> clearing.CycleResult:
         """Cut the open cycle off at an instant of business time; in demo and test, also net and fix it at once.
 
         The same cut-off again takes up what a crash left undone and returns the one result.
@@ -173,84 +79,94 @@ class ClearingService:
                 before, or no cycle is open.
         """
         now = self._clock.business()
-        cycle_id = await self._cut_off(cut_to_ms(cutoff_at), currency, now)
+        cycle_id = await self._cut_off(cut_to_ms(cutoff_at), currency, frequency, now)
+        await self._step(cycle_id, now, progress, only=Step.FREEZE)
         if self._at_once:
-            await self.carry_on(cycle_id, now)
+            await self.carry_on(cycle_id, now, progress)
         return await self.cycle_result(cycle_id)
 
-    async def carry_on(self, cycle_id: str, now: datetime) -> bool:
+    async def carry_on(self, cycle_id: str, now: datetime, progress: Progress = silent) -> bool:
         """Do every step of a cycle that is due, one unit each; says whether there was any."""
         done = False
-        while await self._step(cycle_id, now):
+        while await self._step(cycle_id, now, progress):
             done = True
         return done
 
-    async def close_due(self, now: datetime) -> list[str]:
+    async def close_due(self, now: datetime, progress: Progress = silent) -> list[str]:
         """Do what is due at a business instant: cut off, net, propose, fix. Returns the cycles that moved."""
         async with self._database.reading() as unit:
-            due = [(row.cycle_id, row.currency, row.state, row.due_at) for row in await due_cycles(unit, now)]
+            due = [(row.cycle_id, _key(row), row.state, row.due_at) for row in await due_cycles(unit, now)]
         moved = []
-        for cycle_id, currency, state, due_at in due:
+        for cycle_id, (currency, frequency), state, due_at in due:
             if state == CycleState.OPEN and due_at is not None:
-                moved.append(await self._cut_off(due_at, currency, now))
-                await self.carry_on(moved[-1], now)
-            elif await self.carry_on(cycle_id, now):
+                moved.append(await self._cut_off(due_at, currency, frequency, now))
+                await self._step(moved[-1], now, progress, only=Step.FREEZE)
+                await self.carry_on(moved[-1], now, progress)
+            elif await self.carry_on(cycle_id, now, progress):
                 moved.append(cycle_id)
         return moved
 
-    async def _cut_off(self, cutoff_at: datetime, currency: str, now: datetime) -> str:
+    async def _cut_off(self, cutoff_at: datetime, currency: str, frequency: Frequency, now: datetime) -> str:
+        """Close a cycle to whoever comes now and open the next. Whoever is inside comes to an end."""
         if cutoff_at > now:
             raise HubError(Code.RULE_VIOLATED, reason="cutoff_in_the_future")
-        async with self._database.unit() as unit:
-            cycle = await lock_open_cycle(unit, currency=currency, frequency=times.DAILY)
-            # Looked up with the lock in hand: whoever held it before may have made this very cut-off.
-            known = await cycle_cut_at(unit, currency=currency, frequency=times.DAILY, cutoff_at=cutoff_at)
+        while True:
+            async with self._database.unit() as unit:
+                known, waiting = await self._cut(unit, cutoff_at, currency, frequency)
             if known is not None:
                 return known
-            if cycle is None:
-                raise HubError(Code.STATE_CONFLICT, reason="no_cycle_is_open")
-            if cutoff_at <= cycle.opened_at:
-                raise HubError(Code.STATE_CONFLICT, reason="not_after_the_cutoff_before")
-            cycle.state, cycle.cutoff_at = CycleState.CUT_OFF.value, cutoff_at
-            cycle.due_at = cutoff_at if self._at_once else times.proposal_at(cutoff_at)
-            await unit.session.flush()
-            await take_into_cycle(unit, cycle, cutoff_at=cutoff_at, day=local_day(cutoff_at), now=now)
-            await self._closing.recompute(unit, cycle, now)
-            await self._open(unit, currency, cutoff_at)
-            return cycle.cycle_id
+            assert waiting is not None
+            # Its late obligations belong into the cycle that is to be cut off now.
+            await self._step(waiting, now, silent, only=Step.FREEZE)
 
-    async def _open(self, unit: Unit, currency: str, opened_at: datetime) -> None:
-        await insert_open_cycle(
-            unit,
-            self._ids.new(CYCLE),
-            currency=currency,
-            frequency=times.DAILY,
-            opened_at=opened_at,
-            due_at=None if self._at_once else times.next_midnight(opened_at),
-            now=self._clock.business(),
-        )
+    async def _cut(
+        self, unit: Unit, cutoff_at: datetime, currency: str, frequency: Frequency
+    ) -> tuple[str | None, str | None]:
+        """The cycle with this cut-off, or else one that must be frozen before."""
+        cycle = await lock_open_cycle(unit, currency=currency, frequency=frequency)
+        # Looked up with the lock in hand: whoever held it before may have made this very cut-off.
+        known = await cycle_cut_at(unit, currency=currency, frequency=frequency, cutoff_at=cutoff_at)
+        if known is not None:
+            return known, None
+        waiting = await unfrozen_cycle(unit, currency=currency, frequency=frequency)
+        if waiting is not None:
+            return None, waiting
+        if cycle is None:
+            raise HubError(Code.STATE_CONFLICT, reason="no_cycle_is_open")
+        if cutoff_at <= cycle.opened_at:
+            raise HubError(Code.STATE_CONFLICT, reason="not_after_the_cutoff_before")
+        cycle.state, cycle.cutoff_at, cycle.due_at = CycleState.CUT_OFF.value, cutoff_at, cutoff_at
+        cycle.updated_at = self._clock.business()
+        await unit.session.flush()
+        await self.open_cycles.open(unit, currency=currency, frequency=frequency, at=cutoff_at)
+        return cycle.cycle_id, None
 
-    async def _step(self, cycle_id: str, now: datetime) -> bool:
+    async def _step(
+        self, cycle_id: str, now: datetime, progress: Progress, *, only: Step | None = None
+    ) -> bool:
         async with self._database.unit() as unit:
-            cycle = await lock_cycle(unit, cycle_id)
+            cycle = await lock_cycle_alone(unit, cycle_id)
             if cycle is None:
                 raise NotFoundError
             step = model.next_step(
                 cycle.state,
+                frozen=cycle.frozen_at is not None,
                 commissioned=cycle.commissioned_at is not None,
                 netted=cycle.netted_at is not None,
             )
-            # Where nobody is waited for, a due time set by another process's clock, ahead of ours, is none.
-            due = self._at_once or (cycle.due_at is not None and cycle.due_at <= now)
-            if step is None or not due:
+            if step is None or (only is not None and step is not only):
                 return False
-            await self._closing.run(unit, cycle, step, now)
+            # Where nobody is waited for, a due time set by another process's clock, ahead of ours, is none.
+            due = self._at_once or step is only or (cycle.due_at is not None and cycle.due_at <= now)
+            if not due:
+                return False
+            await self._closing.run(unit, cycle, step, now, progress)
             return True
 
     # Reading.
 
     async def cycle_result(self, cycle_id: str) -> clearing.CycleResult:
-        """A cycle with everybody's position and all obligations: for staff.
+        """A cycle with everybody's position and its first obligations: for staff.
 
         Raises:
             NotFoundError: no such cycle.
@@ -259,13 +175,26 @@ class ClearingService:
             cycle = await get_cycle(HUB, unit, cycle_id)
             if cycle is None:
                 raise NotFoundError
-            positions = await list_positions(HUB, unit, cycle_id)
-            lines = await list_lines(HUB, unit, cycle_id)
+            positions = await list_positions(HUB, unit, cycle_id) if cycle.netted_at is not None else {}
+            first = await list_members(HUB, unit, cycle_id, limit=RESULT_MOST)
         return clearing.CycleResult(
             cycle=cycle_message(cycle),
             positions=[clearing.Position(party_id=p, amount_fen=fen) for p, fen in positions.items()],
-            obligations=[obligation_message(line) for line in lines],
+            obligations=first,
         )
+
+    async def members(
+        self, viewer: PartyScope, cycle_id: str, *, after: str = "", limit: int = 50
+    ) -> list[clearing.Obligation]:
+        """A cycle's obligations in order of id, after one of them: the viewer's own, or all for the hub.
+
+        Raises:
+            NotFoundError: no such cycle.
+        """
+        async with self._database.reading() as unit:
+            if await get_cycle(viewer, unit, cycle_id) is None:
+                raise NotFoundError
+            return await list_members(viewer, unit, cycle_id, after=after, limit=limit)
 
     async def obligations(
         self,
@@ -277,8 +206,7 @@ class ClearingService:
     ) -> list[clearing.Obligation]:
         """What the viewer owes and is owed, in order of (updated_at, obligation_id)."""
         async with self._database.reading() as unit:
-            rows = await list_obligations(viewer, unit, after=after, updated_since=updated_since, limit=limit)
-        return [obligation_message(row) for row in rows]
+            return await list_obligations(viewer, unit, after=after, updated_since=updated_since, limit=limit)
 
     async def cycles(
         self,
@@ -324,3 +252,7 @@ class ClearingService:
         """Operators' names by party id, for papers that people read."""
         async with self._database.reading() as unit:
             return await everybody(unit)
+
+
+def _key(row: CycleRow) -> tuple[str, Frequency]:
+    return row.currency, Frequency(row.frequency)

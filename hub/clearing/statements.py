@@ -6,16 +6,17 @@ formula is made text; the page escapes everything, loads nothing and fits A4.
 
 import csv
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
 import jinja2
 import msgspec
 
+from hub.clearing.model_papers import Part, counterparty_totals, day_totals, invoices, kind_totals
 from hub.clearing.tables import CycleRow, ObligationRow
 from hub.core.clock import ZONE
-from operator_sdk.contract.messages.clearing import CounterpartyTotal, Statement, StatementLine
+from operator_sdk.contract.messages.clearing import Statement, StatementLine
 
 CONTENT_TYPES = {
     "json": "application/json",
@@ -24,13 +25,29 @@ CONTENT_TYPES = {
 }
 """The formats of `render`, and what they are served as."""
 
-KINDS = {"charge": "充电 Charging", "commission": "平台佣金 Commission"}
+KINDS = {
+    "charge": "充电 Charging",
+    "credit": "冲正 Credit",
+    "commission": "平台佣金 Commission",
+    "claim": "未付结转 Claim",
+    "electricity": "电费 Electricity",
+    "service": "服务费 Service",
+    "parking": "停车费 Parking",
+    "idle": "占位费 Idle",
+}
+"""What kinds of obligations and of fees are called on papers."""
+
+BARS = 8
+LINES_ON_PAGE = 30
+"""A page that would list more says where they are instead."""
+
 STATES = {
     "cut_off": "已截止 Cut off",
     "proposed": "待确认 Proposed",
     "fixed": "已确认 Fixed",
     "paying": "收付中 Paying",
     "settled": "已结清 Settled",
+    "partially_paid": "部分收付 Partially paid",
 }
 COLUMNS = (
     "cycle_id",
@@ -51,11 +68,25 @@ COLUMNS = (
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
-def make_statement(cycle: CycleRow, party_id: str, party_name: str, rows: Iterable[ObligationRow]) -> Statement:
+def make_statement(
+    cycle: CycleRow,
+    party_id: str,
+    party_name: str,
+    rows: Iterable[ObligationRow],
+    tax_codes: Mapping[str, str] | None = None,
+) -> Statement:
     """The statement of a party from the obligations that it owes or is owed in a cycle."""
+    ordered = sorted(rows, key=lambda row: row.obligation_id)
+    statement = summary(cycle, party_id, party_name, [_part(party_id, row) for row in ordered], tax_codes or {})
+    return msgspec.structs.replace(statement, lines=[_line(party_id, row) for row in ordered])
+
+
+def summary(
+    cycle: CycleRow, party_id: str, party_name: str, parts: Sequence[Part], tax_codes: Mapping[str, str]
+) -> Statement:
+    """A statement without its lines: everything that fits one page."""
     assert cycle.cutoff_at is not None, "a statement follows the cut-off"
-    lines = [_line(party_id, row) for row in sorted(rows, key=lambda row: row.obligation_id)]
-    totals = _totals(lines)
+    totals = counterparty_totals(parts)
     receivable = sum(total.receivable_fen for total in totals)
     payable = sum(total.payable_fen for total in totals)
     return Statement(
@@ -69,8 +100,29 @@ def make_statement(cycle: CycleRow, party_id: str, party_name: str, rows: Iterab
         payable_fen=payable,
         net_fen=receivable - payable,
         counterparties=totals,
-        lines=lines,
+        lines=[],
         digest=cycle.digest,
+        obligations=sum(total.obligations for total in totals),
+        kinds=kind_totals(parts),
+        days=day_totals(parts),
+        invoices=invoices(party_id, parts, tax_codes),
+    )
+
+
+def _part(party_id: str, row: ObligationRow) -> Part:
+    owed_to = row.creditor_party_id == party_id
+    return Part(
+        counterparty=row.debtor_party_id if owed_to else row.creditor_party_id,
+        sign=1 if owed_to else -1,
+        kind=row.kind,
+        day=row.booked_day,
+        obligations=1,
+        amount_fen=row.amount_fen,
+        electricity_fen=row.electricity_fen,
+        service_fen=row.service_fen,
+        parking_fen=row.parking_fen,
+        idle_fen=row.idle_fen,
+        energy_wh=row.energy_wh or 0,
     )
 
 
@@ -86,22 +138,6 @@ def _line(party_id: str, row: ObligationRow) -> StatementLine:
         session_id=row.session_id,
         energy_wh=row.energy_wh,
     )
-
-
-def _totals(lines: Iterable[StatementLine]) -> list[CounterpartyTotal]:
-    by_counterparty: dict[str, list[int]] = {}
-    for line in lines:
-        by_counterparty.setdefault(line.counterparty, []).append(line.amount_fen)
-    return [
-        CounterpartyTotal(
-            counterparty=counterparty,
-            receivable_fen=sum(fen for fen in amounts if fen > 0),
-            payable_fen=-sum(fen for fen in amounts if fen < 0),
-            net_fen=sum(amounts),
-            obligations=len(amounts),
-        )
-        for counterparty, amounts in sorted(by_counterparty.items())
-    ]
 
 
 def render(statement: Statement, form: str, names: Mapping[str, str]) -> bytes:
@@ -123,29 +159,41 @@ def render(statement: Statement, form: str, names: Mapping[str, str]) -> bytes:
 
 def statement_csv(statement: Statement) -> bytes:
     """Every line, and the net position in a last row; begins with the mark by which Excel knows UTF-8."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\r\n")
-    writer.writerow(COLUMNS)
     whose = (statement.cycle_id, statement.party_id, statement.party_name)
-    for line in statement.lines:
-        writer.writerow(
-            _cells(
-                *whose,
-                line.obligation_id,
-                line.kind,
-                line.counterparty,
-                line.amount_fen,
-                yuan(line.amount_fen),
-                statement.currency,
-                line.booked_day,
-                line.record_id,
-                line.session_id,
-                line.energy_wh,
-            )
+    rows = (
+        _row(
+            *whose,
+            line.obligation_id,
+            line.kind,
+            line.counterparty,
+            line.amount_fen,
+            yuan(line.amount_fen),
+            statement.currency,
+            line.booked_day,
+            line.record_id,
+            line.session_id,
+            line.energy_wh,
         )
-    net = (statement.net_fen, yuan(statement.net_fen), statement.currency)
-    writer.writerow(_cells(*whose, None, "net", None, *net, None, None, None, None))
-    return ("\ufeff" + out.getvalue()).encode()
+        for line in statement.lines
+    )
+    return "".join((CSV_HEAD, *rows, csv_foot(whose, statement.net_fen, statement.currency))).encode()
+
+
+def csv_cells(*values: str | int | None) -> str:
+    """Some cells of a row, harmless in any program, without the end of the line."""
+    return _row(*values).removesuffix("\r\n")
+
+
+def csv_foot(whose: tuple[str, str, str], net_fen: int, currency: str) -> str:
+    """The last row: the net position of (cycle, party, its name)."""
+    net = (net_fen, yuan(net_fen), currency)
+    return _row(*whose, None, "net", None, *net, None, None, None, None)
+
+
+def _row(*values: str | int | None) -> str:
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\r\n").writerow(_cells(*values))
+    return out.getvalue()
 
 
 def _cells(*values: str | int | None) -> list[str]:
@@ -173,7 +221,36 @@ def yuan(fen: int, *, grouped: bool = False) -> str:
 
 def statement_html(statement: Statement, names: Mapping[str, str]) -> str:
     """The page: Chinese and English side by side, net position first, the digest at the foot."""
-    return _PAGE.render(s=statement, names=names, kinds=KINDS, states=STATES, words=in_words(statement.net_fen))
+    return _PAGE.render(
+        s=statement,
+        names=names,
+        kinds=KINDS,
+        states=STATES,
+        words=in_words(statement.net_fen),
+        lines_on_page=LINES_ON_PAGE,
+        bars=bars(statement),
+    )
+
+
+def bars(statement: Statement) -> list[tuple[str, int, int, int, int]]:
+    """The chart of the largest counterparties: (party, receivable, payable, both in thousandths of the most).
+
+    Ties go to the smaller party id.
+    """
+    by_size = sorted(
+        statement.counterparties, key=lambda one: (-(one.receivable_fen + one.payable_fen), one.counterparty)
+    )[:BARS]
+    most = max((max(one.receivable_fen, one.payable_fen) for one in by_size), default=0) or 1
+    return [
+        (
+            one.counterparty,
+            one.receivable_fen,
+            one.payable_fen,
+            one.receivable_fen * 1000 // most,
+            one.payable_fen * 1000 // most,
+        )
+        for one in by_size
+    ]
 
 
 def _money(fen: int) -> str:
@@ -233,6 +310,8 @@ def _group_in_words(group: int) -> str:
             gap = bool(text)
     return text
 
+
+CSV_HEAD = "\ufeff" + _row(*COLUMNS)
 
 _TEMPLATES = jinja2.Environment(
     loader=jinja2.FileSystemLoader(Path(__file__).with_name("templates")),

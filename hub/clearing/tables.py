@@ -1,25 +1,24 @@
-"""Rows of clearing and their queries.
+"""Rows of clearing and what parties see of them.
 
 The database holds what must not depend on anybody's care: one open cycle per currency and frequency, one
-cycle per cut-off, one obligation per record and kind, one commission per host and cycle, and what
-`triggers.py` says.
+cycle per cut-off, one obligation per record and kind, one commission per host and cycle, fees that sum to the
+amount and a commission that follows from them, and what `triggers.py` says.
 """
 
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, Index, UniqueConstraint, and_, delete, or_, update
-from sqlalchemy import select as select_columns
+from sqlalchemy import CheckConstraint, Column, Index, String, UniqueConstraint, and_, or_
 from sqlalchemy import text as sql_text
 from sqlmodel import Field, SQLModel, col, select
 
-from hub.clearing.model import ObligationState, Owed
+from hub.clearing.model import shown_state
 from hub.core.database import Unit
-from hub.core.tables import insert_new, table_of
+from hub.core.tables import table_of
 from hub.core.types import big, instant
 from hub.parties.scope import PartyScope
 from hub.parties.tables import PartyRow
-from operator_sdk.contract.codes import CycleState, ObligationKind, Role
+from operator_sdk.contract.codes import Frequency, ObligationKind, Role
 from operator_sdk.contract.messages import clearing
 
 Keyset = tuple[datetime, str]
@@ -30,16 +29,20 @@ def _only(condition: str) -> dict[str, Any]:
 
 
 class CycleRow(SQLModel, table=True):
-    """A clearing window. `due_at` is when the next step is to be done, in business time."""
+    """A clearing window. `due_at` is when the next step is to be done, in business time.
+
+    `frozen_at`: the cut-off is made, and whoever was still accepting into the cycle has come to an end.
+    """
 
     __tablename__ = "cycle"
     cycle_id: str = Field(primary_key=True, max_length=40)
     currency: str = Field(max_length=3)
     frequency: str = Field(max_length=10)
-    state: str = Field(max_length=10)
+    state: str = Field(max_length=14)
     opened_at: datetime = instant()
     cutoff_at: datetime | None = instant(nullable=True)
     due_at: datetime | None = instant(nullable=True, index=True)
+    frozen_at: datetime | None = instant(nullable=True)
     disputes_until: datetime | None = instant(nullable=True)
     commissioned_at: datetime | None = instant(nullable=True)
     netted_at: datetime | None = instant(nullable=True)
@@ -51,53 +54,90 @@ class CycleRow(SQLModel, table=True):
     updated_at: datetime = instant()
 
     __table_args__ = (
-        UniqueConstraint("currency", "frequency", "cutoff_at"),
+        # Partial, because a plain unique index would make a cut-off wait for everybody who is accepting.
+        Index(
+            "cycle_one_cutoff", "currency", "frequency", "cutoff_at", unique=True,
+            **_only("cutoff_at IS NOT NULL"),
+        ),
         Index("cycle_one_open", "currency", "frequency", unique=True, **_only("state = 'open'")),
         Index("cycle_updated", "updated_at", "cycle_id"),
         CheckConstraint("(state = 'open') = (cutoff_at IS NULL)", name="cycle_cut_off"),
         CheckConstraint("cutoff_at > opened_at", name="cycle_forward"),
-    )
+        CheckConstraint("frozen_at IS NULL OR cutoff_at IS NOT NULL", name="cycle_frozen"),
+        CheckConstraint("frequency IN ('daily', 'weekly', 'monthly')", name="cycle_frequency"),
+    )  # fmt: skip
+
+
+_PARTS = " + ".join(
+    f"({kind}_fen * {kind}_ppm + 500000) / 1000000" for kind in ("electricity", "service", "parking", "idle")
+)
 
 
 class ObligationRow(SQLModel, table=True):
-    """Who owes whom how much. Debtor and creditor are the parties that see it."""
+    """Who owes whom how much. Debtor and creditor are the parties that see it.
+
+    The fees are parts of a charge or a credit and sum to it; `commission_fen` is what the host owes the hub
+    for it (or, for a credit, gets back) at the rates beside the fees. `credit_of` is the record that a credit
+    reverses, `claim_of` the cycle that a claim was left unpaid in.
+    """
 
     __tablename__ = "obligation"
-    obligation_id: str = Field(primary_key=True, max_length=40)
+    # Ids sort by their bytes on either engine: the digest and the proof depend on it.
+    obligation_id: str = Field(
+        sa_column=Column(
+            String(40).with_variant(String(40, collation="C"), "postgresql"), primary_key=True, nullable=False
+        )
+    )
     kind: str = Field(max_length=12)
     debtor_party_id: str = Field(max_length=9)
     creditor_party_id: str = Field(max_length=9)
     amount_fen: int = big()
+    electricity_fen: int = big(default=0)
+    service_fen: int = big(default=0)
+    parking_fen: int = big(default=0)
+    idle_fen: int = big(default=0)
+    electricity_ppm: int = 0
+    service_ppm: int = 0
+    parking_ppm: int = 0
+    idle_ppm: int = 0
+    commission_fen: int = big(default=0)
+    commission_tax_code: str | None = Field(default=None, max_length=24)
     currency: str = Field(max_length=3)
+    frequency: str = Field(default=Frequency.DAILY.value, max_length=10)
     booked_day: str = Field(max_length=10)
     accepted_at: datetime = instant()
     state: str = Field(max_length=10)
     record_id: str | None = Field(default=None, max_length=40)
     session_id: str | None = Field(default=None, max_length=40)
     energy_wh: int | None = big(nullable=True)
+    credit_of: str | None = Field(default=None, max_length=40)
+    claim_of: str | None = Field(default=None, max_length=40)
     cycle_id: str | None = Field(default=None, max_length=40, foreign_key="cycle.cycle_id")
-    commission_ppm: int = 0
     updated_at: datetime = instant()
 
     __table_args__ = (
         UniqueConstraint("kind", "record_id"),
         Index(
-            "obligation_one_commission",
-            "cycle_id",
-            "debtor_party_id",
-            unique=True,
+            "obligation_one_commission", "cycle_id", "debtor_party_id", "creditor_party_id", unique=True,
             **_only("kind = 'commission'"),
         ),
-        Index("obligation_open", "currency", "booked_day", **_only("state = 'open'")),
         Index("obligation_cycle", "cycle_id", "obligation_id"),
+        Index("obligation_booked", "cycle_id", "booked_day", "accepted_at"),
         Index("obligation_debtor", "debtor_party_id", "updated_at", "obligation_id"),
         Index("obligation_creditor", "creditor_party_id", "updated_at", "obligation_id"),
+        CheckConstraint("kind IN ('charge', 'credit', 'commission', 'claim')", name="obligation_kind"),
         CheckConstraint("amount_fen > 0", name="obligation_owes"),
-        CheckConstraint("debtor_party_id <> creditor_party_id", name="obligation_two_parties"),
         CheckConstraint(
-            "(state IN ('in_cycle', 'settled')) = (cycle_id IS NOT NULL)", name="obligation_membership"
+            "electricity_fen >= 0 AND service_fen >= 0 AND parking_fen >= 0 AND idle_fen >= 0 AND"
+            " electricity_fen + service_fen + parking_fen + idle_fen ="
+            " CASE WHEN kind IN ('charge', 'credit') THEN amount_fen ELSE 0 END",
+            name="obligation_fees",
         ),
-    )
+        CheckConstraint(f"commission_fen = {_PARTS}", name="obligation_commission"),
+        CheckConstraint("debtor_party_id <> creditor_party_id", name="obligation_two_parties"),
+        CheckConstraint("state IN ('in_cycle', 'disputed', 'withdrawn')", name="obligation_state"),
+        CheckConstraint("(state = 'in_cycle') = (cycle_id IS NOT NULL)", name="obligation_membership"),
+    )  # fmt: skip
 
 
 class CyclePosition(SQLModel, table=True):
@@ -106,7 +146,11 @@ class CyclePosition(SQLModel, table=True):
     __tablename__ = "cycle_position"
     cycle_id: str = Field(primary_key=True, max_length=40, foreign_key="cycle.cycle_id")
     party_id: str = Field(primary_key=True, max_length=9)
+    owes_fen: int = big(default=0)
+    is_owed_fen: int = big(default=0)
     amount_fen: int = big()
+
+    __table_args__ = (CheckConstraint("amount_fen = is_owed_fen - owes_fen", name="cycle_position_net"),)
 
 
 CYCLE, OBLIGATION, POSITION = table_of(CycleRow), table_of(ObligationRow), table_of(CyclePosition)
@@ -120,15 +164,32 @@ async def list_obligations(
     after: Keyset | None = None,
     updated_since: datetime | None = None,
     limit: int = 50,
-) -> list[ObligationRow]:
+) -> list[clearing.Obligation]:
     """What the viewer owes and is owed, in order of (updated_at, obligation_id)."""
-    statement = select(ObligationRow).where(_sees(viewer))
     at, row_id = col(ObligationRow.updated_at), col(ObligationRow.obligation_id)
+    statement = _with_cycle_state().where(_sees(viewer))
     if updated_since is not None:
         statement = statement.where(at >= updated_since)
     if after is not None:
         statement = statement.where(_after(at, row_id, after))
-    return list((await unit.session.exec(statement.order_by(at, row_id).limit(limit))).all())
+    rows = await unit.session.exec(statement.order_by(at, row_id).limit(limit))
+    return [obligation_message(row, state) for row, state in rows.all()]
+
+
+async def list_members(
+    viewer: PartyScope, unit: Unit, cycle_id: str, *, after: str = "", limit: int
+) -> list[clearing.Obligation]:
+    """The obligations of a cycle that the viewer owes or is owed, in order of id."""
+    row_id = col(ObligationRow.obligation_id)
+    statement = _with_cycle_state().where(ObligationRow.cycle_id == cycle_id, row_id > after, _sees(viewer))
+    rows = await unit.session.exec(statement.order_by(row_id).limit(limit))
+    return [obligation_message(row, state) for row, state in rows.all()]
+
+
+def _with_cycle_state() -> Any:
+    return select(ObligationRow, CycleRow.state).join(
+        CycleRow, col(ObligationRow.cycle_id) == col(CycleRow.cycle_id), isouter=True
+    )
 
 
 async def list_cycles(
@@ -190,131 +251,22 @@ def _after(at: Any, row_id: Any, keyset: Keyset) -> Any:
     return or_(at > keyset[0], and_(at == keyset[0], row_id > keyset[1]))
 
 
-async def insert_open_cycle(
-    unit: Unit,
-    cycle_id: str,
-    *,
-    currency: str,
-    frequency: str,
-    opened_at: datetime,
-    due_at: datetime | None,
-    now: datetime,
-) -> None:
-    """Open a cycle, unless another unit has just done so."""
-    await insert_new(
-        unit,
-        CycleRow,
-        cycle_id=cycle_id,
-        currency=currency,
-        frequency=frequency,
-        state=CycleState.OPEN.value,
-        opened_at=opened_at,
-        due_at=due_at,
-        obligations=0,
-        updated_at=now,
-    )
-
-
-async def open_cycle_id(unit: Unit, *, currency: str, frequency: str) -> str | None:
-    """The open cycle as of now, unlocked."""
-    statement = select(CycleRow.cycle_id).where(
-        CycleRow.currency == currency,
-        CycleRow.frequency == frequency,
-        CycleRow.state == CycleState.OPEN.value,
-    )
-    return (await unit.session.exec(statement)).first()
-
-
 async def lock_cycle(unit: Unit, cycle_id: str) -> CycleRow | None:
-    """A cycle's row, read after whoever held it has committed."""
-    statement = select(CycleRow).where(CycleRow.cycle_id == cycle_id).with_for_update()
+    """A cycle's row, read after whoever held it has committed; those who accept into it are not waited for."""
+    statement = select(CycleRow).where(CycleRow.cycle_id == cycle_id).with_for_update(key_share=True)
     return (await unit.session.exec(statement, execution_options=_FRESH)).first()
 
 
-async def lock_open_cycle(unit: Unit, *, currency: str, frequency: str) -> CycleRow | None:
-    """The cycle that is open once its lock is ours: who waited for a cut-off gets the one opened by it."""
-    while (cycle_id := await open_cycle_id(unit, currency=currency, frequency=frequency)) is not None:
-        cycle = await lock_cycle(unit, cycle_id)
-        if cycle is not None and cycle.state == CycleState.OPEN:
-            return cycle
-    return None
-
-
-async def cycle_cut_at(unit: Unit, *, currency: str, frequency: str, cutoff_at: datetime) -> str | None:
-    """The cycle with this very cut-off."""
-    statement = select(CycleRow.cycle_id).where(
-        CycleRow.currency == currency,
-        CycleRow.frequency == frequency,
-        col(CycleRow.cutoff_at) == cutoff_at,
-    )
-    return (await unit.session.exec(statement)).first()
-
-
-async def due_cycles(unit: Unit, now: datetime) -> list[CycleRow]:
-    """Cycles with a step due, the oldest first."""
-    statement = (
-        select(CycleRow).where(col(CycleRow.due_at) <= now).order_by(col(CycleRow.due_at), CycleRow.cycle_id)
-    )
-    return list((await unit.session.exec(statement)).all())
-
-
-async def take_into_cycle(unit: Unit, cycle: CycleRow, *, cutoff_at: datetime, day: str, now: datetime) -> None:
-    """Freeze the membership: every open obligation of an earlier day, or of this one before the instant."""
-    early = or_(
-        OBLIGATION.c.booked_day < day,
-        and_(OBLIGATION.c.booked_day == day, OBLIGATION.c.accepted_at < cutoff_at),
-    )
-    statement = (
-        update(OBLIGATION)
-        .where(OBLIGATION.c.state == ObligationState.OPEN.value, OBLIGATION.c.currency == cycle.currency, early)
-        .values(cycle_id=cycle.cycle_id, state=ObligationState.IN_CYCLE.value, updated_at=now)
-    )
-    await (await unit.session.connection()).execute(statement)
-
-
-async def members(unit: Unit, cycle_id: str) -> list[Owed]:
-    """What a cycle nets."""
-    statement = select_columns(*(OBLIGATION.c[name] for name in _OWED)).where(OBLIGATION.c.cycle_id == cycle_id)
-    rows = await (await unit.session.connection()).execute(statement)
-    return [Owed(**dict(zip(_OWED.values(), row, strict=True))) for row in rows]
-
-
-_OWED = {
-    "obligation_id": "obligation_id",
-    "kind": "kind",
-    "debtor_party_id": "debtor",
-    "creditor_party_id": "creditor",
-    "amount_fen": "amount_fen",
-    "currency": "currency",
-    "booked_day": "booked_day",
-    "record_id": "record_id",
-    "commission_ppm": "commission_ppm",
-}
-
-
-async def commission_rows(unit: Unit, cycle_id: str) -> dict[str, ObligationRow]:
-    """A cycle's commission obligations by host."""
+async def owed_for(
+    unit: Unit, kind: ObligationKind, record_id: str, *, lock: bool = False
+) -> ObligationRow | None:
+    """The obligation of a record as of now."""
     statement = select(ObligationRow).where(
-        ObligationRow.cycle_id == cycle_id, ObligationRow.kind == ObligationKind.COMMISSION.value
+        ObligationRow.kind == kind.value, ObligationRow.record_id == record_id
     )
-    return {row.debtor_party_id: row for row in (await unit.session.exec(statement)).all()}
-
-
-async def charge_of(unit: Unit, record_id: str) -> ObligationRow | None:
-    """The obligation of a record as of now, unlocked."""
-    statement = select(ObligationRow).where(
-        ObligationRow.kind == ObligationKind.CHARGE.value, ObligationRow.record_id == record_id
-    )
+    if lock:
+        statement = statement.with_for_update()
     return (await unit.session.exec(statement, execution_options=_FRESH)).first()
-
-
-async def replace_positions(unit: Unit, cycle_id: str, positions: dict[str, int]) -> None:
-    """Write everybody's position anew."""
-    connection = await unit.session.connection()
-    await connection.execute(delete(POSITION).where(POSITION.c.cycle_id == cycle_id))
-    rows = [{"cycle_id": cycle_id, "party_id": party, "amount_fen": fen} for party, fen in positions.items()]
-    if rows:
-        await connection.execute(POSITION.insert(), rows)
 
 
 async def everybody(unit: Unit) -> dict[str, str]:
@@ -324,17 +276,24 @@ async def everybody(unit: Unit) -> dict[str, str]:
     return dict(rows)
 
 
-def obligation_message(row: ObligationRow) -> clearing.Obligation:
-    """A row as the contract shows it."""
+def obligation_message(row: ObligationRow, cycle_state: str | None) -> clearing.Obligation:
+    """A row as the contract shows it to both sides; the host's commission is not the home's to see."""
     return clearing.Obligation(
         obligation_id=row.obligation_id,
         kind=row.kind,
         debtor=row.debtor_party_id,
         creditor=row.creditor_party_id,
         amount_fen=row.amount_fen,
+        electricity_fen=row.electricity_fen,
+        service_fen=row.service_fen,
+        parking_fen=row.parking_fen,
+        idle_fen=row.idle_fen,
         booked_day=row.booked_day,
-        state=row.state,
+        state=shown_state(row.state, cycle_state),
+        frequency=row.frequency,
         record_id=row.record_id,
+        credit_of=row.credit_of,
+        claim_of=row.claim_of,
         cycle_id=row.cycle_id,
         updated_at=row.updated_at,
     )
@@ -349,6 +308,8 @@ def cycle_message(row: CycleRow) -> clearing.Cycle:
         state=row.state,
         cutoff_at=row.cutoff_at,
         opened_at=row.opened_at,
+        disputes_until=row.disputes_until,
+        fixed_at=row.fixed_at,
         digest=row.digest,
         obligations=row.obligations,
     )

@@ -29,10 +29,22 @@ agreement = Subcommand("agreement", "operators", "Agreements between home and ho
 staff = Subcommand("staff", "people", "The hub's staff: add")
 customer = Subcommand("customer", "people", "Hosted drivers: add, show, token, top-up")
 station = Subcommand("station", "places", "Stations: put, import, remove")
-tariff = Subcommand("tariff", "places", "Prices of hosted hosts: put")
+tariff = Subcommand("tariff", "tariffs", "Prices of hosted hosts: put, assign, list")
 site = Subcommand("site", "sites", "Sites of hosted hosts: add, key, list, show, revoke, blacklist, gateway")
-ledger = Subcommand("ledger", "books", "The ledger: verify")
-cycle = Subcommand("cycle", "books", "Clearing cycles: close, show, list, statement")
+ledger = Subcommand("ledger", "auditing", "The ledger: verify, rebuild, days")
+cycle = Subcommand(
+    "cycle",
+    "clearing",
+    "Clearing cycles: close, advance, show, list, transfers, statement, export-proof, proof",
+)
+commission = Subcommand(
+    "commission", "commissions", "What hosts pay the hub: add, list, group, tax-code, tax-codes"
+)
+record = Subcommand("record", "records", "Charge records: list, show, decide, partners, restore")
+suspense = Subcommand("suspense", "suspense", "Money that waits: list, show, close")
+payment = Subcommand(
+    "payment", "payments", "Payments of cycles: list, begin, book, deposit, bank-day, bank-days, advance"
+)
 order = Subcommand("order", "upkeep", "Work orders: list, show, assign, statistics")
 outbox = Subcommand("outbox", "books", "Messages that gave up: dead, replay")
 serve = Subcommand("serve", "processes", "Serve the hub")

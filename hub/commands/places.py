@@ -1,4 +1,4 @@
-"""`interpile station` and `interpile tariff`."""
+"""`interpile station`."""
 
 import json
 import sys
@@ -21,13 +21,11 @@ from hub.commands.shell import (
     show_table,
     with_hub,
 )  # fmt: skip
-from hub.core.clock import cut_to_ms
 from operator_sdk.contract.messages.admin import ImportReport, StationImport
-from operator_sdk.contract.messages.common import ForeignId, Message, Number
-from operator_sdk.contract.messages.directory import Station, StationId, StationPut, Tariff, TariffPut
+from operator_sdk.contract.messages.common import Message
+from operator_sdk.contract.messages.directory import Station, StationId, StationPut
 
 station_app = group("Stations in the directory.")
-tariff_app = group("Prices, for hosts that are hosted.")
 
 PartyArgument = Annotated[str, typer.Argument(metavar="PARTY", help="The host's party id.")]
 FileArgument = Annotated[Path, typer.Argument(metavar="FILE.json", help="One object, or a list of them.")]
@@ -111,17 +109,10 @@ class StationFile(StationPut, frozen=True, kw_only=True, forbid_unknown_fields=T
     station_id: StationId
 
 
-class TariffFile(TariffPut, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A version of a tariff with its names, as a file describes it."""
-
-    tariff_id: ForeignId
-    version: Number
-
-
 @station_app.command("put")
 def put_stations(party_id: PartyArgument, file: FileArgument, as_json: Json = False) -> None:
     """Describe stations whole, each with its `station_id`; the same again changes nothing."""
-    described = _read(file, StationFile)
+    described = read_objects(file, StationFile)
 
     async def work(hub: Any) -> list[Station]:
         stored = []
@@ -145,34 +136,12 @@ def put_stations(party_id: PartyArgument, file: FileArgument, as_json: Json = Fa
         )
 
 
-@tariff_app.command("put")
-def put_tariffs(party_id: PartyArgument, file: FileArgument, as_json: Json = False) -> None:
-    """Publish versions of tariffs, each with `tariff_id` and `version`; a version never changes."""
-    described = _read(file, TariffFile)
+def read_objects(file: Path, kind: type[Message]) -> list[Any]:
+    """The objects of a JSON file, one or a list of them.
 
-    async def work(hub: Any) -> list[Tariff]:
-        stored = []
-        for one in described:
-            put = TariffPut(
-                valid_from=cut_to_ms(one.valid_from),
-                periods=one.periods,
-                utc_offset_minutes=one.utc_offset_minutes,
-            )
-            stored.append(await hub.directory.put_tariff(party_id, one.tariff_id, one.version, put))
-            await note(hub, "put_tariff", f"{party_id}/{one.tariff_id}/{one.version}")
-        return stored
-
-    stored = with_hub(work)
-    if as_json:
-        show_json(stored)
-    else:
-        show_table(
-            ("tariff", "version", "in force from", "periods"),
-            ((one.tariff_id, one.version, one.valid_from.isoformat(), len(one.periods)) for one in stored),
-        )
-
-
-def _read(file: Path, kind: type[Message]) -> list[Any]:
+    Raises:
+        Failed: the file cannot be read, or holds something else.
+    """
     try:
         content = json.loads(file.read_bytes())
         return msgspec.convert(content if isinstance(content, list) else [content], list[kind])  # type: ignore[valid-type]

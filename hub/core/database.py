@@ -78,12 +78,18 @@ def async_url(url: str) -> str:
 class Database:
     """The engine and the only door to transactions."""
 
-    def __init__(self, url: str, *, pool_size: int = 20) -> None:
+    def __init__(self, url: str, *, pool_size: int = 20, connect_args: dict[str, Any] | None = None) -> None:
+        """`connect_args` go to the driver: the simulator puts one in its place that has no thread."""
         self.url = async_url(url)
         self.dialect = make_url(self.url).get_backend_name()
         self.driver_url = driver_url(url) if self.dialect == "postgresql" else None
         self.engine: AsyncEngine = create_async_engine(
-            self.url, pool_size=pool_size, max_overflow=0, pool_timeout=20, pool_pre_ping=False
+            self.url,
+            pool_size=pool_size,
+            max_overflow=0,
+            pool_timeout=20,
+            pool_pre_ping=False,
+            connect_args=connect_args or {},
         )
         if self.dialect == "sqlite":
             _prepare_sqlite(self.engine)

@@ -14,9 +14,9 @@ from hub.core.clock import Clock
 from hub.core.database import Database, Unit
 from hub.core.errors import HubError
 from hub.directory import tables
+from hub.directory.checks import host_for_update
 from hub.directory.geo import DATUMS
 from hub.directory.model import Change, Outcome, StoredStation, change_of
-from hub.directory.service import host_for_update
 from hub.directory.station_files import HEADERS, ParsedFile, ParsedStation, WrongHeader, parse
 from hub.parties.audit import AuditLog
 from operator_sdk.contract.messages.admin import ImportProblem, ImportReport, StationImport

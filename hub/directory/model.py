@@ -2,20 +2,21 @@
 
 import unicodedata
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
-from operator_sdk.contract.codes import ConnectorState
-from operator_sdk.contract.messages.directory import StationPut
+from operator_sdk.contract.codes import Band, ConnectorState
+from operator_sdk.contract.messages.directory import StationPut, TariffPeriod
 
 STATUS_TTL_S = 180
 """Business seconds after which a status says nothing any more."""
 
 PUBLISHED_LATE = timedelta(minutes=5)
-"""How far before its publication a tariff version may begin; more would change prices already agreed on."""
+"""How far before its publication a tariff's version or assignment may begin; more would change prices already
+agreed on."""
 
 AHEAD_MOST = timedelta(minutes=5)
 """How far a status may be ahead of the hub's clock: one from next year would silence its connector."""
@@ -154,16 +155,33 @@ def _difference(
     return Change(Outcome.UNCHANGED if same else Outcome.CHANGED, station, new_piles, new_plugs)
 
 
+def check_bands(periods: Sequence[TariffPeriod]) -> None:
+    """Raise DirectoryProblem for a band that is none of `codes.Band`."""
+    for period in periods:
+        if period.band is not None and period.band not in set(Band):
+            raise DirectoryProblem(f"no such band: {period.band}")
+
+
 def check_version(version: int, valid_from: datetime, *, newest: int | None, now: datetime) -> None:
     """Raise DirectoryProblem unless the version follows the newest and leaves the prices of the past alone."""
-    if not is_plausible(valid_from):
-        raise DirectoryProblem("valid_from is implausible")
     if newest is None:
+        _check_plausible(valid_from)
         return
     if version <= newest:
         raise DirectoryProblem(f"the version must be greater than {newest}")
+    check_begins(valid_from, now=now)
+
+
+def check_begins(valid_from: datetime, *, now: datetime) -> None:
+    """Raise DirectoryProblem when what begins then would change prices of the past."""
+    _check_plausible(valid_from)
     if valid_from < now - PUBLISHED_LATE:
         raise DirectoryProblem("valid_from is in the past")
+
+
+def _check_plausible(valid_from: datetime) -> None:
+    if not is_plausible(valid_from):
+        raise DirectoryProblem("valid_from is implausible")
 
 
 def is_plausible(at: datetime) -> bool:

@@ -7,10 +7,10 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from math import isqrt
-from typing import Any
+from typing import Any, NamedTuple
 
 from hub.core.clock import Clock
 from hub.core.database import Database, Unit
@@ -19,13 +19,15 @@ from hub.core.memory import Memory
 from hub.directory import tables_search
 from hub.directory.distance import metres, place_at
 from hub.directory.model import STATUS_TTL_S, search_text, state_now
-from hub.directory.service import tariff_of
+from hub.directory.service_tariffs import tariff_of
 from hub.directory.tables_search import Key, Words
+from hub.directory.tables_tariffs import ANY
 from operator_sdk.contract.ids import connector_ref
 from operator_sdk.contract.messages.directory import Tariff
 from operator_sdk.contract.messages.places import (
     ConnectorLive,
     KindCounts,
+    KindTariff,
     StationDetail,
     StationHit,
     StationHits,
@@ -46,14 +48,18 @@ Found = tuple[int | None, Key]
 """(squared distance, where a place was named; the station)."""
 
 
+ByKind = dict[str, Tariff]
+"""The tariffs in force at a station, by the kind of its piles."""
+
+
 class StationSearch:
-    """Searches of the directory; the same for every reader."""
+    """Searches of the directory. Prices are those of `home`'s drivers; all else is the same for everybody."""
 
     def __init__(self, database: Database, clock: Clock, *, status_ttl_s: int = STATUS_TTL_S) -> None:
         self._database, self._clock, self._status_ttl_s = database, clock, status_ttl_s
         self._names: Memory[str, dict[str, str]] = Memory()
 
-    async def search(self, query: StationQuery) -> StationHits:
+    async def search(self, query: StationQuery, *, home: str | None = None) -> StationHits:
         """A page of stations.
 
         Raises:
@@ -70,12 +76,12 @@ class StationSearch:
             fresh_from = now - timedelta(seconds=self._status_ttl_s)
             keys = [key for _, key in page]
             facts = await tables_search.facts_of(unit, keys, fresh_from=fresh_from) if keys else {}
-            tariffs = await _tariffs(unit, {(row.host_party_id, row.tariff_id) for row in facts.values()}, now)
-        hits = [_hit(squares, facts[key], tariffs, now) for squares, key in page]
+            tariffs = await _tariffs(unit, keys, home, now)
+        hits = [_hit(squares, facts[key], _lowest(tariffs[key], now)) for squares, key in page]
         return StationHits(items=hits, next_after=_encode(page[-1]) if len(found) > query.limit else None)
 
-    async def detail(self, party_id: str, station_id: str) -> StationDetail:
-        """A living station with all its connectors' states and the tariff in force.
+    async def detail(self, party_id: str, station_id: str, *, home: str | None = None) -> StationDetail:
+        """A living station with all its connectors' states and the tariffs in force.
 
         Raises:
             NotFoundError: no such station, or it was removed.
@@ -84,11 +90,9 @@ class StationSearch:
             rows = await tables_search.plugs_of(unit, (party_id, station_id))
             if not rows:
                 raise NotFoundError
-            now = self._clock.business()
-            key = (party_id, rows[0].tariff_id)
-            tariff = (await _tariffs(unit, [key], now)).get(key)
-        electricity, service = _prices(tariff, now)
-        station = rows[0]
+            now, key = self._clock.business(), (party_id, station_id)
+            by_kind = (await _tariffs(unit, [key], home, now))[key]
+        station, lowest = rows[0], _lowest(by_kind, now)
         return StationDetail(
             party_id=party_id,
             party_name=station.party_name,
@@ -98,11 +102,12 @@ class StationSearch:
             latitude_e6=station.latitude_e6,
             longitude_e6=station.longitude_e6,
             connectors=[self._live(party_id, row, now) for row in rows if row.connector_id is not None],
-            tariff=tariff,
-            price_now_micro=_sum(electricity, service),
-            electricity_micro=electricity,
-            service_micro=service,
+            tariff=lowest.tariff,
+            price_now_micro=lowest.price_micro,
+            electricity_micro=lowest.electricity_micro,
+            service_micro=lowest.service_micro,
             updated_at=station.updated_at,
+            tariffs=[KindTariff(kind=kind, tariff=by_kind[kind]) for kind in sorted(by_kind) if kind],
         )
 
     def _live(self, party_id: str, row: Any, now: datetime) -> ConnectorLive:
@@ -143,26 +148,40 @@ class StationSearch:
         return list(near)
 
 
-async def _tariffs(unit: Unit, keys: Iterable[tuple[str, str]], now: datetime) -> dict[tuple[str, str], Tariff]:
-    """The versions in force, by (party, tariff)."""
-    wanted = sorted(set(keys))
-    rows = await tables_search.versions_at(unit, wanted, now) if wanted else []
-    return {(row["host_party_id"], row["tariff_id"]): tariff_of(row) for row in rows}
+async def _tariffs(unit: Unit, keys: Sequence[Key], home: str | None, now: datetime) -> dict[Key, ByKind]:
+    """The versions in force at each of these stations; a kind without one is left out."""
+    if not keys:
+        return {}
+    names = await tables_search.tariffs_applying(unit, keys, home=home or ANY, at=now)
+    wanted = {(party_id, name) for (party_id, _), by_kind in names.items() for name in by_kind.values()}
+    rows = await tables_search.versions_at(unit, sorted(wanted), now) if wanted else []
+    versions = {(row["host_party_id"], row["tariff_id"]): tariff_of(row) for row in rows}
+    found: dict[Key, ByKind] = {}
+    for key in keys:
+        by_kind = {kind: versions.get((key[0], name)) for kind, name in names[key].items()}
+        found[key] = {kind: tariff for kind, tariff in by_kind.items() if tariff is not None}
+    return found
 
 
-def _prices(tariff: Tariff | None, now: datetime) -> tuple[int, int] | tuple[None, None]:
-    if tariff is None:
-        return None, None
-    period, _ = period_at(tariff, now)
-    return period.electricity_micro, period.service_micro
+class _Price(NamedTuple):
+    """What a kWh costs now, in micro-yuan, and the tariff that says so; all None without one."""
+
+    tariff: Tariff | None = None
+    electricity_micro: int | None = None
+    service_micro: int | None = None
+    price_micro: int | None = None
 
 
-def _sum(electricity: int | None, service: int | None) -> int | None:
-    return None if electricity is None or service is None else electricity + service
+def _lowest(by_kind: ByKind, now: datetime) -> _Price:
+    prices = []
+    for _, tariff in sorted(by_kind.items(), key=lambda item: item[0]):
+        period, _ = period_at(tariff, now)
+        micro = period.electricity_micro + period.service_micro
+        prices.append((micro, _Price(tariff, period.electricity_micro, period.service_micro, micro)))
+    return min(prices, key=lambda price: price[0])[1] if prices else _Price()
 
 
-def _hit(squares: int | None, row: Any, tariffs: dict[tuple[str, str], Tariff], now: datetime) -> StationHit:
-    electricity, service = _prices(tariffs.get((row.host_party_id, row.tariff_id)), now)
+def _hit(squares: int | None, row: Any, lowest: _Price) -> StationHit:
     return StationHit(
         party_id=row.host_party_id,
         party_name=row.party_name,
@@ -176,9 +195,9 @@ def _hit(squares: int | None, row: Any, tariffs: dict[tuple[str, str], Tariff], 
         connectors_available=row.available,
         kinds=KindCounts(ac=row.ac, dc=row.dc),
         max_power_w=row.max_power_w,
-        price_now_micro=_sum(electricity, service),
-        electricity_micro=electricity,
-        service_micro=service,
+        price_now_micro=lowest.price_micro,
+        electricity_micro=lowest.electricity_micro,
+        service_micro=lowest.service_micro,
     )
 
 

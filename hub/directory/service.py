@@ -1,10 +1,8 @@
-"""Use cases of the directory: hosts describe stations, publish tariffs and report states; everybody reads."""
+"""Use cases of the directory: hosts describe stations and report states; everybody reads."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
-
-import msgspec
+from datetime import datetime, timedelta
+from typing import Any
 
 from hub.core.clock import Clock
 from hub.core.database import Database, Unit
@@ -12,6 +10,7 @@ from hub.core.errors import HubError, NotFoundError
 from hub.core.memory import Memory
 from hub.core.paging import cut_page, decode_cursor, page_limit
 from hub.directory import tables
+from hub.directory.checks import checked, host_for_update, in_utc
 from hub.directory.model import (
     AHEAD_MOST,
     STATUS_TTL_S,
@@ -21,16 +20,15 @@ from hub.directory.model import (
     change_of,
     check_station,
     check_text,
-    check_version,
     is_plausible,
     removal_of,
     state_now,
 )
 from hub.directory.ports import StatusesSeen
+from hub.directory.service_tariffs import TariffService, tariff_of
 from hub.directory.store_connectors import ConnectorStore
-from operator_sdk.contract.codes import Role
+from hub.directory.tables_tariffs import ANY, newest_version
 from operator_sdk.contract.ids import connector_ref
-from operator_sdk.contract.messages.common import ForeignId, Number
 from operator_sdk.contract.messages.directory import (
     Connector,
     ConnectorInfo,
@@ -42,19 +40,13 @@ from operator_sdk.contract.messages.directory import (
     StatusPush,
     StatusPushed,
     Tariff,
-    TariffPeriod,
-    TariffPut,
 )
-from operator_sdk.contract.pricing import PricingError, check_tariff
 from operator_sdk.contract.public_codes import Code
 
 LATELY = timedelta(seconds=1)
 
-T = TypeVar("T")
-_PERIODS = msgspec.json.Decoder(list[TariffPeriod])
 
-
-class DirectoryService:
+class DirectoryService(TariffService):
     """The directory. Methods that take a unit run within it; the others are steps of their own."""
 
     def __init__(
@@ -65,67 +57,12 @@ class DirectoryService:
         status_ttl_s: int = STATUS_TTL_S,
         statuses_seen: StatusesSeen | None = None,
     ) -> None:
-        self._database, self._clock, self._status_ttl_s = database, clock, status_ttl_s
-        self._statuses_seen = statuses_seen
+        super().__init__(database, clock)
+        self._status_ttl_s, self._statuses_seen = status_ttl_s, statuses_seen
         url = database.driver_url
         self._store = ConnectorStore(url, clock) if url else None
-        self._lately: Memory[tuple[str, str], ConnectorInfo] = Memory(LATELY)
-
-    async def put_tariff(self, party_id: str, tariff_id: str, version: int, put: TariffPut) -> Tariff:
-        """Publish a version; publishing the same again changes nothing.
-
-        Raises:
-            NotFoundError: no such host.
-            HubError: malformed, id_reused (the version says something else) or rule_violated.
-        """
-        tariff = Tariff(
-            party_id=party_id,
-            tariff_id=_checked(tariff_id, ForeignId),
-            version=_checked(version, Number),
-            valid_from=_utc(put.valid_from),
-            periods=put.periods,
-            utc_offset_minutes=put.utc_offset_minutes,
-        )
-        try:
-            check_tariff(tariff)
-            async with self._database.unit() as unit:
-                return await self._publish(unit, tariff)
-        except (PricingError, DirectoryProblem) as problem:
-            raise HubError(Code.RULE_VIOLATED, reason=str(problem)) from problem
-
-    async def _publish(self, unit: Unit, tariff: Tariff) -> Tariff:
-        await host_for_update(unit, tariff.party_id)
-        stored = await self.tariff_version(unit, tariff.party_id, tariff.tariff_id, tariff.version)
-        if stored is not None:
-            if stored != tariff:
-                raise HubError(Code.ID_REUSED)
-            return stored
-        newest = await tables.newest_version(unit, party_id=tariff.party_id, tariff_id=tariff.tariff_id)
-        now = self._clock.business()
-        check_version(tariff.version, tariff.valid_from, newest=newest, now=now)
-        unit.session.add(
-            tables.TariffVersionRow(
-                host_party_id=tariff.party_id,
-                tariff_id=tariff.tariff_id,
-                version=tariff.version,
-                valid_from=tariff.valid_from,
-                periods=msgspec.json.encode(tariff.periods).decode(),
-                currency=tariff.currency,
-                utc_offset_minutes=tariff.utc_offset_minutes,
-                published_at=now,
-            )
-        )
-        return tariff
-
-    async def tariff_at(self, unit: Unit, party_id: str, tariff_id: str, at: datetime) -> Tariff | None:
-        """The version in force at an instant: the greatest that has begun by then."""
-        row = await tables.find_version_at(unit, party_id=party_id, tariff_id=tariff_id, at=at)
-        return _tariff(row)
-
-    async def tariff_version(self, unit: Unit, party_id: str, tariff_id: str, version: int) -> Tariff | None:
-        """One version of a tariff."""
-        row = await tables.find_version(unit, party_id=party_id, tariff_id=tariff_id, version=version)
-        return _tariff(row)
+        # By connector, so that a new status forgets it for every home.
+        self._lately: Memory[tuple[str, str], dict[str, ConnectorInfo]] = Memory(LATELY)
 
     async def put_station(self, party_id: str, station_id: str, put: StationPut) -> Station:
         """Describe a station whole; the same description again writes nothing.
@@ -134,7 +71,7 @@ class DirectoryService:
             NotFoundError: no such host.
             HubError: malformed, tariff_unknown or rule_violated.
         """
-        _checked(station_id, StationId)
+        checked(station_id, StationId)
         try:
             check_station(put)
             check_text(put.name, put.address)
@@ -142,7 +79,7 @@ class DirectoryService:
             raise HubError(Code.RULE_VIOLATED, reason=str(problem)) from problem
         async with self._database.unit() as unit:
             await host_for_update(unit, party_id)
-            if await tables.newest_version(unit, party_id=party_id, tariff_id=put.tariff_id) is None:
+            if await newest_version(unit, party_id=party_id, tariff_id=put.tariff_id) is None:
                 raise HubError(Code.TARIFF_UNKNOWN)
             plugs = [plug.connector_id for pile in put.piles for plug in pile.connectors]
             owners = await tables.connector_owners(unit, party_id, plugs)
@@ -205,7 +142,7 @@ class DirectoryService:
         """
         most = page_limit(limit)
         begin = _place(after) if after is not None else None
-        since = _utc(updated_since) if updated_since is not None else None
+        since = in_utc(updated_since) if updated_since is not None else None
         async with self._database.reading() as unit:
             rows = await tables.page_of_stations(
                 unit, after=begin, updated_since=since, party_id=party_id, count=most + 1
@@ -230,7 +167,7 @@ class DirectoryService:
                 raise HubError(Code.RULE_VIOLATED, reason=f"{status.connector_id}: implausible time")
             known = newest.get(status.connector_id)
             if known is None or known[1] < status.at:
-                newest[status.connector_id] = (status.state.value, _utc(status.at))
+                newest[status.connector_id] = (status.state.value, in_utc(status.at))
         async with self._database.unit() as unit:
             living = await tables.connector_owners(unit, party_id, newest)
             unknown = sorted(newest.keys() - living.keys())
@@ -244,12 +181,18 @@ class DirectoryService:
             self._lately.forget((party_id, connector_id))
         return StatusPushed(written=len(written), unknown=unknown)
 
-    async def connector(self, unit: Unit, party_id: str, connector_id: str) -> ConnectorInfo | None:
-        """A connector with its place, its state now and the tariff in force now, if there is one."""
-        row: Any = await tables.find_connector(unit, party_id, connector_id)
+    async def connector(
+        self, unit: Unit, party_id: str, connector_id: str, *, home: str | None
+    ) -> ConnectorInfo | None:
+        """A connector with its place, its state now and the tariff for a home's drivers now, if there is one.
+
+        This tariff prices a charge that begins now, and nothing else chooses one. `home` None: not known.
+        """
+        now = self._clock.business()
+        row: Any = await tables.find_connector(unit, party_id, connector_id, home=home or ANY, at=now)
         if row is None:
             return None
-        tariff = await self.tariff_at(unit, party_id, row.tariff_id, self._clock.business())
+        tariff = await self.tariff_at(unit, party_id, row.tariff_id, now)
         return self._info(party_id, connector_id, row._mapping, tariff)
 
     def _info(
@@ -270,21 +213,29 @@ class DirectoryService:
             tariff=tariff,
         )
 
-    async def connector_lately(self, party_id: str, connector_id: str) -> ConnectorInfo | None:
+    async def connector_lately(self, party_id: str, connector_id: str, home: str) -> ConnectorInfo | None:
         """The same, up to a second of business time old."""
         now, key = self._clock.business(), (party_id, connector_id)
-        info = self._lately.get(key, now)
+        known = self._lately.get(key, now)
+        info = known.get(home) if known is not None else None
         if info is None:
-            info = await self._connector_now(party_id, connector_id)
+            info = await self._connector_now(party_id, connector_id, home)
             if info is not None:
-                self._lately.put(key, info, now)
+                self._remember(key, home, info, now)
         return info
 
-    async def _connector_now(self, party_id: str, connector_id: str) -> ConnectorInfo | None:
+    def _remember(self, key: tuple[str, str], home: str, info: ConnectorInfo, now: datetime) -> None:
+        known = self._lately.get(key, now)
+        if known is None:
+            self._lately.put(key, {home: info}, now)
+        else:
+            known[home] = info
+
+    async def _connector_now(self, party_id: str, connector_id: str, home: str) -> ConnectorInfo | None:
         if self._store is None:
             async with self._database.reading() as unit:
-                return await self.connector(unit, party_id, connector_id)
-        row = await self._store.find(party_id, connector_id)
+                return await self.connector(unit, party_id, connector_id, home=home)
+        row = await self._store.find(party_id, connector_id, home)
         if row is None:
             return None
         return self._info(party_id, connector_id, row, tariff_of(row) if row["version"] else None)
@@ -294,28 +245,19 @@ class DirectoryService:
         if self._store is not None:
             await self._store.close()
 
-    async def get_connector(self, party_id: str, connector_id: str) -> ConnectorInfo:
+    async def get_connector(
+        self, party_id: str, connector_id: str, *, home: str | None = None
+    ) -> ConnectorInfo:
         """The same, read by itself.
 
         Raises:
             NotFoundError: no such connector.
         """
         async with self._database.reading() as unit:
-            info = await self.connector(unit, party_id, connector_id)
+            info = await self.connector(unit, party_id, connector_id, home=home)
         if info is None:
             raise NotFoundError
         return info
-
-
-async def host_for_update(unit: Unit, party_id: str) -> None:
-    """Hold a host's rows until the unit ends.
-
-    Raises:
-        NotFoundError: no such party, or not a host.
-    """
-    party = await tables.lock_host(unit, party_id)
-    if party is None or Role.HOST not in party.roles.split(","):
-        raise NotFoundError
 
 
 def _station(key: tuple[str, str], stored: StoredStation) -> Station:
@@ -349,40 +291,9 @@ def _station(key: tuple[str, str], stored: StoredStation) -> Station:
     )
 
 
-def _tariff(row: tables.TariffVersionRow | None) -> Tariff | None:
-    return None if row is None else tariff_of(row.model_dump())
-
-
-def tariff_of(row: Mapping[str, Any]) -> Tariff:
-    """A tariff from a row of its version."""
-    return Tariff(
-        party_id=row["host_party_id"],
-        tariff_id=row["tariff_id"],
-        version=row["version"],
-        valid_from=row["valid_from"],
-        periods=_PERIODS.decode(row["periods"]),
-        currency=row["currency"],
-        utc_offset_minutes=row["utc_offset_minutes"],
-    )
-
-
 def _place(after: str) -> tuple[datetime, str, str]:
     at, row_id = decode_cursor(after)
     party_id, slash, station_id = row_id.partition("/")
     if not slash:
         raise HubError(Code.MALFORMED, after="not a cursor of this list")
     return at, party_id, station_id
-
-
-def _utc(at: datetime) -> datetime:
-    try:
-        return at.astimezone(UTC)
-    except OverflowError:
-        raise HubError(Code.MALFORMED, reason="implausible time") from None
-
-
-def _checked(value: T, kind: Any) -> T:
-    try:
-        return msgspec.convert(value, type=kind)  # type: ignore[no-any-return]
-    except msgspec.ValidationError as problem:
-        raise HubError(Code.MALFORMED, reason=str(problem)) from None

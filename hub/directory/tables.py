@@ -1,4 +1,4 @@
-"""Rows of stations, piles, connectors, their status and tariffs, and the queries on them.
+"""Rows of stations, piles, connectors and their status, and the queries on them.
 
 All of it is public to every operator on the hub, so no query here takes a viewer.
 """
@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKeyConstraint, Index, func, tuple_
+from sqlalchemy import ForeignKeyConstraint, Index, tuple_
 from sqlalchemy import select as select_columns
 from sqlmodel import Field, SQLModel, col, select
 
@@ -24,6 +24,7 @@ from hub.directory.model import (
     StoredStation,
     search_text,
 )
+from hub.directory.tables_tariffs import Where, applying
 from hub.parties.tables import PartyRow
 
 AT_ONCE = 1000
@@ -70,7 +71,11 @@ class PileRow(SQLModel, table=True):
 
 
 class ConnectorRow(SQLModel, table=True):
-    """A plug; its id is the host's own and names it wherever it stands."""
+    """A plug; its id is the host's own and names it wherever it stands.
+
+    `created_at` is when it was first described (None: before anybody noted it), `removed_at` when it was last
+    taken away, in business time.
+    """
 
     __tablename__ = "connector"
     host_party_id: str = Field(primary_key=True, max_length=9)
@@ -79,6 +84,8 @@ class ConnectorRow(SQLModel, table=True):
     pile_id: str = Field(max_length=26)
     rated_power_w: int
     removed: bool = False
+    created_at: datetime | None = instant(nullable=True)
+    removed_at: datetime | None = instant(nullable=True)
 
     __table_args__ = (
         ForeignKeyConstraint(
@@ -105,54 +112,10 @@ class ConnectorStatusRow(SQLModel, table=True):
     )
 
 
-class TariffVersionRow(SQLModel, table=True):
-    """One version of a tariff, immutable. `periods` is JSON."""
-
-    __tablename__ = "tariff_version"
-    host_party_id: str = Field(primary_key=True, max_length=9, foreign_key="party.party_id")
-    tariff_id: str = Field(primary_key=True, max_length=64)
-    version: int = Field(primary_key=True)
-    valid_from: datetime = instant()
-    periods: str = text()
-    currency: str = Field(default="CNY", max_length=3)
-    utc_offset_minutes: int
-    published_at: datetime = instant()
-
-
 async def lock_host(unit: Unit, party_id: str) -> PartyRow | None:
     """A party, held until the unit ends, so that a host's descriptions are written one after another."""
     statement = select(PartyRow).where(PartyRow.party_id == party_id).with_for_update(key_share=True)
     return (await unit.session.exec(statement)).first()
-
-
-async def find_version(unit: Unit, *, party_id: str, tariff_id: str, version: int) -> TariffVersionRow | None:
-    """One version of a tariff."""
-    return await unit.session.get(TariffVersionRow, (party_id, tariff_id, version))
-
-
-async def find_version_at(
-    unit: Unit, *, party_id: str, tariff_id: str, at: datetime
-) -> TariffVersionRow | None:
-    """The greatest version that has begun by an instant."""
-    statement = (
-        select(TariffVersionRow)
-        .where(
-            TariffVersionRow.host_party_id == party_id,
-            TariffVersionRow.tariff_id == tariff_id,
-            TariffVersionRow.valid_from <= at,
-        )
-        .order_by(col(TariffVersionRow.version).desc())
-        .limit(1)
-    )
-    return (await unit.session.exec(statement)).first()
-
-
-async def newest_version(unit: Unit, *, party_id: str, tariff_id: str) -> int | None:
-    """The number of the last version published."""
-    statement = select(func.max(TariffVersionRow.version)).where(
-        TariffVersionRow.host_party_id == party_id, TariffVersionRow.tariff_id == tariff_id
-    )
-    return (await unit.session.exec(statement)).one()
 
 
 async def stored_stations(unit: Unit, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], StoredStation]:
@@ -224,7 +187,14 @@ async def write_changes(unit: Unit, party_id: str, changes: Mapping[str, Change]
         rows[StationRow].append(station)
         rows[PileRow] += [{"pile_id": key, **place, **pile._asdict()} for key, pile in change.piles.items()]
         rows[ConnectorRow] += [
-            {"connector_id": key, **place, **plug._asdict()} for key, plug in change.connectors.items()
+            {
+                "connector_id": key,
+                "created_at": now,
+                "removed_at": now if plug.removed else None,
+                **place,
+                **plug._asdict(),
+            }
+            for key, plug in change.connectors.items()
         ]
     for model in (StationRow, PileRow, ConnectorRow):  # in the order of their foreign keys
         if rows[model]:
@@ -235,9 +205,10 @@ async def write_changes(unit: Unit, party_id: str, changes: Mapping[str, Change]
 def _upsert(unit: Unit, model: type[SQLModel]) -> Any:
     statement = insert_for(unit, model)
     columns = table_of(model).columns
+    kept = {"created_at", *(column.name for column in columns if column.primary_key)}
     return statement.on_conflict_do_update(
         index_elements=[column.name for column in columns if column.primary_key],
-        set_={column.name: statement.excluded[column.name] for column in columns if not column.primary_key},
+        set_={column.name: statement.excluded[column.name] for column in columns if column.name not in kept},
     )
 
 
@@ -281,15 +252,21 @@ async def page_of_stations(
     return list((await unit.session.exec(statement)).all())
 
 
-async def find_connector(unit: Unit, party_id: str, connector_id: str) -> Any | None:
-    """A living connector with its pile, station and status (None when never reported), as one row."""
+async def find_connector(
+    unit: Unit, party_id: str, connector_id: str, *, home: str, at: datetime
+) -> Any | None:
+    """A living connector with its pile, station, status (None when never reported) and tariff, as one row.
+
+    `tariff_id` is the one that applies for the drivers of a home at an instant.
+    """
     plug, pile, station = table_of(ConnectorRow), table_of(PileRow), table_of(StationRow)
     status = table_of(ConnectorStatusRow)
+    where = Where(plug.c.host_party_id, plug.c.station_id, pile.c.kind, station.c.tariff_id)
     statement = (
         select_columns(
             plug.c.station_id, plug.c.pile_id, pile.c.kind, station.c.name, station.c.address,
-            station.c.tariff_id, status.c.state, status.c.at,
-            plug.c.rated_power_w.label("plug_power_w"), pile.c.rated_power_w.label("pile_power_w"),
+            status.c.state, status.c.at, plug.c.rated_power_w.label("plug_power_w"),
+            pile.c.rated_power_w.label("pile_power_w"), applying(where, home=home, at=at).label("tariff_id"),
         )
         .select_from(plug.join(pile).join(station).outerjoin(status))
         .where(plug.c.host_party_id == party_id, plug.c.connector_id == connector_id, ~plug.c.removed)

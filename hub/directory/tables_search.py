@@ -22,7 +22,8 @@ from hub.core.database import Unit
 from hub.core.tables import table_of
 from hub.directory.distance import E6, E9, Place, cells_within
 from hub.directory.geo import LONGITUDE_MOST_E6
-from hub.directory.tables import ConnectorRow, ConnectorStatusRow, PileRow, StationRow, TariffVersionRow
+from hub.directory.tables import ConnectorRow, ConnectorStatusRow, PileRow, StationRow
+from hub.directory.tables_tariffs import VERSION, Where, applying
 from hub.parties.tables import PartyRow
 from operator_sdk.contract.codes import ConnectorState
 
@@ -35,7 +36,6 @@ Words = Mapping[str, Sequence[str]]
 
 STATION, PARTY = table_of(StationRow), table_of(PartyRow)
 PILE, PLUG, STATUS = table_of(PileRow), table_of(ConnectorRow), table_of(ConnectorStatusRow)
-VERSION = table_of(TariffVersionRow)
 
 
 async def party_names(unit: Unit) -> dict[str, str]:
@@ -123,7 +123,7 @@ async def facts_of(unit: Unit, keys: Sequence[Key], *, fresh_from: datetime) -> 
     free = and_(STATUS.c.state == ConnectorState.AVAILABLE.value, STATUS.c.at >= fresh_from)
     own = (
         station.host_party_id, station.station_id, station.name, station.address, station.latitude_e6,
-        station.longitude_e6, station.tariff_id, PARTY.c.name.label("party_name"),
+        station.longitude_e6, PARTY.c.name.label("party_name"),
     )  # fmt: skip
     statement = (
         select(
@@ -175,8 +175,8 @@ async def plugs_of(unit: Unit, key: Key) -> Sequence[Any]:
     station = STATION.c
     statement = (
         select(
-            station.name, station.address, station.latitude_e6, station.longitude_e6, station.tariff_id,
-            station.updated_at, PARTY.c.name.label("party_name"), PLUG.c.connector_id, PILE.c.pile_id,
+            station.name, station.address, station.latitude_e6, station.longitude_e6, station.updated_at,
+            PARTY.c.name.label("party_name"), PLUG.c.connector_id, PILE.c.pile_id,
             PILE.c.kind, STATUS.c.state, STATUS.c.at, PLUG.c.rated_power_w.label("plug_power_w"),
             PILE.c.rated_power_w.label("pile_power_w"),
         )
@@ -185,6 +185,38 @@ async def plugs_of(unit: Unit, key: Key) -> Sequence[Any]:
         .order_by(PILE.c.pile_id, PLUG.c.connector_id)
     )  # fmt: skip
     return (await unit.execute(statement)).all()
+
+
+async def tariffs_applying(
+    unit: Unit, keys: Sequence[Key], *, home: str, at: datetime
+) -> dict[Key, dict[str, str]]:
+    """The tariff for a home's drivers at each station, by the kind of its piles; "" where it has none."""
+    kinds = (
+        select(
+            STATION.c.host_party_id,
+            STATION.c.station_id,
+            STATION.c.tariff_id.label("own_tariff_id"),
+            func.coalesce(PILE.c.kind, "").label("kind"),
+        )
+        .select_from(STATION.outerjoin(PILE, and_(_standing_there(), ~PILE.c.removed)))
+        .where(_is_one_of(STATION.c.host_party_id, STATION.c.station_id, keys))
+        .distinct()
+        .subquery()
+    )
+    place = kinds.c
+    where = Where(place.host_party_id, place.station_id, place.kind, place.own_tariff_id)
+    statement = select(
+        place.host_party_id, place.station_id, place.kind, applying(where, home=home, at=at).label("tariff_id")
+    )
+    found: defaultdict[Key, dict[str, str]] = defaultdict(dict)
+    for row in await unit.execute(statement):
+        found[(row.host_party_id, row.station_id)][row.kind] = row.tariff_id
+    return found
+
+
+def _standing_there() -> ColumnElement[bool]:
+    names = "host_party_id", "station_id"
+    return and_(*(PILE.c[name] == STATION.c[name] for name in names))
 
 
 async def versions_at(unit: Unit, tariffs: Iterable[tuple[str, str]], at: datetime) -> list[Any]:

@@ -1,14 +1,13 @@
-"""What runs beside the books: the sealer, the end of holds whose time has come, and the check of everything."""
+"""What runs beside the books: the sealer, the close of days, and the end of holds whose time has come."""
 
 import logging
 
 from hub.core.clock import Clock, local_day
-from hub.core.database import Database, Unit
+from hub.core.database import Database
 from hub.core.runner import keep_running
 from hub.ledger.service import Ledger
-from hub.ledger.tables_audit import Audit
-from hub.ledger.tables_seals import Head, lock_head, seal_waiting
-from operator_sdk.contract.messages.admin import LedgerReport
+from hub.ledger.tables_days import read_ending, write_day
+from hub.ledger.tables_seals import lock_head, seal_waiting
 
 log = logging.getLogger("interpile.ledger")
 
@@ -16,7 +15,7 @@ SEALED_AT_ONCE = 500
 
 
 class LedgerJobs:
-    """Seals postings each second and at day close, and expires holds."""
+    """Seals postings each second, closes days, and expires holds."""
 
     def __init__(self, database: Database, clock: Clock, ledger: Ledger) -> None:
         self._database, self._clock, self._ledger = database, clock, ledger
@@ -27,10 +26,10 @@ class LedgerJobs:
         await keep_running("ledger", 1, self.round)
 
     async def round(self) -> None:
-        """What is due now. The first round after midnight closes the day before."""
+        """What is due now. The first round of a day, or of a process, closes the days before."""
         day = local_day(self._clock.business())
-        if self._day is not None and self._day != day:
-            await self.close_day(self._day)
+        if self._day != day:
+            await self.close_days(day)
         self._day = day
         await self.seal()
         await self.expire()
@@ -46,13 +45,25 @@ class LedgerJobs:
             if after.number - head.number < SEALED_AT_ONCE:
                 return sealed
 
-    async def close_day(self, day: str) -> Head:
-        """Seal what waits and log where the chain ends: a witness kept outside the database."""
+    async def close_days(self, before: str) -> int:
+        """Close every day before this one on which something was booked, in order and once; returns how many.
+
+        Each is logged with the end of its chain: a witness kept outside the database.
+        """
         await self.seal()
-        async with self._database.unit() as unit:
-            head = await lock_head(unit)
-        log.info("ledger sealed", extra={"day": day, "seal": head.number, "chain": head.chain_digest})
-        return head
+        closed = 0
+        while True:
+            async with self._database.reading() as unit:
+                ending = await read_ending(unit, before, self._clock.business())
+            if ending is None:
+                return closed
+            async with self._database.unit() as unit:
+                await lock_head(unit)
+                written = await write_day(unit, ending)
+            if written:
+                closed += 1
+                day, seal, chain = ending.facts.day, ending.facts.seal_number, ending.facts.chain_digest
+                log.info("ledger sealed", extra={"day": day, "seal": seal, "chain": chain})
 
     async def expire(self) -> int:
         """Expire every hold whose time has come; returns how many."""
@@ -63,17 +74,3 @@ class LedgerJobs:
             expired += len(ended)
             if not ended:
                 return expired
-
-
-async def verify(unit: Unit) -> LedgerReport:
-    """Recompute every balance, digest and link from raw entries, in one snapshot; the unit must be new."""
-    audit = Audit(unit)
-    await audit.run()
-    return LedgerReport(
-        verified=not audit.problems,
-        postings=audit.postings,
-        entries=audit.entries,
-        accounts=audit.accounts,
-        sealed=audit.sealed,
-        problems=audit.problems,
-    )

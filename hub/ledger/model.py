@@ -6,7 +6,7 @@ operator (its party id). Amounts are signed integers of fen, debit positive.
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -91,6 +91,17 @@ class Entry:
     def account(self) -> Account:
         """The account it moves."""
         return Account(self.book, self.kind, self.subject, self.currency)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Posting:
+    """What is to be booked, once per (kind, reference)."""
+
+    kind: str
+    reference: str
+    event_at: datetime
+    entries: Sequence[Entry]
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,13 +197,26 @@ class EntryFacts(NamedTuple):
 
 def posting_digest(posting: PostingFacts, entries: Iterable[EntryFacts]) -> str:
     """SHA-256 over a posting and its entries, whatever their order."""
-    event_at, booked_at = (
-        at.astimezone(UTC).isoformat(timespec="milliseconds") for at in (posting.event_at, posting.booked_at)
-    )
-    head = [posting.posting_id, posting.kind, posting.reference, event_at, booked_at]
-    whole = [*head, posting.business_day, posting.note, sorted(entries)]
-    canonical = json.dumps(whole, ensure_ascii=False, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).hexdigest()
+    head = [posting.posting_id, posting.kind, posting.reference, _ms(posting.event_at), _ms(posting.booked_at)]
+    return _sha256([*head, posting.business_day, posting.note, sorted(entries)])
+
+
+class EventFacts(NamedTuple):
+    """What happened to a hold; number 1 is its beginning, number 2 its only end."""
+
+    number: int
+    event: str
+    amount_fen: int
+    at: datetime
+    posting_id: str | None
+
+
+def hold_event_digest(hold: Hold, event: EventFacts) -> str:
+    """SHA-256 over an event and what never changes about its hold."""
+    expires_at = None if hold.expires_at is None else _ms(hold.expires_at)
+    facts = [hold.reference, hold.account, hold.amount_fen, _ms(hold.made_at), expires_at]
+    number, name, amount_fen, at, posting_id = event
+    return _sha256([hold.hold_id, number, name, amount_fen, _ms(at), posting_id, facts])
 
 
 FIRST_LINK = "0" * 64
@@ -201,3 +225,38 @@ FIRST_LINK = "0" * 64
 def chain_digest(before: str, number: int, posting_id: str, digest: str) -> str:
     """The seal of one posting, over the seal before it."""
     return hashlib.sha256(f"{before}:{number}:{posting_id}:{digest}".encode()).hexdigest()
+
+
+class DayFacts(NamedTuple):
+    """A closed day: where the chain of seals stood, and what was sealed since the day before it."""
+
+    day: str
+    closed_at: datetime
+    seal_number: int
+    chain_digest: str
+    postings: int
+    entries: int
+    debits: str
+
+
+def debits_text(debits: Mapping[str, int]) -> str:
+    """The sum of debits in fen by currency, as a day keeps it: `[["CNY",1200]]`, in order of currency."""
+    return _json(sorted(debits.items()))
+
+
+def day_digest(facts: DayFacts, before: str) -> str:
+    """SHA-256 over a closed day and the digest of the one before it."""
+    return _sha256([facts.day, _ms(facts.closed_at), *facts[2:], before])
+
+
+def _ms(at: datetime) -> str:
+    """Milliseconds, or microseconds where there are any, so that nobody can add some unseen."""
+    at = at.astimezone(UTC)
+    return at.isoformat(timespec="microseconds" if at.microsecond % 1000 else "milliseconds")
+
+
+_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+def _sha256(whole: object) -> str:
+    return hashlib.sha256(_json(whole).encode()).hexdigest()

@@ -1,11 +1,10 @@
 """Use cases of the books. All of them run inside somebody's unit: money moves with what it belongs to.
 
 Lock order everywhere: accounts, sorted, then holds. A unit that books several postings over common accounts
-locks them all first with `lock`.
+locks them all first with `lock`, or books them at once with `post_many`.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from datetime import datetime
 
 from hub.core.clock import Clock, cut_to_ms, local_day
@@ -13,6 +12,7 @@ from hub.core.database import Unit
 from hub.core.errors import HubError, NotFoundError
 from hub.core.ids import Ids
 from hub.ledger import tables_moves as moves
+from hub.ledger.batch import book_all
 from hub.ledger.model import (
     CNY,
     Account,
@@ -20,14 +20,14 @@ from hub.ledger.model import (
     Entry,
     Hold,
     HoldState,
+    Posting,
     PostingFacts,
     check_posting,
     kind_of,
     natural_fen,
-    posting_digest,
     same_content,
 )
-from hub.ledger.tables_hot import Locked
+from hub.ledger.model_booking import Key, Locked, beginning, booking, ending
 from operator_sdk.contract.ids import HOLD, POSTING
 from operator_sdk.contract.public_codes import Code
 
@@ -67,14 +67,34 @@ class Ledger:
         """
         check_posting(entries)
         locked = await moves.lock_accounts(unit, [entry.account for entry in entries])
-        known = await moves.posting_id_of(unit, kind, reference)
-        if known is not None:
-            if not same_content(entries, await moves.entries_of(unit, known)):
-                raise HubError(Code.ID_REUSED, kind=kind)
-            return known
-        facts = self._facts(kind, reference, event_at, note)
-        await self._book(unit, facts, entries, locked, {})
-        return facts.posting_id
+        statements = await moves.hot(unit)
+        new = booking(self._facts(kind, reference, event_at, note), entries, locked)
+        if new.overdraws():
+            key = Key(kind, reference)
+            known_id = (await statements.postings([key])).get(key)
+            if known_id is None:
+                raise HubError(Code.INSUFFICIENT_FUNDS)
+        else:
+            known_id, is_new = await statements.book(new)
+            if is_new:
+                return new.facts.posting_id
+        # Neither known nor new: whoever shares an account with us was waited for, so this was taken by a
+        # posting over other accounts.
+        if known_id is None or not await self._is_same(unit, known_id, entries):
+            raise HubError(Code.ID_REUSED, kind=kind)
+        return known_id
+
+    async def post_many(self, unit: Unit, postings: Sequence[Posting]) -> list[str]:
+        """Book postings in their order, as `post` does each; their ids. When one is refused, none is booked.
+
+        All accounts are locked once. Made for thousands: memory and the unit's time grow with their number.
+
+        Raises:
+            ValueError: one is not a posting.
+            HubError: insufficient_funds; id_reused, one's reference was booked with other entries. The unit
+                must be rolled back.
+        """
+        return await book_all(unit, postings, self._facts)
 
     def _facts(self, kind: str, reference: str, event_at: datetime, note: str) -> PostingFacts:
         booked_at = self._clock.business()
@@ -88,26 +108,8 @@ class Ledger:
             note=note,
         )
 
-    async def _book(
-        self,
-        unit: Unit,
-        facts: PostingFacts,
-        entries: Sequence[Entry],
-        locked: Mapping[Account, Locked],
-        held_change: Mapping[Account, int],
-    ) -> None:
-        lines, after = moves.apply_entries(entries, locked, held_change)
-        for account in after:
-            balance = after[account].balance(account)
-            if not kind_of(account).may_overdraw and balance.available_fen < 0:
-                raise HubError(Code.INSUFFICIENT_FUNDS)
-        await moves.insert_entries(unit, facts.posting_id, lines)
-        await moves.move_accounts(unit, [row for a, row in after.items() if row != locked[a]])
-        digest = posting_digest(facts, [line for _, line in lines])
-        new = await moves.insert_posting(unit, facts, digest)
-        if not new:
-            # Whoever shares an account with us was waited for; so this was booked over other accounts.
-            raise HubError(Code.ID_REUSED, kind=facts.kind)
+    async def _is_same(self, unit: Unit, posting_id: str, entries: Sequence[Entry]) -> bool:
+        return same_content(entries, (await moves.entries_of(unit, [posting_id]))[posting_id])
 
     async def make_hold(
         self,
@@ -129,33 +131,48 @@ class Ledger:
         if amount_fen <= 0:
             raise ValueError("a hold reserves something")
         row = (await moves.lock_accounts(unit, [account]))[account]
-        known = await moves.read_hold(unit, reference)
-        if known is None:
-            enough = kind_of(account).may_overdraw or row.balance(account).available_fen >= amount_fen
-            hold = Hold(
-                hold_id=self._ids.new(HOLD),
-                reference=reference,
-                account=account,
-                amount_fen=amount_fen,
-                captured_fen=0,
-                released_fen=0,
-                state=HoldState.OPEN if enough else HoldState.REFUSED,
-                made_at=self._clock.business(),
-                expires_at=expires_at,
-            )
-            if await moves.insert_hold(unit, hold, row.account_id):
-                if enough:
-                    await moves.move_accounts(unit, [row._replace(held_fen=row.held_fen + amount_fen)])
-                return hold
-            known = await moves.read_hold(unit, reference)
-        assert known is not None
+        enough = kind_of(account).may_overdraw or row.balance(account).available_fen >= amount_fen
+        state = HoldState.OPEN if enough else HoldState.REFUSED
+        hold = self._new_hold(reference, account, amount_fen=amount_fen, state=state, expires_at=expires_at)
+        if enough:
+            row = row._replace(held_fen=row.held_fen + amount_fen)
+        if await (await moves.hot(unit)).add_hold(beginning(hold), row):
+            return hold
+        known = await self._known(unit, reference)
         if known.account is not None and (known.account, known.amount_fen) != (account, amount_fen):
             raise HubError(Code.ID_REUSED, kind="hold")
         return known
 
+    def _new_hold(
+        self,
+        reference: str,
+        account: Account | None,
+        *,
+        amount_fen: int,
+        state: HoldState,
+        expires_at: datetime | None = None,
+    ) -> Hold:
+        return Hold(
+            hold_id=self._ids.new(HOLD),
+            reference=reference,
+            account=account,
+            amount_fen=amount_fen,
+            captured_fen=0,
+            released_fen=0,
+            state=state,
+            made_at=self._clock.business(),
+            expires_at=None if expires_at is None else cut_to_ms(expires_at),
+        )
+
     async def hold(self, unit: Unit, reference: str) -> Hold | None:
         """The hold under a reference, as it stands."""
-        return await moves.read_hold(unit, reference)
+        return await (await moves.hot(unit)).hold(reference)
+
+    async def _known(self, unit: Unit, reference: str) -> Hold:
+        hold = await self.hold(unit, reference)
+        if hold is None:
+            raise NotFoundError
+        return hold
 
     async def capture_hold(
         self,
@@ -179,111 +196,87 @@ class Ledger:
             NotFoundError: no such hold.
             HubError: rule_violated, more than the hold; state_conflict, it ended otherwise; id_reused.
         """
-        seen = await self._known(unit, reference)
-        if seen.account is None or seen.state is HoldState.REFUSED:
-            raise HubError(Code.STATE_CONFLICT, state=seen.state.value)
-        _check_capture(seen, seen.account, amount_fen, entries)
-        locked = await moves.lock_accounts(unit, [seen.account, *(e.account for e in entries)])
         hold = await self._known(unit, reference)
-        if hold.state is not HoldState.OPEN:
-            return await self._captured_before(
-                unit,
-                hold,
-                amount_fen=amount_fen,
-                kind=kind,
-                posting_reference=posting_reference,
-                entries=entries,
-            )
-        posting_id = None
-        freed = {seen.account: -hold.amount_fen}
-        if entries:
-            if await moves.posting_id_of(unit, kind, posting_reference) is not None:
-                raise HubError(Code.ID_REUSED, kind=kind)
+        if hold.account is None or hold.state is HoldState.REFUSED:
+            raise HubError(Code.STATE_CONFLICT, state=hold.state.value)
+        _check_capture(hold, hold.account, amount_fen, entries)
+        if hold.state is HoldState.OPEN:
             facts = self._facts(kind, posting_reference, event_at, note)
-            await self._book(unit, facts, entries, locked, freed)
-            posting_id = facts.posting_id
-        else:
-            _, after = moves.apply_entries((), {seen.account: locked[seen.account]}, freed)
-            await moves.move_accounts(unit, after.values())
-        return await self._end(unit, hold, HoldState.CAPTURED, amount_fen, posting_id)
-
-    async def _known(self, unit: Unit, reference: str) -> Hold:
-        hold = await moves.read_hold(unit, reference)
-        if hold is None:
-            raise NotFoundError
+            captured = await self._capture(unit, hold, hold.account, facts, amount_fen, entries)
+            if captured is not None:
+                return captured
+            # It ended while its account was waited for.
+            hold = await self._known(unit, reference)
+        if hold.state is not HoldState.CAPTURED or hold.captured_fen != amount_fen:
+            raise HubError(Code.STATE_CONFLICT, state=hold.state.value)
+        key = Key(kind, posting_reference)
+        booked = (await (await moves.hot(unit)).postings([key])).get(key)
+        if entries and (booked is None or not await self._is_same(unit, booked, entries)):
+            raise HubError(Code.STATE_CONFLICT, state=hold.state.value)
         return hold
 
-    async def _captured_before(
+    async def _capture(
         self,
         unit: Unit,
         hold: Hold,
-        *,
+        account: Account,
+        facts: PostingFacts,
         amount_fen: int,
-        kind: str,
-        posting_reference: str,
         entries: Sequence[Entry],
-    ) -> Hold:
-        if hold.state is not HoldState.CAPTURED or hold.captured_fen != amount_fen:
-            raise HubError(Code.STATE_CONFLICT, state=hold.state.value)
-        if entries:
-            booked = await moves.posting_id_of(unit, kind, posting_reference)
-            if booked is None or not same_content(entries, await moves.entries_of(unit, booked)):
-                raise HubError(Code.STATE_CONFLICT, state=hold.state.value)
-        return hold
-
-    async def _end(
-        self, unit: Unit, hold: Hold, state: HoldState, captured_fen: int, posting_id: str | None
-    ) -> Hold:
-        ended = replace(
-            hold,
-            state=state,
-            captured_fen=captured_fen,
-            released_fen=hold.amount_fen - captured_fen,
-        )
-        await moves.end_hold(unit, ended, at=self._clock.business(), posting_id=posting_id)
-        return ended
+    ) -> Hold | None:
+        """Capture a hold that was open when it was read. None: it is not any more, and nothing was written."""
+        locked = await moves.lock_accounts(unit, [account, *(entry.account for entry in entries)])
+        statements = await moves.hot(unit)
+        at = self._clock.business()
+        locked[account] = _freed(locked[account], hold)
+        if not entries:
+            end = ending(hold, HoldState.CAPTURED, captured_fen=0, at=at)
+            return end.hold if await statements.end_hold(end, locked[account]) else None
+        new = booking(facts, entries, locked)
+        end = ending(hold, HoldState.CAPTURED, captured_fen=amount_fen, at=at, posting_id=facts.posting_id)
+        overdraws = new.overdraws()
+        if not overdraws and (await statements.capture(new, end)).is_new:
+            return end.hold
+        if (await self._known(unit, hold.reference)).state is not HoldState.OPEN:
+            return None
+        if overdraws and not await statements.postings([Key(facts.kind, facts.reference)]):
+            raise HubError(Code.INSUFFICIENT_FUNDS)
+        raise HubError(Code.ID_REUSED, kind=facts.kind)
 
     async def void_hold(self, unit: Unit, reference: str) -> Hold:
         """Give a hold back. One that has ended stays as it ended; an unknown reference is burnt."""
-        seen = await moves.read_hold(unit, reference)
+        seen = await self.hold(unit, reference)
         if seen is None:
-            burnt = Hold(
-                hold_id=self._ids.new(HOLD),
-                reference=reference,
-                account=None,
-                amount_fen=0,
-                captured_fen=0,
-                released_fen=0,
-                state=HoldState.VOIDED,
-                made_at=self._clock.business(),
-                expires_at=None,
-            )
-            if await moves.insert_hold(unit, burnt, None):
+            burnt = self._new_hold(reference, None, amount_fen=0, state=HoldState.VOIDED)
+            if await (await moves.hot(unit)).add_hold(beginning(burnt), None):
                 return burnt
             seen = await self._known(unit, reference)
         if seen.account is None or seen.state is not HoldState.OPEN:
             return seen
-        return await self._give_back(unit, seen.account, reference, HoldState.VOIDED)
-
-    async def _give_back(self, unit: Unit, account: Account, reference: str, state: HoldState) -> Hold:
-        row = (await moves.lock_accounts(unit, [account]))[account]
-        hold = await self._known(unit, reference)
-        if hold.state is not HoldState.OPEN:
-            return hold
-        await moves.move_accounts(unit, [row._replace(held_fen=row.held_fen - hold.amount_fen)])
-        return await self._end(unit, hold, state, 0, None)
+        row = (await moves.lock_accounts(unit, [seen.account]))[seen.account]
+        end = ending(seen, HoldState.VOIDED, captured_fen=0, at=self._clock.business())
+        if await (await moves.hot(unit)).end_hold(end, _freed(row, seen)):
+            return end.hold
+        return await self._known(unit, reference)
 
     async def expire_due(self, unit: Unit, now: datetime, *, limit: int = 100) -> list[Hold]:
         """Expire open holds whose time (business) has come; the expired ones, at most `limit`."""
-        due = [hold for hold in await moves.due_holds(unit, now, limit) if hold.account is not None]
-        await moves.lock_accounts(unit, [hold.account for hold in due if hold.account is not None])
+        statements = await moves.hot(unit)
+        seen = [await statements.hold(one) for one in await moves.due_holds(unit, now, limit)]
+        due = [(hold, hold.account) for hold in seen if hold is not None and hold.account is not None]
+        locked = await moves.lock_accounts(unit, [account for _, account in due])
         expired = []
-        for hold in due:
-            assert hold.account is not None
-            ended = await self._give_back(unit, hold.account, hold.reference, HoldState.EXPIRED)
-            if ended.state is HoldState.EXPIRED:
-                expired.append(ended)
+        for hold, account in due:
+            end = ending(hold, HoldState.EXPIRED, captured_fen=0, at=now)
+            freed = _freed(locked[account], hold)
+            if await statements.end_hold(end, freed):
+                locked[account] = freed
+                expired.append(end.hold)
         return expired
+
+
+def _freed(row: Locked, hold: Hold) -> Locked:
+    return row._replace(held_fen=row.held_fen - hold.amount_fen)
 
 
 def _check_capture(hold: Hold, account: Account, amount_fen: int, entries: Sequence[Entry]) -> None:

@@ -1,4 +1,4 @@
-"""Rows of the books. The statements over them are in tables_moves, tables_seals and tables_audit."""
+"""Rows of the books. The statements over them are in tables_hot, tables_moves and tables_seals."""
 
 from datetime import datetime
 
@@ -16,7 +16,7 @@ from sqlalchemy import text as sql_text
 from sqlmodel import Field, SQLModel
 
 from hub.core.tables import table_of
-from hub.core.types import big, instant
+from hub.core.types import big, instant, text
 
 
 class LedgerAccount(SQLModel, table=True):
@@ -130,6 +130,7 @@ class LedgerHoldEvent(SQLModel, table=True):
     amount_fen: int = big()
     at: datetime = instant()
     posting_id: str | None = Field(default=None, max_length=40, foreign_key="ledger_posting.posting_id")
+    digest: str = Field(max_length=64)
 
     __table_args__ = ({"sqlite_with_rowid": False},)
 
@@ -152,6 +153,22 @@ class LedgerSeal(SQLModel, table=True):
     __table_args__ = ({"sqlite_with_rowid": False},)
 
 
+class LedgerDay(SQLModel, table=True):
+    """A closed day: the chain up to `seal_number`, and what was sealed since the day before it."""
+
+    __tablename__ = "ledger_day"
+    day: str = Field(primary_key=True, max_length=10)
+    closed_at: datetime = instant()
+    seal_number: int = big()
+    chain_digest: str = Field(max_length=64)
+    postings: int = big()
+    entries: int = big()
+    debits: str = text()
+    digest: str = Field(max_length=64)
+
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+
 ACCOUNT, ENTRY, POSTING = table_of(LedgerAccount), table_of(LedgerEntry), table_of(LedgerPosting)
 HOLD, HOLD_EVENT = table_of(LedgerHold), table_of(LedgerHoldEvent)
-UNSEALED, SEAL = table_of(LedgerUnsealed), table_of(LedgerSeal)
+UNSEALED, SEAL, DAY = table_of(LedgerUnsealed), table_of(LedgerSeal), table_of(LedgerDay)

@@ -2,12 +2,13 @@
 
 Entries come first and the posting last: the posting's insert is refused unless its entries are two or more and
 sum to zero within each book and currency, and no entry may join a posting that exists. Postings, entries, hold
-events and seals are never updated, deleted or truncated, and a hold that has ended stays as it ended.
+events, seals and closed days are never updated, deleted or truncated, and a hold that has ended stays as it
+ended.
 """
 
 import re
 
-PROTECTED = ("ledger_posting", "ledger_entry", "ledger_hold_event", "ledger_seal")
+PROTECTED = ("ledger_posting", "ledger_entry", "ledger_hold_event", "ledger_seal", "ledger_day")
 """Tables that only grow."""
 
 _UNBALANCED = """
@@ -56,6 +57,7 @@ _SQLITE_KEYS = {
     "ledger_hold": "hold_id = NEW.hold_id OR reference = NEW.reference",
     "ledger_hold_event": "hold_id = NEW.hold_id AND number = NEW.number",
     "ledger_seal": "number = NEW.number OR posting_id = NEW.posting_id",
+    "ledger_day": "day = NEW.day",
 }
 
 

@@ -6,9 +6,14 @@ from sqlmodel import SQLModel
 from hub.accounts import tables as accounts
 from hub.accounts import tables_signin as accounts_signin
 from hub.clearing import tables as clearing
+from hub.clearing import tables_payments as clearing_payments
+from hub.clearing import tables_rates as clearing_rates
+from hub.clearing import tables_suspense as clearing_suspense
 from hub.clearing.triggers import TRIGGERS as CLEARING
+from hub.clearing.triggers_payments import TRIGGERS as CLEARING_PAYMENTS
 from hub.core import tables as core
 from hub.directory import tables as directory
+from hub.directory import tables_tariffs as directory_tariffs
 from hub.directory.triggers import TRIGGERS as DIRECTORY
 from hub.ledger import tables as ledger
 from hub.ledger.triggers import TRIGGERS as LEDGER
@@ -18,6 +23,7 @@ from hub.parties.triggers import TRIGGERS as PARTIES
 from hub.roaming import tables as roaming
 from hub.roaming import tables_records as roaming_records
 from hub.roaming import tables_scans as roaming_scans
+from hub.roaming import tables_trust as roaming_trust
 from hub.roaming.triggers import TRIGGERS as ROAMING
 from hub.sites import tables as sites
 from hub.upkeep import tables as upkeep
@@ -30,6 +36,7 @@ ROWS = (
     parties,
     parties_staff,
     directory,
+    directory_tariffs,
     ledger,
     accounts,
     accounts_signin,
@@ -37,7 +44,11 @@ ROWS = (
     roaming,
     roaming_records,
     roaming_scans,
+    roaming_trust,
     clearing,
+    clearing_rates,
+    clearing_payments,
+    clearing_suspense,
     upkeep,
     upkeep_faults,
     upkeep_alarms,
@@ -51,6 +62,6 @@ def triggers(dialect: str) -> list[str]:
     """The trigger statements of all rooms, in the order of their floors."""
     return [
         statement
-        for room in (PARTIES, DIRECTORY, LEDGER, ROAMING, CLEARING, UPKEEP)
+        for room in (PARTIES, DIRECTORY, LEDGER, ROAMING, CLEARING, CLEARING_PAYMENTS, UPKEEP)
         for statement in room.get(dialect, [])
     ]

@@ -306,11 +306,8 @@ class PartiesService:
             HubError: id_reused (the pair has agreed otherwise) or rule_violated.
         """
         pair = {"home_party_id": add.home_party_id, "host_party_id": add.host_party_id}
-        terms = {
-            "commission_ppm": add.commission_ppm,
-            "hold_fen": add.hold_fen,
-            "amount_tolerance_fen": add.amount_tolerance_fen,
-        }
+        agreed = ("commission_ppm", "hold_fen", "amount_tolerance_fen", "late_days")
+        terms = {name: getattr(add, name) for name in agreed}
         async with self._database.unit() as unit:
             await _check_role(unit, add.home_party_id, Role.HOME)
             await _check_role(unit, add.host_party_id, Role.HOST)
@@ -393,6 +390,7 @@ def _agreement(row: AgreementRow) -> Agreement:
         commission_ppm=row.commission_ppm,
         hold_fen=row.hold_fen,
         amount_tolerance_fen=row.amount_tolerance_fen,
+        late_days=row.late_days,
         frequency=row.frequency,
         currency=row.currency,
     )

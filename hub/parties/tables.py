@@ -53,6 +53,7 @@ class AgreementRow(SQLModel, table=True):
     commission_ppm: int = 0
     hold_fen: int = big()
     amount_tolerance_fen: int = big()
+    late_days: int = 90
     frequency: str = Field(default="daily", max_length=10)
     currency: str = Field(default="CNY", max_length=3)
     created_at: datetime = instant()

@@ -96,7 +96,7 @@ class FastAuthorizing:
 
     async def _facts(self, wanted: Wanted) -> Facts:
         home = wanted.home_party_id or ""
-        info = await self._c.directory.connector_lately(wanted.host_party_id, wanted.connector_id)
+        info = await self._c.directory.connector_lately(wanted.host_party_id, wanted.connector_id, home)
         hold_fen = await self._parties.hold_of_pair(home, wanted.host_party_id)
         follows = (await self._parties.party(home)).protocol != "hosted"
         return Facts(info, hold_fen, home_follows=follows)

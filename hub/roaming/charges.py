@@ -79,7 +79,7 @@ class Charges:
 
     async def _facts(self, unit: Unit, wanted: Wanted) -> Facts:
         home, host = wanted.home_party_id, wanted.host_party_id
-        info = await self._c.directory.connector(unit, host, wanted.connector_id)
+        info = await self._c.directory.connector(unit, host, wanted.connector_id, home=home)
         if home is None:
             return Facts(info, None, home_follows=False)
         agreement = await find_agreement(unit, home_party_id=home, host_party_id=host)

@@ -14,6 +14,7 @@ from hub.directory.search import StationSearch
 from hub.directory.service import DirectoryService
 from hub.parties.link import Links
 from hub.parties.service import PartiesService
+from hub.roaming.model_facts import LIMITS, Limits
 from hub.roaming.ports import MoneyWaits, RecordAccepted
 from hub.roaming.store_authorize import AuthorizeStore
 from hub.roaming.store_updates import UpdateStore
@@ -29,6 +30,9 @@ UNKNOWN_MOST = timedelta(hours=24)
 
 UNUSED_AUTHORIZATION = timedelta(minutes=30)
 """Business time within which a host must begin what it was authorized for."""
+
+SECOND_PERSON_FEN = 100_000
+"""Above this amount a suspended record is decided by two people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,3 +57,5 @@ class RoamingContext:
     scan_keys: dict[str, bytes]
     authorize_store: AuthorizeStore | None
     update_store: UpdateStore | None
+    record_limits: Limits = LIMITS
+    second_person_fen: int = SECOND_PERSON_FEN

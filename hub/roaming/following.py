@@ -23,6 +23,7 @@ from hub.roaming.tables import (
     list_updates,
     stored_numbers,
 )
+from hub.roaming.unexplained import explained
 from operator_sdk.contract.codes import SessionState, StopReason
 from operator_sdk.contract.messages.roaming import SessionProgress, SessionUpdate, UpdateReply
 from operator_sdk.contract.public_codes import Code
@@ -166,7 +167,7 @@ class Following:
         if session.state == SessionState.START_FAILED and update.state in FLOWING:
             # Given up and released, and yet it charges: it must not go on for nobody's money.
             await self._stopping.ask(unit, session, StopReason.HUB)
-        session.suspense = None
+        await explained(unit, self._c.money_waits, session)
         session.updated_at = self._c.clock.business()
 
     async def events(

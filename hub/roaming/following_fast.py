@@ -74,6 +74,7 @@ class FastFollowing:
         ordinary = (
             session["host_party_id"] == pushed.host_party_id
             and session["state"] in ORDINARY
+            and session["suspense"] is None
             and update.state in ORDINARY
             and update.number > session["last_number"]
         )

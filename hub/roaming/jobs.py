@@ -8,12 +8,19 @@ from hub.roaming.charges import Charges
 from hub.roaming.context import UNKNOWN_MOST, RoamingContext
 from hub.roaming.following import progress_of
 from hub.roaming.model import FROM_HOST, NOT_YET_CHARGING, may_follow
-from hub.roaming.reading import home_record, settlement_of
+from hub.roaming.reading_records import home_record, settlement_of
 from hub.roaming.records import Records
 from hub.roaming.stopping import Stopping
 from hub.roaming.tables import SessionRow, get_authorization, get_session, list_updates
-from hub.roaming.tables_records import get_record
-from operator_sdk.contract.codes import AuthorizationState, SessionState, StartMode, StopReason
+from hub.roaming.tables_records import RecordRow, get_record
+from hub.roaming.unexplained import wait_for_word
+from operator_sdk.contract.codes import (
+    AuthorizationState,
+    RecordKind,
+    SessionState,
+    StartMode,
+    StopReason,
+)
 from operator_sdk.contract.messages.roaming import HostSession, StopRequest
 from operator_sdk.contract.public_codes import Code
 
@@ -77,31 +84,37 @@ class RoamingJobs:
             raise Later(problem.reason) from problem
 
     async def push_record(self, letter: Letter) -> None:
-        """An accepted record to the home; its answer settles or disputes it."""
-        session = await self._session(letter)
+        """An accepted record, or a credit, to the home; its answer settles or disputes it."""
         async with self._c.database.reading() as unit:
             row = await get_record(HUB, unit, letter.payload["record_id"])
-        if row is None or row.settlement_ref is not None:
+            session = await get_session(HUB, unit, (row.session_id if row else None) or "")
+        if row is None or row.home_party_id is None or row.settlement_ref is not None:
             return
-        link = await self._link(session.home_party_id)
+        link = await self._link(row.home_party_id)
         try:
             answer, evidence = await link.push_record(home_record(row, session))
         except LinkRefused as problem:
             # A home that answers 4xx to a bill refuses it; silence and its own faults are tried again.
-            await self._records.dispute(row.record_id, problem.reason)
+            await self._refused(row, problem.reason)
             return
         except LinkError as problem:
             raise Later(problem.reason) from problem
         if answer.state == "refused":
-            await self._records.dispute(row.record_id, answer.reason or "refused by the home")
+            await self._refused(row, answer.reason or "refused by the home")
         elif answer.state == "settled" and answer.settlement is not None:
             if answer.settlement.record_id != row.record_id:
                 raise Dead("settlement of another record")
             try:
-                await self._records.settle(session.home_party_id, answer.settlement, evidence)
+                await self._records.settle(row.home_party_id, answer.settlement, evidence)
             except HubError as problem:
                 # The home may still send a right one by itself; until then the letter shows why.
                 raise Dead(f"settlement refused: {problem.code}") from problem
+
+    async def _refused(self, row: RecordRow, reason: str) -> None:
+        if row.kind == RecordKind.CREDIT:
+            # It is owed the money all the same: nobody disputes what he is given back.
+            raise Dead(f"credit refused: {reason}")
+        await self._records.dispute(row.record_id, reason)
 
     async def push_settlement(self, letter: Letter) -> None:
         """A settlement record to the host."""
@@ -245,7 +258,7 @@ class RoamingJobs:
         async with self._c.database.unit() as unit:
             session = await get_session(HUB, unit, letter.subject, lock=True)
             if session is not None and session.state in NOT_YET_CHARGING:
-                session.suspense = "start_unknown"
+                await wait_for_word(unit, self._c.money_waits, session)
                 session.updated_at = self._c.clock.business()
 
 

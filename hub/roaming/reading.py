@@ -2,18 +2,16 @@
 
 from datetime import datetime
 
-import msgspec
-
 from hub.core.errors import NotFoundError
 from hub.parties.scope import PartyScope
 from hub.roaming.context import RoamingContext
-from hub.roaming.tables import SessionRow, get_authorization, get_session, list_in_suspense, list_sessions
-from hub.roaming.tables_records import RecordRow, get_record, list_records, list_waiting
-from operator_sdk.contract.codes import RecordState, TargetKind
+from hub.roaming.reading_records import record_view
+from hub.roaming.tables import SessionRow, get_authorization, get_session, list_sessions
+from hub.roaming.tables_records import get_record, list_records
+from operator_sdk.contract.codes import TargetKind
 from operator_sdk.contract.ids import connector_ref
-from operator_sdk.contract.messages.admin import SuspenseItem
-from operator_sdk.contract.messages.common import BillLine, Target
-from operator_sdk.contract.messages.records import Finding, HomeRecord, Record, SettlementRecord
+from operator_sdk.contract.messages.common import Target
+from operator_sdk.contract.messages.records import Record
 from operator_sdk.contract.messages.roaming import Session
 
 
@@ -71,21 +69,20 @@ class Reading:
         updated_since: datetime | None,
         limit: int,
         newest: bool = False,
+        state: str | None = None,
     ) -> list[Record]:
-        """The viewer's records, oldest change first or newest first."""
+        """The viewer's records, of one state or of all, oldest change first or newest first."""
         async with self._c.database.reading() as unit:
             rows = await list_records(
-                viewer, unit, after=after, updated_since=updated_since, limit=limit, newest=newest
+                viewer,
+                unit,
+                after=after,
+                updated_since=updated_since,
+                limit=limit,
+                newest=newest,
+                state=state,
             )
         return [record_view(viewer, row) for row in rows]
-
-    async def suspense(self, viewer: PartyScope, *, after: str | None, limit: int) -> list[SuspenseItem]:
-        """What money waits for, in order of id: records first (`rec_`), then sessions (`ses_`)."""
-        async with self._c.database.reading() as unit:
-            records = await list_waiting(viewer, unit, after=after, limit=limit)
-            sessions = await list_in_suspense(viewer, unit, after=after, limit=limit)
-        items = [_record_item(row) for row in records] + [_session_item(row) for row in sessions]
-        return items[:limit]
 
 
 def session_view(viewer: PartyScope, row: SessionRow) -> Session:
@@ -119,104 +116,4 @@ def session_view(viewer: PartyScope, row: SessionRow) -> Session:
         seconds_left=row.seconds_left if is_home else None,
         stop_reason=row.stop_reason,
         refusal=row.refusal,
-    )
-
-
-def settlement_of(row: RecordRow) -> SettlementRecord | None:
-    """The settlement record as it was told, or None."""
-    if row.settlement_ref is None or row.settled_at is None:
-        return None
-    return SettlementRecord(
-        settlement_ref=row.settlement_ref,
-        record_id=row.record_id,
-        session_id=row.session_id,
-        driver_amount_fen=row.driver_amount_fen or 0,
-        captured_fen=row.captured_fen or 0,
-        released_fen=row.released_fen or 0,
-        settled_at=row.settled_at,
-    )
-
-
-def record_view(viewer: PartyScope, row: RecordRow) -> Record:
-    """A record for a home, a host or a driver; only the host sees its own number and the findings."""
-    is_host = viewer.everything or (viewer.party_id == row.host_party_id and viewer.driver_ref is None)
-    return Record(
-        record_id=row.record_id,
-        session_id=row.session_id,
-        home_party_id=row.home_party_id,
-        host_party_id=row.host_party_id,
-        connector=connector_ref(row.host_party_id, row.connector_id),
-        state=row.state,
-        started_at=row.started_at,
-        ended_at=row.ended_at,
-        meter_start_wh=row.meter_start_wh,
-        meter_end_wh=row.meter_end_wh,
-        energy_wh=row.energy_wh,
-        lines=msgspec.json.decode(row.lines, type=list[BillLine]),
-        electricity_fen=row.electricity_fen,
-        service_fen=row.service_fen,
-        amount_fen=row.amount_fen,
-        owed_fen=row.owed_fen,
-        tariff_id=row.tariff_id,
-        tariff_version=row.tariff_version,
-        stop_reason=row.stop_reason,
-        currency=row.currency,
-        booked_day=row.booked_day,
-        updated_at=row.updated_at,
-        record_ref=row.record_ref if is_host else None,
-        findings=msgspec.json.decode(row.findings, type=list[Finding]) if is_host else [],
-        settlement=settlement_of(row),
-    )
-
-
-def home_record(row: RecordRow, session: SessionRow) -> HomeRecord:
-    """An accepted record as it goes to the home."""
-    return HomeRecord(
-        record_id=row.record_id,
-        session_id=row.session_id,
-        authorization_id=session.authorization_id,
-        home_ref=session.home_ref,
-        host_party_id=row.host_party_id,
-        connector=connector_ref(row.host_party_id, row.connector_id),
-        started_at=row.started_at,
-        ended_at=row.ended_at,
-        meter_start_wh=row.meter_start_wh,
-        meter_end_wh=row.meter_end_wh,
-        energy_wh=row.energy_wh,
-        lines=msgspec.json.decode(row.lines, type=list[BillLine]),
-        electricity_fen=row.electricity_fen,
-        service_fen=row.service_fen,
-        amount_fen=row.amount_fen,
-        owed_fen=row.owed_fen,
-        tariff_id=row.tariff_id,
-        tariff_version=row.tariff_version,
-        stop_reason=row.stop_reason,
-        currency=row.currency,
-    )
-
-
-def _record_item(row: RecordRow) -> SuspenseItem:
-    over = row.amount_fen > row.owed_fen and row.state not in {RecordState.SUSPENDED, RecordState.DISPUTED}
-    findings = msgspec.json.decode(row.findings, type=list[Finding])
-    reasons = ", ".join(finding.rule for finding in findings) or row.reason or ""
-    return SuspenseItem(
-        kind="over_limit" if over else row.state,
-        subject_id=row.record_id,
-        reason="over_limit" if over else reasons,
-        amount_fen=row.amount_fen - row.owed_fen if over else row.owed_fen,
-        home_party_id=row.home_party_id,
-        host_party_id=row.host_party_id,
-        since=row.updated_at,
-    )
-
-
-def _session_item(row: SessionRow) -> SuspenseItem:
-    return SuspenseItem(
-        kind="session",
-        subject_id=row.session_id,
-        reason=row.suspense or "",
-        amount_fen=row.amount_fen,
-        home_party_id=row.home_party_id,
-        host_party_id=row.host_party_id,
-        since=row.updated_at,
     )

@@ -112,7 +112,7 @@ class Scans:
             _refuse_too_many(await failures_of(unit, home_party_id, driver_ref, now=now), now)
             connector = read_code(code, self._c.own_base_url, self._c.scan_keys)
             host_party_id, connector_id = split_connector(connector)
-            info = await self._c.directory.connector(unit, host_party_id, connector_id)
+            info = await self._c.directory.connector(unit, host_party_id, connector_id, home=home_party_id)
             if info is None:
                 raise HubError(Code.CODE_UNKNOWN)
             if info.tariff is None:

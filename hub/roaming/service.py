@@ -3,7 +3,8 @@
 from hub.roaming.authorizing import Authorizing
 from hub.roaming.charges import Charges
 from hub.roaming.context import RoamingContext
-from hub.roaming.disputes import Disputes
+from hub.roaming.credits import Credits
+from hub.roaming.deciding import Deciding
 from hub.roaming.following import Following
 from hub.roaming.jobs import RoamingJobs
 from hub.roaming.labels import Labels
@@ -12,6 +13,7 @@ from hub.roaming.records import Records
 from hub.roaming.scans import Scans
 from hub.roaming.starting import Starting
 from hub.roaming.stopping import Stopping
+from hub.roaming.trust import Trust
 
 
 class Roaming:
@@ -24,7 +26,9 @@ class Roaming:
         self.stopping = Stopping(context)
         self.following = Following(context, charges, self.stopping)
         self.records = Records(context)
-        self.disputes = Disputes(context, self.records)
+        self.credits = Credits(context, self.records)
+        self.deciding = Deciding(context)
+        self.trust = Trust(context)
         self.scans = Scans(context)
         self.labels = Labels(context, self.scans)
         self.reading = Reading(context)

@@ -36,7 +36,7 @@ moved AS (
         ended_at = c.ended_at, last_number = c.last_number, energy_wh = c.energy_wh,
         amount_fen = c.amount_fen, power_w = c.power_w, shortfall_ws = c.shortfall_ws,
         percent = c.percent, seconds_left = c.seconds_left, stop_reason = c.stop_reason,
-        suspense = NULL, updated_at = c.updated_at
+        updated_at = c.updated_at
     FROM changes c
     WHERE s.session_id = c.session_id AND s.last_number = c.number_before AND s.state = c.state_before
     RETURNING 1),

@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import Index, UniqueConstraint
 from sqlalchemy import select as select_columns
+from sqlalchemy import text as sql_text
 from sqlmodel import Field, SQLModel, col, select
 
 from hub.core.database import Unit
@@ -33,6 +34,15 @@ class AuthorizationRow(SQLModel, table=True):
     home_ref: str | None = Field(default=None, max_length=64)
     created_at: datetime = instant()
     updated_at: datetime = instant()
+
+    __table_args__ = (
+        Index(
+            "authorization_blocked",
+            "token_ref",
+            postgresql_where=sql_text("refusal = 'token_blocked'"),
+            sqlite_where=sql_text("refusal = 'token_blocked'"),
+        ),
+    )
 
 
 class SessionRow(SQLModel, table=True):
@@ -229,16 +239,3 @@ async def get_scan(viewer: PartyScope, unit: Unit, scan_id: str, *, lock: bool =
     if lock:
         statement = statement.with_for_update().execution_options(populate_existing=True)
     return (await unit.session.exec(statement)).first()
-
-
-async def list_in_suspense(
-    viewer: PartyScope, unit: Unit, *, after: str | None, limit: int
-) -> list[SessionRow]:
-    """Sessions nobody can explain, in order of id."""
-    statement = select(SessionRow).where(
-        col(SessionRow.suspense).is_not(None),
-        viewer.sees(SessionRow.home_party_id, SessionRow.host_party_id, SessionRow.driver_ref),
-    )
-    if after is not None:
-        statement = statement.where(col(SessionRow.session_id) > after)
-    return list((await unit.session.exec(statement.order_by(col(SessionRow.session_id)).limit(limit))).all())

@@ -1,9 +1,11 @@
 """Rows of charge records with their settlement. Every query takes its viewer first."""
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Index
-from sqlmodel import Field, SQLModel, and_, col, or_, select
+from sqlalchemy import text as sql_text
+from sqlmodel import Field, SQLModel, select
 
 from hub.core.database import Unit
 from hub.core.keyset import page_of
@@ -11,27 +13,49 @@ from hub.core.types import big, instant, text
 from hub.parties.scope import PartyScope
 
 
+def _only(condition: str) -> dict[str, Any]:
+    return {"postgresql_where": sql_text(condition), "sqlite_where": sql_text(condition)}
+
+
 class RecordRow(SQLModel, table=True):
-    """A charge record; `lines` and `findings` are JSON as on the wire."""
+    """A charge record, or the credit of one; `lines`, `fees`, `findings`, `repriced` are JSON as on the wire.
+
+    `verdicts` is what each of the 25 rules said, one letter each. A record that the hub opened no session for
+    has the host's own number (`session_ref`) instead, and a home once somebody has named it. `token_ref` is the
+    session's. What was billed never changes, and the state only forward: `triggers` holds both.
+    """
 
     __tablename__ = "charge_record"
     record_id: str = Field(primary_key=True, max_length=40)
     record_ref: str = Field(max_length=64)
-    session_id: str = Field(max_length=40, index=True)
-    home_party_id: str = Field(max_length=9)
+    kind: str = Field(default="charge", max_length=8)
+    credit_of: str | None = Field(default=None, max_length=40)
+    session_id: str | None = Field(default=None, max_length=40, index=True)
+    session_ref: str | None = Field(default=None, max_length=64)
+    home_party_id: str | None = Field(default=None, max_length=9)
     host_party_id: str = Field(max_length=9)
     driver_ref: str | None = Field(default=None, max_length=64)
+    token_ref: str | None = Field(default=None, max_length=64)
+    token_kind: str | None = Field(default=None, max_length=10)
+    token_digest: str | None = Field(default=None, max_length=32)
+    station_id: str | None = Field(default=None, max_length=40)
     connector_id: str = Field(max_length=26)
     state: str = Field(max_length=10)
     started_at: datetime = instant()
     ended_at: datetime = instant()
+    left_at: datetime | None = instant(nullable=True)
     meter_start_wh: int = big()
     meter_end_wh: int = big()
     energy_wh: int = big()
     lines: str = text()
+    fees: str | None = text(nullable=True)
+    verdicts: str = Field(default="", max_length=25)
     findings: str = text()
+    repriced: str | None = text(nullable=True)
     electricity_fen: int = big()
     service_fen: int = big()
+    parking_fen: int = big(default=0)
+    idle_fen: int = big(default=0)
     amount_fen: int = big()
     owed_fen: int = big()
     currency: str = Field(max_length=3)
@@ -55,6 +79,14 @@ class RecordRow(SQLModel, table=True):
         Index("charge_record_host", "host_party_id", "updated_at", "record_id"),
         Index("charge_record_driver", "driver_ref", "updated_at", "record_id"),
         Index("charge_record_state", "state"),
+        Index("charge_record_connector", "host_party_id", "connector_id", "ended_at"),
+        Index("charge_record_token", "token_ref", "ended_at", **_only("token_ref IS NOT NULL")),
+        Index(
+            "charge_record_one_credit",
+            "credit_of",
+            unique=True,
+            **_only("credit_of IS NOT NULL AND state <> 'rejected'"),
+        ),
     )
 
 
@@ -69,16 +101,6 @@ async def get_record(viewer: PartyScope, unit: Unit, record_id: str, *, lock: bo
     return (await unit.session.exec(statement)).first()
 
 
-async def find_standing_record(viewer: PartyScope, unit: Unit, session_id: str) -> RecordRow | None:
-    """A session's record that was not rejected, if there is one."""
-    statement = select(RecordRow).where(
-        RecordRow.session_id == session_id,
-        RecordRow.state != "rejected",
-        viewer.sees(RecordRow.home_party_id, RecordRow.host_party_id, RecordRow.driver_ref),
-    )
-    return (await unit.session.exec(statement)).first()
-
-
 async def list_records(
     viewer: PartyScope,
     unit: Unit,
@@ -87,11 +109,14 @@ async def list_records(
     updated_since: datetime | None,
     limit: int,
     newest: bool = False,
+    state: str | None = None,
 ) -> list[RecordRow]:
-    """Records behind a keyset position: oldest change first, or newest first."""
+    """Records behind a keyset position, of one state or of all: oldest change first, or newest first."""
     statement = select(RecordRow).where(
         viewer.sees(RecordRow.home_party_id, RecordRow.host_party_id, RecordRow.driver_ref)
     )
+    if state is not None:
+        statement = statement.where(RecordRow.state == state)
     return await page_of(
         unit,
         statement,
@@ -102,17 +127,3 @@ async def list_records(
         limit=limit,
         newest=newest,
     )
-
-
-async def list_waiting(viewer: PartyScope, unit: Unit, *, after: str | None, limit: int) -> list[RecordRow]:
-    """Records that money waits for: suspended, disputed, or above what the home owes; in order of id."""
-    statement = select(RecordRow).where(
-        or_(
-            col(RecordRow.state).in_(("suspended", "disputed")),
-            and_(RecordRow.state != "rejected", col(RecordRow.amount_fen) > col(RecordRow.owed_fen)),
-        ),
-        viewer.sees(RecordRow.home_party_id, RecordRow.host_party_id, RecordRow.driver_ref),
-    )
-    if after is not None:
-        statement = statement.where(col(RecordRow.record_id) > after)
-    return list((await unit.session.exec(statement.order_by(col(RecordRow.record_id)).limit(limit))).all())

@@ -9,8 +9,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from hub.accounts.tables import blacklist_digests, blacklist_version
 from hub.core.database import Unit
 from hub.core.tables import insert_new
-from hub.directory.service import tariff_of
-from hub.directory.tables import find_version, stored_stations
+from hub.directory.service_tariffs import tariff_of
+from hub.directory.tables import stored_stations
+from hub.directory.tables_tariffs import find_version
 from hub.sites.context import SitesContext, site_topic
 from hub.sites.model import (
     BAD_ITEM,

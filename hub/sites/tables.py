@@ -12,7 +12,8 @@ from sqlmodel import Field, SQLModel, col, select
 from hub.core.database import Unit
 from hub.core.tables import insert_for, table_of
 from hub.core.types import big, blob, instant
-from hub.directory.tables import ConnectorRow, TariffVersionRow
+from hub.directory.tables import ConnectorRow
+from hub.directory.tables_tariffs import TariffVersionRow
 from hub.parties.tables import PartyRow
 
 OPEN = sql_text("result IS NULL")

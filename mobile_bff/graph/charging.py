@@ -104,6 +104,15 @@ class BillLine:
     service: Fen
 
 
+@strawberry.type(description="Money for time on a bill: `parking` or `idle`, from the end of the free minutes.")
+class FeeLine:
+    kind: str
+    start: datetime
+    end: datetime
+    price_micro_per_hour: int
+    amount: Fen
+
+
 @strawberry.type(description="What the driver was charged: captured and released make up what was held.")
 class Settlement:
     driver_amount: Fen
@@ -128,9 +137,12 @@ class ChargeRecord:
     energy: Wh
     electricity: Fen
     service: Fen
+    parking: Fen
+    idle: Fen
     amount: Fen
     currency: str
     lines: list[BillLine]
+    fees: list[FeeLine]
     stop_reason: StopReason | None
     stop_reason_text: str
     settlement: Settlement | None
@@ -219,10 +231,10 @@ def record_of(message: records.Record) -> ChargeRecord:
     """A bill."""
     return ChargeRecord(
         id=strawberry.ID(message.record_id),
-        session_id=strawberry.ID(message.session_id),
+        session_id=strawberry.ID(message.session_id or ""),
         state=known(RecordState, message.state),
         state_text=message.state,
-        home_party_id=strawberry.ID(message.home_party_id),
+        home_party_id=strawberry.ID(message.home_party_id or ""),
         host_party_id=strawberry.ID(message.host_party_id),
         connector=strawberry.ID(message.connector),
         started_at=message.started_at,
@@ -232,9 +244,12 @@ def record_of(message: records.Record) -> ChargeRecord:
         energy=Wh(message.energy_wh),
         electricity=Fen(message.electricity_fen),
         service=Fen(message.service_fen),
+        parking=Fen(message.parking_fen),
+        idle=Fen(message.idle_fen),
         amount=Fen(message.amount_fen),
         currency=message.currency,
         lines=[_line_of(line) for line in message.lines],
+        fees=[_fee_of(fee) for fee in message.fees],
         stop_reason=known(StopReason, message.stop_reason),
         stop_reason_text=message.stop_reason,
         settlement=None if message.settlement is None else _settlement_of(message.settlement),
@@ -251,6 +266,16 @@ def _line_of(message: common.BillLine) -> BillLine:
         service_micro=message.service_micro,
         electricity=Fen(message.electricity_fen),
         service=Fen(message.service_fen),
+    )
+
+
+def _fee_of(message: common.FeeLine) -> FeeLine:
+    return FeeLine(
+        kind=message.kind,
+        start=message.start,
+        end=message.end,
+        price_micro_per_hour=message.price_micro_per_hour,
+        amount=Fen(message.amount_fen),
     )
 
 

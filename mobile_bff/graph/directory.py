@@ -1,4 +1,4 @@
-"""The public directory, ready to be read and remembered for a moment: the same for everybody."""
+"""The public directory, ready to be read and remembered for a moment: the same for all drivers of a home."""
 
 from mobile_bff.cache import ShortMemory
 from mobile_bff.graph.context import Context
@@ -46,15 +46,16 @@ class Directory:
         Raises:
             Refused: malformed, too_many_requests, and as the hub says.
         """
-        await self._backend.may_read_directory(context.token)
+        home = await self._backend.home_of_reader(context.token)
         page = asked(first, after, most=SEARCH_MOST)
         wanted = " ".join(text.split())
         if len(wanted) > TEXT_MOST:
             raise Refused(Code.MALFORMED, field="search")
         query = StationQuery(text=wanted, limit=page.limit, after=page.after, **_rounded(near))
-        if self._pages.find((query, page)) is None:
+        key = home, query, page
+        if self._pages.find(key) is None:
             await context.count()
-        return await self._pages.get((query, page), lambda: self._search(query, page, context.token))
+        return await self._pages.get(key, lambda: self._search(query, page, context.token))
 
     async def _search(self, query: StationQuery, page: Asked, token: str | None) -> Connection[StationHit]:
         found = await self._backend.search(query, token)
@@ -66,7 +67,7 @@ class Directory:
         Raises:
             Refused: not_found, too_many_requests, and as the hub says.
         """
-        await self._backend.may_read_directory(context.token)
+        home = await self._backend.home_of_reader(context.token)
         own_id, _, party_id = station_id.rpartition(".")
         if not own_id or not party_id:
             raise Refused(Code.NOT_FOUND)
@@ -74,9 +75,10 @@ class Directory:
         async def ask() -> Station:
             return station_of(await self._backend.station(party_id, own_id, context.token))
 
-        if self._stations.find(station_id) is None:
+        key = home, station_id
+        if self._stations.find(key) is None:
             await context.count()
-        return await self._stations.get(station_id, ask)
+        return await self._stations.get(key, ask)
 
     async def place(self, connector: str, token: str | None) -> ConnectorPlace:
         """Where a connector stands.
@@ -84,7 +86,7 @@ class Directory:
         Raises:
             Refused: not_found, and as the hub says.
         """
-        await self._backend.may_read_directory(token)
+        await self._backend.home_of_reader(token)
 
         async def ask() -> ConnectorPlace:
             return place_of(await self._backend.connector(connector, token))

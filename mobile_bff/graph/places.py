@@ -4,7 +4,7 @@ from datetime import datetime
 
 import strawberry
 
-from mobile_bff.graph.scalars import ConnectorState, Fen, PileKind, known
+from mobile_bff.graph.scalars import Band, ConnectorState, Fen, PileKind, known
 from operator_sdk.contract.messages import directory, places, roaming
 
 CONNECTORS_MOST = 200
@@ -23,9 +23,21 @@ class TariffPeriod:
     end_minute: int
     electricity_micro: int
     service_micro: int
+    band: Band | None
+    band_text: str | None
 
 
-@strawberry.type(description="One version of a time-of-use tariff; prices are millionths of a yuan per kWh.")
+@strawberry.type(description="A price for time: millionths of a yuan per hour behind the free minutes.")
+class TimeFee:
+    price_micro_per_hour: int
+    free_minutes: int
+    cap: Fen | None
+
+
+@strawberry.type(
+    description="One version of a time-of-use tariff; prices are millionths of a yuan per kWh."
+    " `parking` runs while the vehicle stands there, `idle` from the end of the charge."
+)
 class Tariff:
     tariff_id: strawberry.ID
     version: int
@@ -33,9 +45,21 @@ class Tariff:
     currency: str
     utc_offset_minutes: int
     periods: list[TariffPeriod]
+    parking: TimeFee | None
+    idle: TimeFee | None
 
 
-@strawberry.type(description="A station found. Prices are null while its tariff is not in force.")
+@strawberry.type(description="The tariff at a station's piles of one kind.")
+class KindTariff:
+    kind: PileKind | None
+    kind_text: str
+    tariff: Tariff
+
+
+@strawberry.type(
+    description="A station found. Prices are null while its tariff is not in force, the lowest where its kinds"
+    " of piles have tariffs of their own."
+)
 class StationHit:
     id: strawberry.ID
     party_id: strawberry.ID
@@ -67,7 +91,9 @@ class Connector:
     state_at: datetime | None
 
 
-@strawberry.type(description="A station with its connectors and its tariff, as of now.")
+@strawberry.type(
+    description="A station with its connectors and its tariffs, as of now; `tariff` has the lowest price now."
+)
 class Station:
     id: strawberry.ID
     party_id: strawberry.ID
@@ -79,6 +105,7 @@ class Station:
     connectors_total: int
     connectors: list[Connector]
     tariff: Tariff | None
+    tariffs: list[KindTariff]
     price_now_micro: int | None
     electricity_micro: int | None
     service_micro: int | None
@@ -133,9 +160,23 @@ def tariff_of(message: directory.Tariff) -> Tariff:
                 end_minute=period.end_minute,
                 electricity_micro=period.electricity_micro,
                 service_micro=period.service_micro,
+                band=known(Band, period.band),
+                band_text=period.band,
             )
             for period in message.periods
         ],
+        parking=_time_fee_of(message.parking),
+        idle=_time_fee_of(message.idle),
+    )
+
+
+def _time_fee_of(message: directory.TimeFee | None) -> TimeFee | None:
+    if message is None:
+        return None
+    return TimeFee(
+        price_micro_per_hour=message.price_micro_per_hour,
+        free_minutes=message.free_minutes,
+        cap=None if message.cap_fen is None else Fen(message.cap_fen),
     )
 
 
@@ -174,6 +215,10 @@ def station_of(message: places.StationDetail) -> Station:
         connectors_total=len(message.connectors),
         connectors=[_connector_of(one) for one in message.connectors[:CONNECTORS_MOST]],
         tariff=None if message.tariff is None else tariff_of(message.tariff),
+        tariffs=[
+            KindTariff(kind=known(PileKind, one.kind), kind_text=one.kind, tariff=tariff_of(one.tariff))
+            for one in message.tariffs
+        ],
         price_now_micro=message.price_now_micro,
         electricity_micro=message.electricity_micro,
         service_micro=message.service_micro,

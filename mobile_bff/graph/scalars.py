@@ -10,6 +10,7 @@ from graphql import GraphQLError
 from strawberry.types.scalar import ScalarDefinition
 
 from operator_sdk.contract.codes import (
+    Band,
     ConnectorState,
     FaultKind,
     FaultState,
@@ -23,6 +24,7 @@ from operator_sdk.contract.codes import (
 
 __all__ = [
     "SCALARS",
+    "Band",
     "ConnectorState",
     "FaultKind",
     "FaultState",
@@ -90,6 +92,7 @@ _DESCRIBED: dict[type[Enum], str] = {
     SessionState: "A charge while it runs.",
     RecordState: "A bill at the hub.",
     ConnectorState: "What a plug is doing now.",
+    Band: "The time-of-use bands of the day.",
     StopReason: "Why a charge ended.",
     StartMode: "Who began the charge.",
     TargetKind: "Where a charge is meant to end.",

@@ -24,8 +24,9 @@ from operator_sdk.client.exchange import (
     token_exchange,
 )
 from operator_sdk.client.methods_async import AsyncMethods
-from operator_sdk.client.methods_disputes_async import AsyncDisputesMethods
+from operator_sdk.client.methods_clearing_async import AsyncClearingMethods
 from operator_sdk.client.methods_payments_async import AsyncPaymentsMethods
+from operator_sdk.client.methods_suspense_async import AsyncSuspenseMethods
 from operator_sdk.client.methods_tariffs_async import AsyncTariffsMethods
 from operator_sdk.client.methods_upkeep_async import AsyncUpkeepMethods
 from operator_sdk.client.patience import Patience, is_passing
@@ -40,7 +41,12 @@ EVENT_SILENCE_S = 60
 
 
 class AsyncHubClient(
-    AsyncMethods, AsyncTariffsMethods, AsyncDisputesMethods, AsyncPaymentsMethods, AsyncUpkeepMethods
+    AsyncMethods,
+    AsyncTariffsMethods,
+    AsyncSuspenseMethods,
+    AsyncClearingMethods,
+    AsyncPaymentsMethods,
+    AsyncUpkeepMethods,
 ):
     """Calls the hub within one event loop; close it, or use it as a context manager.
 

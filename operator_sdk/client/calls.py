@@ -33,13 +33,6 @@ def _page(
     return _call(operation_id, reply, query=query)
 
 
-def put_tariff(tariff_id: str, version: int, message: directory.TariffPut) -> Call[directory.Tariff]:
-    """Publish a version of a tariff."""
-    return _call(
-        "put_tariff", directory.Tariff, message, path={"tariff_id": tariff_id, "version": str(version)}
-    )
-
-
 def put_station(station_id: str, message: directory.StationPut) -> Call[directory.Station]:
     """Describe a station whole."""
     return _call("put_station", directory.Station, message, path={"station_id": station_id})
@@ -131,6 +124,16 @@ def push_record(message: records.ChargeRecord) -> Call[records.RecordReply]:
     return _call("push_record", records.RecordReply, message)
 
 
+def push_unmatched_record(message: records.UnmatchedRecord) -> Call[records.RecordReply]:
+    """Send the bill of a charge that the hub gave no session id for."""
+    return _call("push_unmatched_record", records.RecordReply, message)
+
+
+def push_credit(message: records.CreditRecord) -> Call[records.RecordReply]:
+    """Undo one of my records."""
+    return _call("push_credit", records.RecordReply, message)
+
+
 def push_settlement(message: records.SettlementRecord) -> Call[records.SettlementReply]:
     """Say what the driver was charged."""
     return _call("push_settlement", records.SettlementReply, message)
@@ -154,10 +157,26 @@ def get_record(record_id: str) -> Call[records.Record]:
 
 
 def list_records(
-    *, limit: int | None, after: str | None, updated_since: datetime | None
+    *, limit: int | None, after: str | None, updated_since: datetime | None, state: str | None = None
 ) -> Call[records.RecordPage]:
-    """My charge records."""
-    return _page("list_records", records.RecordPage, limit, after, updated_since)
+    """My charge records, of one state or of all."""
+    query = {"limit": limit, "after": after, "updated_since": updated_since, "state": state}
+    return _call("list_records", records.RecordPage, query=query)
+
+
+def decide_record(record_id: str, message: records.RecordDecision) -> Call[records.RecordDecided]:
+    """Staff: accept or reject a suspended record."""
+    return _call("decide_record", records.RecordDecided, message, path={"record_id": record_id})
+
+
+def list_partner_trust(*, limit: int | None, after: str | None) -> Call[records.PartnerTrustPage]:
+    """Staff: hosts whose records are disputed."""
+    return _call("list_partner_trust", records.PartnerTrustPage, query={"limit": limit, "after": after})
+
+
+def restore_trust(party_id: str, message: records.TrustRestore) -> Call[records.PartnerTrust]:
+    """Staff: take a host at its word again."""
+    return _call("restore_trust", records.PartnerTrust, message, path={"party_id": party_id})
 
 
 def list_obligations(

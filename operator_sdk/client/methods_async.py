@@ -10,10 +10,6 @@ from operator_sdk.contract.messages import access, clearing, directory, places, 
 class AsyncMethods(AsyncRunner):
     """One method per call of `operator_sdk.client.calls`, with the same names and arguments."""
 
-    async def put_tariff(self, tariff_id: str, version: int, message: directory.TariffPut) -> directory.Tariff:
-        """Publish a version of a tariff."""
-        return await self.run(calls.put_tariff(tariff_id, version, message))
-
     async def put_station(self, station_id: str, message: directory.StationPut) -> directory.Station:
         """Describe a station whole."""
         return await self.run(calls.put_station(station_id, message))
@@ -76,6 +72,14 @@ class AsyncMethods(AsyncRunner):
         """Send the final bill of a session."""
         return await self.run(calls.push_record(message))
 
+    async def push_unmatched_record(self, message: records.UnmatchedRecord) -> records.RecordReply:
+        """Send the bill of a charge that the hub gave no session id for."""
+        return await self.run(calls.push_unmatched_record(message))
+
+    async def push_credit(self, message: records.CreditRecord) -> records.RecordReply:
+        """Undo one of my records."""
+        return await self.run(calls.push_credit(message))
+
     async def push_settlement(self, message: records.SettlementRecord) -> records.SettlementReply:
         """Say what the driver was charged."""
         return await self.run(calls.push_settlement(message))
@@ -95,10 +99,31 @@ class AsyncMethods(AsyncRunner):
         return await self.run(calls.get_record(record_id))
 
     async def list_records(
-        self, *, limit: int | None = None, after: str | None = None, updated_since: datetime | None = None
+        self,
+        *,
+        limit: int | None = None,
+        after: str | None = None,
+        updated_since: datetime | None = None,
+        state: str | None = None,
     ) -> records.RecordPage:
-        """My charge records."""
-        return await self.run(calls.list_records(limit=limit, after=after, updated_since=updated_since))
+        """My charge records, of one state or of all."""
+        return await self.run(
+            calls.list_records(limit=limit, after=after, updated_since=updated_since, state=state)
+        )
+
+    async def decide_record(self, record_id: str, message: records.RecordDecision) -> records.RecordDecided:
+        """Staff: accept or reject a suspended record."""
+        return await self.run(calls.decide_record(record_id, message))
+
+    async def list_partner_trust(
+        self, *, limit: int | None = None, after: str | None = None
+    ) -> records.PartnerTrustPage:
+        """Staff: hosts whose records are disputed."""
+        return await self.run(calls.list_partner_trust(limit=limit, after=after))
+
+    async def restore_trust(self, party_id: str, message: records.TrustRestore) -> records.PartnerTrust:
+        """Staff: take a host at its word again."""
+        return await self.run(calls.restore_trust(party_id, message))
 
     async def list_obligations(
         self, *, limit: int | None = None, after: str | None = None, updated_since: datetime | None = None

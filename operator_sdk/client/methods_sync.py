@@ -10,10 +10,6 @@ from operator_sdk.contract.messages import access, clearing, directory, places, 
 class SyncMethods(SyncRunner):
     """One method per call of `operator_sdk.client.calls`, with the same names and arguments."""
 
-    def put_tariff(self, tariff_id: str, version: int, message: directory.TariffPut) -> directory.Tariff:
-        """Publish a version of a tariff."""
-        return self.run(calls.put_tariff(tariff_id, version, message))
-
     def put_station(self, station_id: str, message: directory.StationPut) -> directory.Station:
         """Describe a station whole."""
         return self.run(calls.put_station(station_id, message))
@@ -76,6 +72,14 @@ class SyncMethods(SyncRunner):
         """Send the final bill of a session."""
         return self.run(calls.push_record(message))
 
+    def push_unmatched_record(self, message: records.UnmatchedRecord) -> records.RecordReply:
+        """Send the bill of a charge that the hub gave no session id for."""
+        return self.run(calls.push_unmatched_record(message))
+
+    def push_credit(self, message: records.CreditRecord) -> records.RecordReply:
+        """Undo one of my records."""
+        return self.run(calls.push_credit(message))
+
     def push_settlement(self, message: records.SettlementRecord) -> records.SettlementReply:
         """Say what the driver was charged."""
         return self.run(calls.push_settlement(message))
@@ -95,10 +99,29 @@ class SyncMethods(SyncRunner):
         return self.run(calls.get_record(record_id))
 
     def list_records(
-        self, *, limit: int | None = None, after: str | None = None, updated_since: datetime | None = None
+        self,
+        *,
+        limit: int | None = None,
+        after: str | None = None,
+        updated_since: datetime | None = None,
+        state: str | None = None,
     ) -> records.RecordPage:
-        """My charge records."""
-        return self.run(calls.list_records(limit=limit, after=after, updated_since=updated_since))
+        """My charge records, of one state or of all."""
+        return self.run(calls.list_records(limit=limit, after=after, updated_since=updated_since, state=state))
+
+    def decide_record(self, record_id: str, message: records.RecordDecision) -> records.RecordDecided:
+        """Staff: accept or reject a suspended record."""
+        return self.run(calls.decide_record(record_id, message))
+
+    def list_partner_trust(
+        self, *, limit: int | None = None, after: str | None = None
+    ) -> records.PartnerTrustPage:
+        """Staff: hosts whose records are disputed."""
+        return self.run(calls.list_partner_trust(limit=limit, after=after))
+
+    def restore_trust(self, party_id: str, message: records.TrustRestore) -> records.PartnerTrust:
+        """Staff: take a host at its word again."""
+        return self.run(calls.restore_trust(party_id, message))
 
     def list_obligations(
         self, *, limit: int | None = None, after: str | None = None, updated_since: datetime | None = None

@@ -24,8 +24,9 @@ from operator_sdk.client.exchange import (
     open_stream,
     token_exchange,
 )
-from operator_sdk.client.methods_disputes_sync import SyncDisputesMethods
+from operator_sdk.client.methods_clearing_sync import SyncClearingMethods
 from operator_sdk.client.methods_payments_sync import SyncPaymentsMethods
+from operator_sdk.client.methods_suspense_sync import SyncSuspenseMethods
 from operator_sdk.client.methods_sync import SyncMethods
 from operator_sdk.client.methods_tariffs_sync import SyncTariffsMethods
 from operator_sdk.client.methods_upkeep_sync import SyncUpkeepMethods
@@ -40,7 +41,14 @@ Reply = TypeVar("Reply")
 EVENT_SILENCE_S = 60
 
 
-class HubClient(SyncMethods, SyncTariffsMethods, SyncDisputesMethods, SyncPaymentsMethods, SyncUpkeepMethods):
+class HubClient(
+    SyncMethods,
+    SyncTariffsMethods,
+    SyncSuspenseMethods,
+    SyncClearingMethods,
+    SyncPaymentsMethods,
+    SyncUpkeepMethods,
+):
     """Calls the hub. Thread-safe; close it, or use it as a context manager.
 
         with HubClient("https://hub.example", OperatorCredentials("MA5AAAAA1", key)) as hub:

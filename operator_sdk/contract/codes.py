@@ -223,6 +223,13 @@ class SuspenseOutcome(StrEnum):
     RETURNED = "returned"
 
 
+class PaymentDirection(StrEnum):
+    """Between a party and the settlement account: in before out."""
+
+    PAY_IN = "pay_in"
+    PAY_OUT = "pay_out"
+
+
 class PaymentState(StrEnum):
     """A payment of a cycle. `short`: the time for it is over and part of it is missing."""
 

@@ -2,8 +2,11 @@
 
 from datetime import UTC, datetime, timedelta
 
+from msgspec.structs import replace
+
 from operator_sdk.contract.codes import (
     AuthorizationState,
+    Band,
     ConnectorState,
     FaultKind,
     SessionState,
@@ -11,7 +14,7 @@ from operator_sdk.contract.codes import (
     TokenKind,
 )
 from operator_sdk.contract.messages.clearing import Obligation
-from operator_sdk.contract.messages.common import ErrorBody, Message, Target, Token
+from operator_sdk.contract.messages.common import ErrorBody, FeeLine, Message, Target, Token
 from operator_sdk.contract.messages.directory import (
     Connector,
     ConnectorStatus,
@@ -19,15 +22,19 @@ from operator_sdk.contract.messages.directory import (
     StationPut,
     StatusPush,
     Tariff,
+    TariffAssignmentPut,
     TariffPeriod,
     TariffPut,
+    TimeFee,
 )
 from operator_sdk.contract.messages.records import (
     ChargeRecord,
+    CreditRecord,
     HomeRecord,
     RecordAnswer,
     RecordReply,
     SettlementRecord,
+    UnmatchedRecord,
 )
 from operator_sdk.contract.messages.roaming import (
     Authorization,
@@ -57,6 +64,13 @@ PERIODS = [
     TariffPeriod(start_minute=600, end_minute=1440, electricity_micro=900_000, service_micro=300_000),
 ]
 TARIFF = Tariff(party_id=HOST, tariff_id="tou", version=3, valid_from=START, periods=PERIODS)
+PARKED = FeeLine(
+    kind="parking",
+    start=START + timedelta(minutes=30),
+    end=END + timedelta(hours=1),
+    price_micro_per_hour=5_000_000,
+    amount_fen=750,
+)
 LINES = price(TARIFF, [Reading(START, 100_000), Reading(END, 130_001)])
 AMOUNT = total_fen(LINES)
 ELECTRICITY = sum(line.electricity_fen for line in LINES)
@@ -75,7 +89,13 @@ SETTLEMENT = SettlementRecord(
 
 GOLDEN: list[Message] = [
     ErrorBody(code="id_reused", message="This id was used for another request.", request_id="req-1"),
-    TariffPut(valid_from=START, periods=PERIODS),
+    TariffPut(
+        valid_from=START,
+        periods=[replace(one, band=band) for one, band in zip(PERIODS, (Band.VALLEY, Band.PEAK), strict=True)],
+        parking=TimeFee(price_micro_per_hour=5_000_000, free_minutes=30, cap_fen=2_000),
+        idle=TimeFee(price_micro_per_hour=30_000_000, free_minutes=15),
+    ),
+    TariffAssignmentPut(tariff_id="tou", valid_from=START, kind="dc", home_party_id=HOME),
     TARIFF,
     StationPut(
         name="示例充电站",
@@ -163,6 +183,30 @@ GOLDEN: list[Message] = [
         tariff_version=3,
         stop_reason="target_energy",
     ),
+    UnmatchedRecord(
+        record_ref="r-2",
+        session_ref="offline-7",
+        home_party_id=HOME,
+        token_kind=TokenKind.CARD,
+        token_digest="0123456789abcdef0123456789abcdef",
+        connector_id="P1C1",
+        started_at=START,
+        ended_at=END,
+        left_at=END + timedelta(hours=1),
+        meter_start_wh=130_001,
+        meter_end_wh=160_002,
+        energy_wh=30_001,
+        lines=LINES,
+        fees=[PARKED],
+        electricity_fen=ELECTRICITY,
+        service_fen=AMOUNT - ELECTRICITY,
+        parking_fen=PARKED.amount_fen,
+        amount_fen=AMOUNT + PARKED.amount_fen,
+        tariff_id="tou",
+        tariff_version=3,
+        stop_reason="card",
+    ),
+    CreditRecord(record_ref="c-1", record_id=RECORD, amount_fen=AMOUNT, reason="billed twice"),
     RecordReply(record_id=RECORD, record_ref="r-1", state="accepted", owed_fen=AMOUNT),
     HomeRecord(
         record_id=RECORD,

@@ -11,6 +11,7 @@ from operator_sdk.contract.codes import AuthorizationState, RecordState, Session
 from operator_sdk.contract.ids import AUTHORIZATION, RECORD, SESSION, hub_id, split_connector
 from operator_sdk.contract.messages import directory, records, roaming
 from operator_sdk.contract.messages.common import Message
+from operator_sdk.contract.pricing import published
 from operator_sdk.contract.public_codes import Code
 from operator_sdk.guard import Refuse
 
@@ -119,19 +120,31 @@ def _accepted(given: Given, _log: list[Any], clock: Clock) -> Message:
     )
 
 
+def _suspended(given: Given, _log: list[Any], clock: Clock) -> Message:
+    return records.RecordReply(
+        record_id=new_id(RECORD, clock),
+        record_ref=given.message.record_ref,
+        state=RecordState.SUSPENDED,
+        owed_fen=0,
+    )
+
+
 def _settled(given: Given, _log: list[Any], _clock: Clock) -> Message:
     return records.SettlementReply(record_id=given.message.record_id, state=RecordState.SETTLED)
 
 
 def _tariff(given: Given, _log: list[Any], _clock: Clock) -> directory.Tariff:
-    return directory.Tariff(
+    return published(
+        given.message,
         party_id=given.party_id,
         tariff_id=given.path["tariff_id"],
         version=int(given.path["version"]),
-        valid_from=given.message.valid_from,
-        periods=given.message.periods,
-        utc_offset_minutes=given.message.utc_offset_minutes,
     )
+
+
+def _assigned(given: Given, _log: list[Any], clock: Clock) -> directory.TariffAssignment:
+    said = {name: getattr(given.message, name) for name in given.message.__struct_fields__}
+    return directory.TariffAssignment(host_party_id=given.party_id, assigned_at=clock.business(), **said)
 
 
 def _station(given: Given, _log: list[Any], clock: Clock) -> Message:
@@ -177,6 +190,7 @@ def _session(given: Given, _log: list[Any], clock: Clock) -> Message:
 
 _USUAL: dict[str, Callable[[Given, list[Any], Clock], Message]] = {
     "put_tariff": _tariff,
+    "assign_tariff": _assigned,
     "put_station": _station,
     "push_status": _pushed,
     "authorize": _authorization,
@@ -185,5 +199,7 @@ _USUAL: dict[str, Callable[[Given, list[Any], Clock], Message]] = {
     "stop_session": _stopping,
     "push_session": _stored,
     "push_record": _accepted,
+    "push_unmatched_record": _suspended,
+    "push_credit": _accepted,
     "push_settlement": _settled,
 }

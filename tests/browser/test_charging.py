@@ -6,10 +6,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 from playwright.async_api import Page, Request, expect
 
 from hub.roaming.tables import SessionRow
-from operator_sdk.contract.messages.directory import TariffPeriod, TariffPut
+from operator_sdk.contract.codes import Band, SessionState, StopReason
+from operator_sdk.contract.messages.directory import TariffPeriod, TariffPut, TimeFee
+from operator_sdk.contract.pricing import fee_lines
 from tests.browser.conftest import Screen, Screens, line_to
 from tests.browser.world import STATION, TARIFF, World
 from tests.rig import HOLD_FEN, PHONE, A, B, C
@@ -295,16 +298,46 @@ async def test_a_price_that_has_changed_is_shown_before_anything_starts(world: W
     page = screen.page
     await scanned(screen, world.code())
     await expect(page.locator(".prices-now .price")).to_have_text(re.compile(r"¥1\.(05|45)/kWh"))
-    period = TariffPeriod(start_minute=0, end_minute=1440, electricity_micro=1_600_000, service_micro=400_000)
-    put = TariffPut(valid_from=world.rig.hub.clock.business(), periods=[period])
+    await expect(page.locator(".fee-parking, .fee-idle, .band")).to_have_count(0)
+    period = TariffPeriod(
+        start_minute=0, end_minute=1440, electricity_micro=1_600_000, service_micro=400_000, band=Band.SHARP
+    )
+    parking = TimeFee(price_micro_per_hour=5_000_000, free_minutes=30, cap_fen=2_000)
+    idle = TimeFee(price_micro_per_hour=12_500_000)
+    put = TariffPut(valid_from=world.rig.hub.clock.business(), periods=[period], parking=parking, idle=idle)
     world.tariff = await world.rig.hub.directory.put_tariff(A, TARIFF, 2, put)
     await page.locator(".deck .primary").click()
     await expect(page.locator(".note.warn")).to_contain_text("The price has changed")
     await expect(page.locator(".prices-now .price")).to_have_text("¥2.00/kWh")
+    await expect(page.locator(".fee-parking")).to_have_text(
+        "Parking ¥5.00/hour · first 30 minutes free · at most ¥20.00"
+    )
+    await expect(page.locator(".fee-idle")).to_have_text("Idle fee after the charge ¥12.50/hour")
+    await expect(page.locator(".periods .band")).to_have_text(" sharp")
     await screen.picture("price-changed")
     assert len(await rows(world)) == before
     session_id = await started(screen)
-    await finish(world, session_id)
+    await ends_and_stands_there(world, session_id)
+    await page.wait_for_url(re.compile("#/bill/"))
+    await expect(page.locator(".lines .fee-parking .line-fee")).to_have_text("¥5.00/hour¥0.50")
+    await expect(page.locator(".lines .fee-idle .line-fee")).to_have_text("¥12.50/hour¥6.25")
+    assert await fees(page) == (await world.rig.record(session_id)).amount_fen
+    await screen.picture("bill-with-fees")
+
+
+async def ends_and_stands_there(world: World, session_id: str) -> None:
+    """Six minutes of charging, thirty more in the way: the bill comes when the vehicle has left."""
+    charge = await world.begins(session_id)
+    await charge.push(charge.update(6, SessionState.ENDED, reason=StopReason.VEHICLE_FULL))
+    bill = charge.record(stop_reason=StopReason.VEHICLE_FULL, left_at=charge.at(36))
+    lines = fee_lines(world.tariff, started_at=bill.started_at, ended_at=bill.ended_at, left_at=bill.left_at)
+    parking, idle = (line.amount_fen for line in lines)
+    whole = replace(
+        bill, fees=lines, parking_fen=parking, idle_fen=idle, amount_fen=bill.amount_fen + parking + idle
+    )
+    reply = await world.rig.client(A).push_record(whole)
+    assert (reply.state, reply.findings) == ("accepted", [])
+    await world.rig.work()
 
 
 @pytest.mark.parametrize("language", ["zh-CN", "en-GB"])

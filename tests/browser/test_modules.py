@@ -17,6 +17,7 @@ from playwright.async_api import Browser
 from hub.directory.geo import to_gcj02
 from mobile_bff import qr
 from operator_sdk.contract.codes import (
+    Band,
     ConnectorState,
     FaultKind,
     FaultState,
@@ -32,6 +33,7 @@ from tests.browser.conftest import Screen, Screens
 WEB = Path(__file__).resolve().parents[2] / "mobile_bff" / "web"
 ENUMS = {
     "state": SessionState,
+    "band": Band,
     "connector": ConnectorState,
     "stop": StopReason,
     "record": RecordState,

@@ -186,6 +186,13 @@ async def a_state_that_no_host_reports(e: Errors) -> httpx.Response:
     return await send(e.rig, UPDATE, f"/v1/sessions/{e.session_id}/updates", json.dumps(body).encode(), party=A)
 
 
+@refused(Code.NO_AGREEMENT)
+async def a_tariff_for_a_home_that_agreed_to_nothing(e: Errors) -> httpx.Response:
+    now = e.rig.hub.clock.business()
+    body = msgspec.json.encode({"tariff_id": "t", "valid_from": now, "home_party_id": D})
+    return await send(e.rig, HUB["assign_tariff"], HUB["assign_tariff"].path, body, party=A)
+
+
 # What is called.
 
 
@@ -226,6 +233,22 @@ async def somebody_elses_session(e: Errors) -> httpx.Response:
 @refused(Code.NOT_FOUND)
 async def a_path_that_climbs(e: Errors) -> httpx.Response:
     return await send(e.rig, HUB["get_session"], "/v1/sessions/..%00%2f..", b"", party=B)
+
+
+@refused(Code.NOT_FOUND)
+async def a_credit_of_nobodys_record(e: Errors) -> httpx.Response:
+    credit = HUB["push_credit"]
+    body = {"record_ref": "c", "record_id": f"rec_{'0' * 36}", "amount_fen": 1, "reason": CARD}
+    return await send(e.rig, credit, credit.path, msgspec.json.encode(body), party=A)
+
+
+@refused(Code.STATE_CONFLICT)
+async def a_decision_about_what_is_decided(e: Errors) -> httpx.Response:
+    row = await e.rig.record(e.session_id)
+    path = f"/v1/staff/charge-records/{row.record_id}/decision"
+    token = await e.rig.staff_token("decider", "accountant")
+    body = b'{"decision":"reject","reason":"x"}'
+    return await send(e.rig, HUB["decide_record"], path, body, token=token)
 
 
 @refused(Code.FORBIDDEN)

@@ -30,11 +30,12 @@ DEEP = b"\x91" * 5_000 + b"\xc0"
 """An array in an array in an array..."""
 
 DEEP_ITEM = b"\x82\xa1t\xa6health\xa1z" + DEEP
+HEALTH = HealthItem(at=datetime(2026, 3, 2, tzinfo=UTC), can_frames=1, meter_frames=0, spool_waiting=0)
+DEEP_BATCH = encode(Batch(stream=Stream.LIVE, first=1, items=[msgspec.Raw(DEEP_ITEM)]))
 DEEP_FRAMES = {
     "prove": b"\x82\xa1t\xa5prove\xa1z" + DEEP,
-    "batch": encode(Batch(stream=Stream.LIVE, first=1, items=[msgspec.Raw(DEEP_ITEM)])),
+    "batch": b"\x84\xa1t\xa5batch\xa6stream\xa4live\xa5first\x01\xa1z" + DEEP,
 }
-HEALTH = HealthItem(at=datetime(2026, 3, 2, tzinfo=UTC), can_frames=1, meter_frames=0, spool_waiting=0)
 
 
 @pytest.fixture(params=sorted(OPENERS))
@@ -75,6 +76,29 @@ async def test_a_frame_nested_too_deep_is_malformed_before_the_proof_and_after(
     async with connected(gateway, site) as line:
         await line.offer(Stream.LIVE, [HEALTH])
         await line.acknowledged(Stream.LIVE, 1)
+
+
+async def test_a_stranger_gets_no_batch_taken_apart(gateway: EdgeGateway) -> None:
+    async with raw(gateway) as socket:
+        await socket.recv()
+        await socket.send(DEEP_BATCH)
+        assert b"malformed" in await socket.recv(decode=False)
+
+
+async def test_an_item_nested_too_deep_is_kept_as_it_came_and_holds_nothing_up(
+    gateway: EdgeGateway, site: Site
+) -> None:
+    async with connected(gateway, site) as line:
+        await line.offer(Stream.LIVE, [HEALTH, DEEP_ITEM, DEEP, HEALTH])
+        await line.acknowledged(Stream.LIVE, 4)
+        await line.offer(Stream.BILLS, [DEEP_ITEM])
+        await line.acknowledged(Stream.BILLS, 1)
+        bill, *live = await gateway.stored(site.site_id)
+    assert bill == BadItem(raw=DEEP_ITEM, problem="nested too deep")
+    assert live == [HEALTH, bill, BadItem(raw=DEEP, problem="Expected `object`, got `array`"), HEALTH]
+    assert (site.site_id, "bad_item") in await gateway.alarms()
+    async with dialled(gateway, site) as line:
+        assert await line.opened() == {Stream.LIVE: 4, Stream.BILLS: 1}
 
 
 async def test_a_stranger_does_not_learn_which_sites_there_are(gateway: EdgeGateway, site: Site) -> None:

@@ -6,7 +6,6 @@ The walk goes over `contract.operations.HUB` itself: an operation that nobody ha
 import asyncio
 import re
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 import httpx
@@ -14,15 +13,23 @@ import msgspec
 import pytest
 
 from hub.clearing.tables import ObligationRow
-from hub.core.tables import OutboxLetter
 from hub.roaming.tables import ScanRow
 from hub.upkeep.tables import WorkOrderRow
 from hub.upkeep.tables_alarms import AlarmRow
 from operator_sdk.contract.codes import ConnectorState, FaultKind
+from operator_sdk.contract.messages.directory import TariffAssignmentPut
 from operator_sdk.contract.messages.roaming import ScanRequest
 from operator_sdk.contract.messages.upkeep import FaultReport
 from operator_sdk.contract.operations import HUB, Operation, Scope
 from tests.contract.tenancy_kinds import CLOSED, KIND, LIST, OWN, RIGHTFUL
+from tests.contract.tenancy_objects import (
+    NAMES,
+    bodies_about,
+    bodies_of,
+    bury_a_letter,
+    close_and_ask,
+    leave_waiting,
+)
 from tests.rig import A, B, C, D, Rig, open_rig
 from tests.rig_charges import begin_by_driver, begin_by_home, begin_by_host, charge_of
 from tests.rig_raw import send
@@ -44,7 +51,9 @@ async def build(rig: Rig) -> World:
     """Charges in every stage, a statement, a dead letter, a scan, a fault with its order, an alarm."""
     billed = await charge_of(rig, (await begin_by_home(rig)).session_id)
     await billed.whole()
-    await rig.hub.clearing.close_cycle(rig.hub.clock.business())
+    agreed = TariffAssignmentPut(tariff_id="t", valid_from=rig.hub.clock.business(), home_party_id=B)
+    await rig.hub.directory.assign_tariff(A, agreed)
+    asked = await close_and_ask(rig)
     running = await charge_of(rig, (await begin_by_home(rig)).session_id)
     await running.runs(0, 10)
     granted = await begin_by_host(rig)
@@ -60,79 +69,28 @@ async def build(rig: Rig) -> World:
     (order,), (alarm,) = await rig.rows(WorkOrderRow), await rig.rows(AlarmRow)
     (obligation,) = await rig.rows(ObligationRow, record_id=record.record_id)
     ids = {
-        "party_id": A,
-        "station_id": "S1",
-        "connector": f"A1.{A}",
-        "tariff_id": "t",
-        "version": "1",
+        **NAMES,
         "session_id": running.session_id,
         "authorization_id": granted.authorization_id,
         "record_id": record.record_id,
         "cycle_id": obligation.cycle_id,
-        "letter_id": await _bury_a_letter(rig),
-        "key_id": "k1",
+        "payment_id": asked[B].payment_id,
+        "item_id": await leave_waiting(rig, record.record_id),
+        "letter_id": await bury_a_letter(rig),
         "customer_id": rig.customer.customer_id,
         "hosted": hosted.session_id,
         "scan_id": scan.scan_id,
         "fault_id": fault.fault_id,
         "order_id": order.order_id,
         "alarm_id": alarm.alarm_id,
-        "site_id": "site-1",
     }
     theirs = msgspec.structs.replace(rig.b.settlement(rig.b.records[0]), settlement_ref="theirs")
     bodies = {
-        **_bodies(ids, rig.hub.clock.business()),
-        "push_session": msgspec.json.encode(running.update(20)),
-        "push_record": msgspec.json.encode(running.record("theirs")),
+        **bodies_of(ids, rig.hub.clock.business()),
+        **bodies_about(running),
         "push_settlement": msgspec.json.encode(theirs),
     }
     return World(rig, ids, bodies, await rig.fingerprint())
-
-
-async def _bury_a_letter(rig: Rig) -> str:
-    async with rig.hub.database.unit() as unit:
-        rows = await rig.rows(OutboxLetter, kind="push_record")
-        letter = await unit.session.get(OutboxLetter, rows[0].position)
-        assert letter is not None
-        letter.dead_at, letter.done_at, letter.reason = rig.hub.clock.wall(), None, "test"
-        return letter.letter_id
-
-
-def _bodies(ids: dict[str, str], now: datetime) -> dict[str, bytes]:
-    """A well-formed body for every operation that takes one."""
-    stop = b'{"stop_ref":"theirs"}'
-    return {
-        "release_authorization": msgspec.json.encode(
-            {"authorization_id": ids["authorization_id"], "reason": "mine"}
-        ),
-        "stop_session": stop,
-        "stop_charging": stop,
-        "start_charging": msgspec.json.encode({"request_ref": "theirs", "scan_id": ids["scan_id"]}),
-        "scan": msgspec.json.encode({"code": f"A1.{A}"}),
-        "authorize": msgspec.json.encode(
-            {"authorization_ref": "theirs", "token": {"kind": "card", "ref": "BB-1"}, "connector_id": "A1"}
-        ),
-        "start_session": msgspec.json.encode(
-            {"start_ref": "theirs", "token": {"kind": "app_user", "ref": "u-1"}, "connector": f"A1.{A}"}
-        ),
-        "report_fault": msgspec.json.encode(
-            {"request_ref": "theirs", "connector": ids["connector"], "kind": "other"}
-        ),
-        "push_status": msgspec.json.encode(
-            {"statuses": [{"connector_id": "A1", "state": "faulted", "at": now}]}
-        ),
-        "put_station": msgspec.json.encode(
-            {"name": "x", "latitude_e6": 0, "longitude_e6": 0, "tariff_id": "t", "piles": []}
-        ),
-        "put_tariff": msgspec.json.encode(
-            {
-                "valid_from": now,
-                "periods": [
-                    {"start_minute": 0, "end_minute": 1440, "electricity_micro": 1, "service_micro": 1}
-                ],
-            }
-        ),
-    }
 
 
 @pytest.fixture(scope="module")

@@ -3,12 +3,16 @@
 import asyncio
 import random
 import signal
+import time
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from edge_agent.codecs.pile_bus import AGENT_SILENT_S
+from operator_sdk.contract.edge_link.frames import BillItem
 from operator_sdk.contract.messages.records import ChargeRecord
-from tests.edge_rig import Pile, World, open_world
+from tests.edge_rig import EPOCH, TARIFF, UP_S, Pile, World, open_world
 
 pytestmark = pytest.mark.faults
 
@@ -101,5 +105,51 @@ async def test_a_charge_that_ended_while_the_agent_was_away_is_billed_by_the_met
         (bill,) = world.receiver.bills(session_id)
         assert bill.stop_reason == "unplugged"
         assert bill.meter_end_wh == (await pile.do("status"))["meter_wh"] // 10 * 10 >= 1_236_000
+        assert "offline" not in world.receiver.states("P1"), "it was the agent that was away, not the pile"
         updates = world.receiver.updates(session_id)
         assert [update.number for update in updates] == list(range(1, len(updates) + 1))
+
+
+def fen(energy_wh: int, price_micro: int) -> int:
+    """Energy by price, rounded half up."""
+    return (2 * energy_wh * price_micro + 10_000_000) // 20_000_000
+
+
+async def test_a_pile_whose_agent_is_dead_stops_by_itself_and_what_flowed_is_billed_once(
+    tmp_path: Path,
+) -> None:
+    """The lease is the one that is shipped, so this waits for it."""
+    afternoon = EPOCH + timedelta(hours=1)
+    async with open_world(tmp_path, "ac", begins=afternoon) as world:
+        (pile,), receiver = world.piles, world.receiver
+        world.start_agent()
+        await world.push_tariff()
+        await world.available(pile)
+        session_id, _ = await world.start(pile)
+        await world.charging(session_id, energy_wh=50)
+        world.kill_agent()
+        killed_s = time.monotonic()
+        seen_wh = receiver.updates(session_id)[-1].energy_wh
+        stopped = await pile.until(lambda said: not said["contactor_closed"], within_s=AGENT_SILENT_S + UP_S)
+        assert time.monotonic() - killed_s > AGENT_SILENT_S / 2, "a restart has to fit into the lease"
+        assert stopped["stop_cause"] == "agent_silent"
+        world.start_agent()
+        await world.ended(session_id)
+        await receiver.until(lambda: receiver.updates(session_id)[-1].state == "ended")
+        update, (bill,) = receiver.updates(session_id)[-1], receiver.bills(session_id)
+        assert bill.stop_reason == update.stop_reason == "fault"
+        assert (bill.meter_start_wh, bill.meter_end_wh) == (1_234_560, stopped["meter_wh"] // 10 * 10)
+        assert bill.energy_wh == update.energy_wh > seen_wh + 500, (
+            "it charged on for as long as the lease lasted"
+        )
+        evening = TARIFF.periods[1]
+        expected = fen(bill.energy_wh, evening.electricity_micro), fen(bill.energy_wh, evening.service_micro)
+        assert (bill.electricity_fen, bill.service_fen) == expected
+        assert bill.amount_fen == update.amount_fen == sum(expected)
+        world.kill_agent()
+        world.start_agent()
+        await receiver.until(lambda: receiver.connections == 3)
+        await receiver.until(lambda: not any(world.status()["spool"].values()))
+        assert [item.record for item in receiver.items if isinstance(item, BillItem)] == [bill]
+        after = await pile.do("status")
+        assert (after["state"], after["meter_wh"]) == ("plugged", stopped["meter_wh"])

@@ -8,10 +8,10 @@ from hub.accounts.model import Digests
 from hub.accounts.service import Accounts
 from hub.accounts.service_charging import HostedCharging
 from hub.accounts.service_signin import FileCodeSender, SignIn
+from hub.auditor.verify import audit
 from hub.core.clock import ManualClock
 from hub.core.database import Database
 from hub.core.ids import SeededIds
-from hub.ledger.jobs import verify
 from hub.ledger.service import Ledger
 from hub.parties.tables import PartyRow
 from operator_sdk.contract.messages.admin import Customer, CustomerAdd, TopUp
@@ -70,6 +70,5 @@ async def hosted_on(database: Database, clock: ManualClock, codes: Path) -> Asyn
     await hosted.add_parties()
     yield hosted
     await hosted.signin.close()
-    async with database.reading() as unit:
-        report = await verify(unit)
+    report = await audit(database.url)
     assert report.verified, report.problems

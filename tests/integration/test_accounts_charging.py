@@ -290,3 +290,52 @@ async def test_racing_questions_never_hold_more_than_the_wallet(driver: Driver) 
     answers = await asyncio.gather(*(driver.authorize(n, 900) for n in range(12)))
     assert [answer.state for answer in answers].count(GRANTED) == 5
     assert await driver.wallet() == (5000, 4500, 0)
+
+
+# Credits.
+
+
+async def give_back(driver: Driver, n: int, owed_fen: int, **changed: object) -> SettlementRecord:
+    credit = {"record_id": f"rec_c{n}", "kind": "credit", "credit_of": f"rec_{n}"}
+    return await driver.settle(n, owed_fen, **(credit | changed))
+
+
+async def test_a_credit_gives_back_into_the_wallet_what_its_record_took_and_once(driver: Driver) -> None:
+    await driver.authorize(1)
+    await driver.settle(1, 3500)
+    assert await driver.wallet() == (1500, 0, 0)
+    told = [await give_back(driver, 1, 3500) for _ in range(2)]
+    assert told[0] == told[1]
+    assert (told[0].driver_amount_fen, told[0].captured_fen, told[0].released_fen) == (3500, 0, 0)
+    assert await driver.wallet() == (5000, 0, 0)
+    assert await driver.owed_to("payable", HOST) == 0
+    with pytest.raises(HubError) as refused:
+        await give_back(driver, 1, 3499)
+    assert refused.value.code is Code.ID_REUSED
+
+
+async def test_a_credit_takes_off_the_debt_first_as_far_as_it_still_stands(driver: Driver) -> None:
+    await driver.authorize(1)
+    await driver.settle(1, 6000)
+    assert await driver.wallet() == (0, 0, 1000)
+    await driver.hosted.top_up(driver.customer, "t1", 400)
+    await driver.authorize(2, 100)
+    assert await driver.wallet() == (0, 0, 600), "old debt came first"
+    await give_back(driver, 1, 6000)
+    assert await driver.wallet() == (5400, 0, 0)
+    assert await driver.owed_to("payable", HOST) == 0
+
+
+async def test_a_record_behind_its_credit_takes_nothing_and_lets_the_hold_go(driver: Driver) -> None:
+    await driver.authorize(1)
+    early = await give_back(driver, 1, 3000)
+    assert early.driver_amount_fen == 0
+    assert await driver.wallet() == (5000, 3000, 0)
+    late = await driver.settle(1, 3000)
+    assert (late.driver_amount_fen, late.captured_fen, late.released_fen) == (0, 0, 3000)
+    assert await driver.wallet() == (5000, 0, 0)
+
+
+async def test_a_record_of_a_charge_unknown_here_finds_nobody(driver: Driver) -> None:
+    with pytest.raises(NotFoundError):
+        await driver.settle(1, 3000, session_id=None, authorization_id=None)

@@ -23,8 +23,8 @@ from tests.databases import fresh_url
 
 pytestmark = pytest.mark.faults
 
-STEPS = 5
-"""Units of a closing: cut off, commission, net, propose, fix."""
+STEPS = 6
+"""Units of a closing: cut off, freeze, commission, net, propose, fix."""
 
 
 @asynccontextmanager

@@ -3,16 +3,19 @@
 import itertools
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from hub.core.clock import ManualClock
 from hub.core.database import Database
 from hub.core.errors import HubError, NotFoundError
 from hub.directory.service import DirectoryService
 from hub.parties.tables import PartyRow
-from operator_sdk.contract.messages.directory import TariffPeriod, TariffPut
+from operator_sdk.contract.codes import Band
+from operator_sdk.contract.messages.directory import TariffPeriod, TariffPut, TimeFee
 from operator_sdk.contract.public_codes import Code
 
 HOST = "MA5AAAAA1"
@@ -141,3 +144,46 @@ async def test_the_version_in_force_is_the_greatest_that_has_begun_and_the_past_
             assert found == max((v for v, begun in begins.items() if begun <= at), default=None)
             if at < clock.business():
                 assert answers.setdefault(at, found) == found
+
+
+async def test_bands_parking_and_idle_fees_are_a_part_of_the_version(
+    directory: DirectoryService, clock: ManualClock
+) -> None:
+    whole = replace(
+        put(clock.business()),
+        periods=[
+            replace(one, band=band)
+            for one, band in zip(put(NOW).periods, (Band.VALLEY, Band.SHARP), strict=True)
+        ],
+        parking=TimeFee(price_micro_per_hour=5_000_000, free_minutes=30, cap_fen=2_000),
+        idle=TimeFee(price_micro_per_hour=30_000_000, free_minutes=15),
+    )
+    first = await directory.put_tariff(HOST, "t1", 1, whole)
+    assert (first.parking, first.idle, first.periods) == (whole.parking, whole.idle, whole.periods)
+    assert await directory.put_tariff(HOST, "t1", 1, whole) == first
+    async with directory._database.reading() as unit:
+        assert await directory.tariff_version(unit, HOST, "t1", 1) == first
+        assert await directory.tariff_at(unit, HOST, "t1", NOW) == first
+    for other in (
+        replace(whole, parking=None),
+        replace(whole, idle=whole.parking),
+        replace(whole, periods=put(NOW).periods),
+    ):
+        assert await refused(directory, 1, other) is Code.ID_REUSED
+    unheard_of = replace(whole, periods=[replace(one, band="moonlight") for one in whole.periods])
+    assert await refused(directory, 2, unheard_of) is Code.RULE_VIOLATED
+
+
+async def test_a_day_has_thirty_two_periods_and_no_more(directory: DirectoryService) -> None:
+    def body(count: int) -> bytes:
+        bounds = [1440 * number // count for number in range(count + 1)]
+        periods = [
+            {"start_minute": begun, "end_minute": ended, "electricity_micro": 1, "service_micro": 1}
+            for begun, ended in itertools.pairwise(bounds)
+        ]
+        return msgspec.json.encode({"valid_from": NOW, "periods": periods})
+
+    most = msgspec.json.decode(body(32), type=TariffPut)
+    assert len((await directory.put_tariff(HOST, "t1", 1, most)).periods) == 32
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.json.decode(body(33), type=TariffPut)

@@ -2,9 +2,10 @@
 
 from collections.abc import AsyncIterator
 
+import msgspec
 import pytest
 
-from operator_sdk.contract.codes import StopReason, TokenKind
+from operator_sdk.contract.codes import Band, StopReason, TokenKind
 from operator_sdk.contract.edge_link.frames import (
     AuthorizeAsk,
     Authorized,
@@ -16,6 +17,7 @@ from operator_sdk.contract.edge_link.frames import (
     TariffsCommand,
 )
 from operator_sdk.contract.messages.common import Token
+from operator_sdk.contract.messages.directory import TariffAssignmentPut, TariffPeriod, TimeFee
 from operator_sdk.contract.messages.roaming import (
     AuthorizeRequest,
     ReleaseRequest,
@@ -145,6 +147,43 @@ async def test_a_price_published_a_moment_ago_is_at_the_site_before_the_start_th
     assert (await world.rig.session(session.session_id)).tariff_version == 2
     assert told == [1, 2]
     assert heard.index(StartCommand) > max(at for at, kind in enumerate(heard) if kind is TariffsCommand)
+
+
+async def test_the_tariff_of_a_drivers_home_is_at_the_site_with_all_its_fees_before_the_start(
+    world: SiteWorld,
+) -> None:
+    from tests.rig import flat
+
+    directory = world.rig.hub.directory
+    put = msgspec.structs.replace(
+        flat(world.rig.hub),
+        periods=[
+            TariffPeriod(
+                start_minute=45 * number,
+                end_minute=45 * (number + 1),
+                electricity_micro=number,
+                service_micro=0,
+                band=Band.PEAK,
+            )
+            for number in range(32)
+        ],
+        parking=TimeFee(price_micro_per_hour=5_000_000, free_minutes=30, cap_fen=2_000),
+        idle=TimeFee(price_micro_per_hour=30_000_000),
+    )
+    published = await directory.put_tariff(E, "for-b", 1, put)
+    now = world.rig.hub.clock.business()
+    await directory.assign_tariff(E, TariffAssignmentPut(tariff_id="for-b", valid_from=now, home_party_id=B))
+    async with world.online() as line:
+        session = await begin_by_home(world.rig, connector=f"{CONNECTOR}.{E}")
+        granted = await by_card(line, "card-1", Token(kind=TokenKind.CARD, ref="BB-1"), OTHER)
+        heard = [type(one) for one in world.heard]
+        told = [one for command in world.commands(TariffsCommand) for one in command.tariffs]
+        (start,) = world.commands(StartCommand)
+    assert (await world.rig.session(session.session_id)).tariff_id == start.request.tariff_id == "for-b"
+    assert published in told
+    assert heard.index(StartCommand) > max(at for at, kind in enumerate(heard) if kind is TariffsCommand)
+    assert isinstance(granted, Authorized)
+    assert granted.authorization.tariff == published
 
 
 async def test_a_card_that_did_not_start_is_released_and_no_other_site_can_release_it(world: SiteWorld) -> None:

@@ -95,13 +95,13 @@ async def test_a_bill_that_breaks_a_rule_is_kept_and_staff_are_told_which_rule(w
         await send(line, LIVE, [charge.end_item(70)])  # ten minutes from now, by the site's clock
         await send(line, BILLS, [charge.bill_item("two")])
         told = await alarm(world, "bill_refused")
-        assert ("rejected" in told.text, "time_future" in told.text, told.count) == (True, True, 2)
+        assert ("rejected" in told.text, "time_order" in told.text, told.count) == (True, True, 2)
     first, second = await world.bad_items()
     assert [(one.kind, one.stream, one.number) for one in (first, second)] == [
         ("bill", "bills", 1),
         ("bill", "bills", 2),
     ]
-    assert ("currency" in first.problem, "time_future" in second.problem) == (True, True)
+    assert ("currency" in first.problem, "time_order" in second.problem) == (True, True)
 
 
 async def test_a_site_whose_clock_is_off_raises_an_alarm_until_it_is_right(world: SiteWorld) -> None:

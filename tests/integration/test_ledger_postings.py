@@ -4,9 +4,10 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+from sqlalchemy import text
 
 from hub.core.clock import ManualClock
-from hub.core.database import Database
+from hub.core.database import Database, OutOfReach
 from hub.core.errors import HubError
 from hub.ledger.model import Account, Balance
 from operator_sdk.contract.public_codes import Code
@@ -143,3 +144,20 @@ async def test_a_unit_that_fails_leaves_nothing(books: Books) -> None:
     with pytest.raises(RuntimeError):
         await fail()
     assert await books.balance(wallet()) == Balance(0, 0, 0)
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("kind", ["postgresql"])
+async def test_books_whose_connections_were_cut_are_out_of_reach_once(books: Books, kind: str) -> None:
+    await asyncio.gather(*(books.post(f"t{n}", fund("w1", 1)) for n in range(6)))
+    async with books.database.engine.connect() as killer:
+        await killer.execute(
+            text(
+                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+        )
+    with pytest.raises(OutOfReach):
+        await books.post("cut", fund("w1", 1))
+    for n in range(12):
+        await books.post(f"after {n}", fund("w1", 1))

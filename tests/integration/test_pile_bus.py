@@ -8,7 +8,7 @@ from uuid import uuid4
 import can
 import pytest
 
-from edge_agent.codecs.pile_bus import BITRATE, encode
+from edge_agent.codecs.pile_bus import AGENT_SILENT_S, BITRATE, encode
 from edge_agent.codecs.pile_bus_messages import (
     Ability,
     BusProblem,
@@ -31,7 +31,7 @@ from edge_agent.codecs.pile_bus_messages import (
     StopCause,
 )
 from edge_agent.drivers.pile_bus import PileBus, PileLost, PileRefused, PileSilent
-from tests.pile_rig import NODE, OTHER_NODE, RESET, Processes, Site, agent_on, has_multicast, in_process
+from tests.pile_rig import NODE, OTHER_NODE, RESET, Near, Processes, Site, agent_on, has_multicast, in_process
 
 KINDS = ("virtual", "udp_multicast", "slcan")
 
@@ -62,7 +62,7 @@ async def site(request: pytest.FixtureRequest, processes: Processes, multicast: 
 
 
 @pytest.fixture
-async def near() -> AsyncIterator[Site]:
+async def near() -> AsyncIterator[Near]:
     """For what does not depend on the kind of bus."""
     async with in_process(str(uuid4())) as local:
         yield local
@@ -260,22 +260,21 @@ async def test_commands_to_one_pile_take_turns(near: Site) -> None:
         assert (await start).last_sequence % 255 + 1 == (await limit).last_sequence
 
 
-async def test_a_charge_lasts_as_long_as_the_agent_speaks_to_the_pile_and_no_longer() -> None:
-    silent_s = 0.6
-    async with in_process(str(uuid4()), agent_silent_s=silent_s) as near, agent_on(near) as (bus, heard):
+async def test_a_charge_lasts_as_long_as_the_agent_speaks_to_the_pile_and_no_longer(near: Near) -> None:
+    async with agent_on(near) as (bus, heard):
         await begin(near, bus)
-        async with asyncio.timeout(10):
-            for _ in range(10):
-                await bus.command(NODE, Limit(None))
-                await asyncio.sleep(silent_s / 5)
-        last = bus.view(NODE).status
-        assert last is not None
-        assert last.contactor_closed
+        await heard.until(Status, lambda status: status.contactor_closed)
+        for _ in range(10):
+            near.wall_s += AGENT_SILENT_S
+            near.bus.mind_agent()
+            told = await bus.command(NODE, Limit(None), within_s=10)
+            assert told.contactor_closed
+        near.wall_s += AGENT_SILENT_S + 1
         stopped = await heard.until(Status, lambda status: status.stop_cause is StopCause.AGENT_SILENT)
         assert not stopped.contactor_closed
         heard.forget()
         await heard.until(Status, lambda status: status.state is PileState.PLUGGED)
-        await bus.command(NODE, Start())
+        await bus.command(NODE, Start(), within_s=10)
 
 
 async def test_what_the_agent_says_is_not_heard_back_as_something_new(site: Site) -> None:

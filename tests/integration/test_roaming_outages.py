@@ -169,14 +169,14 @@ async def test_after_a_day_the_unexplained_is_in_suspense_and_still_held(rig: Ri
     await rig.work_now("unknown_overdue")
     from hub.parties.scope import HUB
 
-    (item,) = await rig.hub.roaming.reading.suspense(HUB, after=None, limit=10)
+    (item,) = await rig.hub.suspense.items(HUB)
     assert (item.kind, item.subject_id, item.reason) == ("session", session.session_id, "start_unknown")
     assert (await rig.wallet())[1] == HOLD_FEN
     assert rig.b.releases == []
     charge = await charge_of(rig, session.session_id)
     charge.minutes = 40
     assert (await charge.bill()).state == "accepted"
-    assert await rig.hub.roaming.reading.suspense(HUB, after=None, limit=10) == []
+    assert await rig.hub.suspense.items(HUB) == []
     await rig.work()
     assert (await rig.wallet())[1] == 0
 
@@ -263,7 +263,7 @@ async def test_a_home_that_refuses_the_bill_disputes_it_and_the_hosts_side_stand
     assert [one for one in result.obligations if one.kind == "charge"] == []
     from hub.parties.scope import HUB
 
-    (item,) = await rig.hub.roaming.reading.suspense(HUB, after=None, limit=10)
+    (item,) = await rig.hub.suspense.items(HUB)
     assert (item.kind, item.amount_fen) == ("disputed", 1_000)
 
 
@@ -324,7 +324,7 @@ async def test_beyond_the_limit_and_a_little_the_host_bears_it(rig: Rig, over_fe
     assert await rig.obligations() == [(B, A, reply.owed_fen, "open")]
     from hub.parties.scope import HUB
 
-    items = await rig.hub.roaming.reading.suspense(HUB, after=None, limit=10)
+    items = await rig.hub.suspense.items(HUB)
     over = [("over_limit", bill - owed_fen)] if bill > owed_fen else []
     assert [(item.kind, item.amount_fen) for item in items] == over
 

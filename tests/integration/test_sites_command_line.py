@@ -1,4 +1,4 @@
-"""`interpile site`, `station put` and `tariff put`, as whoever sets a hosted host up runs them."""
+"""`interpile site`, `station put` and `tariff`, as whoever sets a hosted host up runs them."""
 
 import json
 from pathlib import Path
@@ -91,3 +91,38 @@ def test_a_file_that_says_something_else_is_refused_in_one_line(
         assert described.err.count("\n") == 1
         assert "bad.json" in described.err
     assert described(f"tariff put {C}", f"{tmp_path}/nothing.json") == 1
+
+
+def test_tariffs_are_assigned_and_listed(described: Terminal, tmp_path: Path) -> None:
+    fees = {"parking": {"price_micro_per_hour": 5_000_000, "free_minutes": 30}, "tariff_id": "parked"}
+    write(tmp_path / "parked.json", TARIFF | fees)
+    (put,) = described.json(f"tariff put {C}", f"{tmp_path}/parked.json")
+    assert (put["parking"]["free_minutes"], put["idle"]) == (30, None)
+    assert described(f"tariff put {C}", f"{tmp_path}/parked.json") == 0
+    assert "yes" in described.out
+
+    general = described.json(f"tariff assign {C} parked --kind ac")
+    assert (general["tariff_id"], general["kind"], general["station_id"]) == ("parked", "ac", None)
+    own = described.json(f"tariff assign {C} flat --station S1 --home {C} --from 2099-01-01T00:00:00+08:00")
+    assert (own["station_id"], own["home_party_id"]) == ("S1", C)
+    ended = described.json(f"tariff assign {C} --end --kind ac")
+    assert ended["tariff_id"] is None
+    assert described.json(f"tariff list {C}") == [general, own, ended]
+    assert described(f"tariff list {C}") == 0
+    assert "none of its own" in described.out
+    assert described(f"tariff assign {C} parked --kind dc") == 0
+    assert "parked" in described.out
+
+
+def test_what_cannot_be_assigned_is_told_in_a_line(described: Terminal) -> None:
+    for words, exit_code in (
+        ("", 2),
+        ("flat --end", 2),
+        ("flat --kind hydrogen", 2),
+        ("flat --from yesterday", 2),
+        ("never", 1),
+        ("flat --station S9", 1),
+        ("flat --home MA5BBBBB2", 1),
+    ):
+        assert described(f"tariff assign {C} {words}") == exit_code, words
+    assert described.json(f"tariff list {C}") == []

@@ -25,10 +25,11 @@ from edge_agent.session import (
 )
 from operator_sdk.contract.codes import SESSION_RANK, SessionState, StopReason, TargetKind
 from operator_sdk.contract.messages.common import Target
-from operator_sdk.contract.messages.directory import Tariff, TariffPeriod
+from operator_sdk.contract.messages.directory import Tariff, TariffPeriod, TimeFee
 from operator_sdk.contract.messages.records import ChargeRecord
 from operator_sdk.contract.messages.roaming import SessionUpdate
-from operator_sdk.contract.pricing import Reading, highest_price_micro, price, total_fen
+from operator_sdk.contract.pricing import Reading, fee_lines, highest_price_micro, price
+from tests.pricing_oracle import fees_of, stretches_of
 
 pytestmark = pytest.mark.property
 
@@ -44,10 +45,19 @@ ENERGY_FLOWS = {Flow.CHARGING}
 REASONS = [StopReason.DRIVER_REMOTE, StopReason.CARD, StopReason.FAULT, StopReason.EMERGENCY]
 
 
+TIME_FEES = st.none() | st.builds(
+    TimeFee,
+    price_micro_per_hour=st.integers(0, 60_000_000),
+    free_minutes=st.sampled_from([0, 5, 30]),
+    cap_fen=st.none() | st.integers(0, 1_000),
+)
+
+
 @st.composite
 def tariffs(draw: st.DrawFn) -> Tariff:
-    """Any tariff of two to six periods; some edges lie within minutes of the start."""
-    edges = sorted(draw(st.sets(st.integers(711, 740) | st.integers(1, 1439), min_size=1, max_size=5)))
+    """Any tariff of two to six or of up to 32 periods; some edges lie within minutes of the start."""
+    among = st.integers(711, 740) | st.integers(1, 1439)
+    edges = sorted(draw(st.sets(among, min_size=1, max_size=5) | st.sets(among, min_size=1, max_size=31)))
     prices = st.integers(0, 3_000_000)
     bounds = [0, *edges, 1440]
     return Tariff(
@@ -64,6 +74,9 @@ def tariffs(draw: st.DrawFn) -> Tariff:
             )
             for opened, closed in pairwise(bounds)
         ],
+        parking=draw(TIME_FEES),
+        # Idle fees are for the time behind the charge, of which the agent knows nothing.
+        idle=draw(TIME_FEES),
     )
 
 
@@ -103,7 +116,18 @@ class Oracle:
         self.readings.append(Reading(max(at, before.at + MS), max(meter_wh, before.meter_wh)))
 
     def amount_fen(self, tariff: Tariff) -> int:
-        return total_fen(price(tariff, [*self.readings, self.readings[-1]])) if self.readings else 0
+        return sum(fees_by_kind(tariff, self.readings).values()) if self.readings else 0
+
+
+def fees_by_kind(tariff: Tariff, readings: list[Reading]) -> dict[str, int]:
+    """What every kind of fee comes to at the last of these readings, by the slow oracle."""
+    stretches = stretches_of(tariff, readings)
+    parking = fees_of(tariff, readings[0].at, readings[-1].at)
+    return {
+        "electricity": sum(one.electricity_fen for one in stretches),
+        "service": sum(one.service_fen for one in stretches),
+        "parking": sum(one.amount_fen for one in parking),
+    }
 
 
 class ChargeMachine(RuleBasedStateMachine):
@@ -287,7 +311,16 @@ def check_bill(bill: ChargeRecord, oracle: Oracle, charge: Charge) -> None:
     """The bill is what pricing makes of every reading, and the last update says the same."""
     lines = price(charge.tariff, oracle.readings)
     assert bill.lines == lines
-    assert bill.amount_fen == total_fen(lines) == bill.electricity_fen + bill.service_fen
+    due = fees_by_kind(charge.tariff, oracle.readings)
+    assert due == {
+        "electricity": bill.electricity_fen,
+        "service": bill.service_fen,
+        "parking": bill.parking_fen,
+    }
+    assert bill.amount_fen == sum(due.values())
+    # The hub prices the fees for time again, by the record alone.
+    assert bill.fees == fee_lines(charge.tariff, started_at=bill.started_at, ended_at=bill.ended_at)
+    assert (sum(fee.amount_fen for fee in bill.fees), bill.idle_fen) == (bill.parking_fen, 0)
     assert bill.amount_fen == oracle.updates[-1].amount_fen
     assert bill.energy_wh == sum(line.energy_wh for line in lines) == bill.meter_end_wh - bill.meter_start_wh
     assert bill.ended_at > bill.started_at
@@ -335,6 +368,8 @@ def test_a_steady_charge_never_passes_its_limit_or_target(
     # Nothing can be stopped before the first poll.
     poll_wh = power_w * poll_ms // 3_600_000 + 2 * charge.energy_resolution_wh
     poll_fen = poll_wh * highest_price_micro(tariff) // 10_000_000 + 2
+    if tariff.parking is not None:
+        poll_fen += tariff.parking.price_micro_per_hour * poll_ms // 36_000_000_000 + 2
     assert charge.amount_fen <= max(limit_fen, poll_fen)
     if target.kind is TargetKind.ENERGY:
         assert charge.energy_wh <= max(target.value, poll_wh)

@@ -1,18 +1,21 @@
 """The ledger against a naive oracle, over any sequence of postings, holds, captures, voids and expiries."""
 
 import asyncio
+import copy
+import sqlite3
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from hub.core.clock import ManualClock
+from hub.core.clock import ManualClock, local_day
 from hub.core.errors import HubError
+from hub.ledger.model import Posting
 from tests.books import AT, Books, fund, spend, wallet
 from tests.databases import fresh_database
 
@@ -24,6 +27,11 @@ names = st.sampled_from(WALLETS)
 # Few references and amounts, so that repeats and exact fits are common.
 references = st.sampled_from([f"r{n}" for n in range(6)])
 amounts = st.sampled_from([1, 2, 5, 10, 50])
+kinds = st.sampled_from(["fund", "spend"])
+TABLES = (
+    "ledger_account", "ledger_posting", "ledger_entry", "ledger_hold", "ledger_hold_event", "ledger_unsealed",
+    "ledger_seal", "ledger_day",
+)  # fmt: skip
 
 
 @dataclass
@@ -60,6 +68,17 @@ class Oracle:
         self.posted[kind, reference] = (name, amount_fen)
         self.balance[name] += amount_fen if kind == "fund" else -amount_fen
         return "done"
+
+    def post_many(self, batch: list[tuple[str, str, str, int]]) -> str:
+        """One by one, and back to what was before when one is refused."""
+        before = copy.deepcopy(self.__dict__)
+        wanted = dict(self.posted)
+        if any(wanted.setdefault((k, r), (name, fen)) != (name, fen) for k, r, name, fen in batch):
+            return "id_reused"
+        if all(self.post(*one) == "done" for one in batch):
+            return "done"
+        self.__dict__.update(before)
+        return "insufficient_funds"
 
     def hold(self, reference: str, name: str, amount_fen: int, expires_at: object) -> str:
         known = self.holds.get(reference)
@@ -112,16 +131,28 @@ class LedgerMachine(RuleBasedStateMachine):
         self.oracle = Oracle()
         self.opened = fresh_database("sqlite")
         self.books = Books(self.run(self.opened.__aenter__()), self.clock)
+        self.file = sqlite3.connect(self.books.database.engine.url.database or "")
 
     def run(self, work: Awaitable[T]) -> T:
         return self.loop.run_until_complete(work)
 
     def answer(self, work: Callable[[], Awaitable[object]]) -> str:
+        """The state or the code that comes of it; what is refused must leave every row as it was."""
+        before = self.rows()
         try:
             done = self.run(work())
         except HubError as refused:
+            assert self.rows() == before
             return refused.code.value
         return str(getattr(done, "state", "done"))
+
+    def rows(self) -> list[object]:
+        """Everything in the books."""
+        return [self.read(f"SELECT * FROM {table}") for table in TABLES]
+
+    def read(self, query: str) -> list[tuple[Any, ...]]:
+        """Past the ledger, from the file itself."""
+        return self.file.execute(query).fetchall()
 
     @rule(reference=references, name=names, amount_fen=amounts)
     def fund(self, reference: str, name: str, amount_fen: int) -> None:
@@ -132,6 +163,20 @@ class LedgerMachine(RuleBasedStateMachine):
     def spend(self, reference: str, name: str, amount_fen: int) -> None:
         got = self.answer(lambda: self.books.post(reference, spend(name, amount_fen), "spend"))
         assert got == self.oracle.post("spend", reference, name, amount_fen)
+
+    @rule(batch=st.lists(st.tuples(kinds, references, names, amounts), max_size=5))
+    def post_many(self, batch: list[tuple[str, str, str, int]]) -> None:
+        entries = {"fund": fund, "spend": spend}
+        postings = [
+            Posting(kind=kind, reference=reference, event_at=AT, entries=entries[kind](name, amount_fen))
+            for kind, reference, name, amount_fen in batch
+        ]
+        assert self.answer(lambda: self.book_all(postings)) == self.oracle.post_many(batch)
+
+    async def book_all(self, postings: list[Posting]) -> None:
+        async with self.books.database.unit() as unit:
+            ids = await self.books.ledger.post_many(unit, postings)
+        assert len(ids) == len(postings)
 
     @rule(reference=references, name=names, amount_fen=amounts, minutes=st.sampled_from([0, 5, None]))
     def hold(self, reference: str, name: str, amount_fen: int, minutes: int | None) -> None:
@@ -156,31 +201,33 @@ class LedgerMachine(RuleBasedStateMachine):
         self.clock.advance(minutes=minutes)
         assert self.run(self.books.jobs.expire()) == self.oracle.expire(self.clock.now)
 
-    @rule()
-    def seal(self) -> None:
-        self.run(self.books.jobs.seal())
+    @rule(days=st.sampled_from([0, 0, 1]))
+    def seal(self, days: int) -> None:
+        self.clock.advance(days=days)
+        self.run(self.books.jobs.close_days(local_day(self.clock.now)))
 
     @invariant()
     def every_balance_is_as_the_oracle_says(self) -> None:
         if not hasattr(self, "books"):
             return
+        query = "SELECT subject, -posted_fen, held_fen FROM ledger_account WHERE kind = 'wallet'"
+        seen = dict.fromkeys(WALLETS, (0, 0)) | {name: fens for name, *fens in self.read(query)}
         for name in WALLETS:
-            seen = self.run(self.books.balance(wallet(name)))
-            assert (seen.balance_fen, seen.held_fen) == (
-                self.oracle.balance[name],
-                self.oracle.held(name),
-            )
+            assert tuple(seen[name]) == (self.oracle.balance[name], self.oracle.held(name))
 
     def teardown(self) -> None:
         if hasattr(self, "books"):
+            for name in WALLETS:
+                assert self.run(self.books.balance(wallet(name))).available_fen == self.oracle.free(name)
             self.run(self.books.audit())
+            self.file.close()
             self.run(self.opened.__aexit__(None, None, None))
             self.loop.close()
 
 
 TestLedgerMachine = LedgerMachine.TestCase
 TestLedgerMachine.settings = settings(
-    max_examples=80,
+    max_examples=70,
     stateful_step_count=30,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],

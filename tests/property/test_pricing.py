@@ -1,4 +1,4 @@
-"""Pricing against a slow oracle that walks minute by minute with exact fractions."""
+"""The rules of pricing, each against any tariff and any readings."""
 
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
@@ -8,20 +8,25 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from operator_sdk.contract.codes import FeeKind
 from operator_sdk.contract.messages.common import BillLine
-from operator_sdk.contract.messages.directory import Tariff, TariffPeriod
-from operator_sdk.contract.money import round_half_up
+from operator_sdk.contract.messages.directory import Tariff, TariffPeriod, TimeFee
 from operator_sdk.contract.pricing import (
     PricingError,
     Reading,
     check_tariff,
     edges_between,
+    fee_lines,
     highest_price_micro,
     period_at,
     price,
     reading_at,
+    time_fee_fen,
+    time_fee_line,
     total_fen,
 )
+from tests.pricing_oracle import day_of, micros, minute_of, stretches_of, time_fee
+from tests.property.test_pricing_cases import as_stretches
 
 pytestmark = pytest.mark.property
 DAY = datetime(2026, 3, 1, tzinfo=UTC)
@@ -30,7 +35,7 @@ MINUTE = timedelta(minutes=1)
 
 @st.composite
 def tariffs(draw: st.DrawFn) -> Tariff:
-    cuts = draw(st.sets(st.integers(1, 1439), max_size=8))
+    cuts = draw(st.sets(st.integers(1, 1439), max_size=8) | st.sets(st.integers(1, 1439), max_size=31))
     bounds = [0, *sorted(cuts), 1440]
     # Few prices, so that neighbours are often alike and then are one line.
     prices = st.sampled_from([0, 1, 350_000, 723_456, 1_150_000])
@@ -60,64 +65,15 @@ def meters(draw: st.DrawFn) -> list[Reading]:
     readings = [Reading(start, draw(st.integers(0, 10**9)))]
     for ms, energy_wh in draw(st.lists(steps, min_size=1, max_size=8)):
         last = readings[-1]
-        grown = energy_wh if ms else 0
-        readings.append(Reading(last.at + timedelta(milliseconds=ms), last.meter_wh + grown))
+        readings.append(Reading(last.at + timedelta(milliseconds=ms), last.meter_wh + energy_wh))
     return readings
-
-
-def prices_at(tariff: Tariff, at: datetime) -> tuple[int, int]:
-    """The oracle's own search: the last period that has begun in the local day."""
-    local = at + timedelta(minutes=tariff.utc_offset_minutes)
-    minute = local.hour * 60 + local.minute
-    period = [one for one in tariff.periods if one.start_minute <= minute][-1]
-    return period.electricity_micro, period.service_micro
-
-
-def meter_at(readings: list[Reading], at: datetime) -> int:
-    """The oracle's own interpolation."""
-    for before, after in pairwise(readings):
-        if before.at < at <= after.at:
-            share = Fraction((at - before.at) // timedelta(microseconds=1)) / Fraction(
-                (after.at - before.at) // timedelta(microseconds=1)
-            )
-            exact = before.meter_wh + (after.meter_wh - before.meter_wh) * share
-            return round_half_up(exact.numerator, exact.denominator)
-    return readings[0].meter_wh
-
-
-def oracle(tariff: Tariff, readings: list[Reading]) -> list[tuple[datetime, int, tuple[int, int]]]:
-    """(start, energy, prices) of every stretch of equal prices, found by walking the minutes."""
-    start, end = readings[0].at, readings[-1].at
-    stretches = [(start, prices_at(tariff, start))]
-    at = start.replace(second=0, microsecond=0) + MINUTE
-    while at < end:
-        prices = prices_at(tariff, at)
-        if prices != stretches[-1][1]:
-            stretches.append((at, prices))
-        at += MINUTE
-    closes = [*(begun for begun, _ in stretches[1:]), end]
-    return [
-        (begun, meter_at(readings, close) - meter_at(readings, begun), prices)
-        for (begun, prices), close in zip(stretches, closes, strict=True)
-    ]
 
 
 @settings(max_examples=60, deadline=None)
 @given(tariffs(), meters())
 def test_lines_are_those_of_the_slow_oracle(tariff: Tariff, readings: list[Reading]) -> None:
-    assume(readings[-1].at > readings[0].at)
-    lines = price(tariff, readings)
-    expected = oracle(tariff, readings)
-    assert [
-        (line.start, line.energy_wh, (line.electricity_micro, line.service_micro)) for line in lines
-    ] == expected
-    for line, (_, energy_wh, (electricity, service)) in zip(lines, expected, strict=True):
-        assert line.electricity_fen == half_up(Fraction(energy_wh * electricity, 10**7))
-        assert line.service_fen == half_up(Fraction(energy_wh * service, 10**7))
-
-
-def half_up(exact: Fraction) -> int:
-    return int(exact + Fraction(1, 2))
+    """`test_pricing_cases` does the same with many more cases; here a failure shrinks."""
+    assert as_stretches(price(tariff, readings)) == stretches_of(tariff, readings)
 
 
 @given(tariffs(), meters())
@@ -158,15 +114,14 @@ def test_a_bill_never_falls_while_the_meter_runs(
     tariff: Tariff, readings: list[Reading], data: st.DataObject
 ) -> None:
     shorter = readings[: data.draw(st.integers(2, len(readings)))]
-    # Cutting a line in two may round its parts the other way, by a fen for each fee kind.
-    assert total_fen(price(tariff, shorter)) <= total_fen(price(tariff, readings)) + 2
+    assert total_fen(price(tariff, shorter)) <= total_fen(price(tariff, readings))
 
 
 @given(tariffs(), st.integers(0, 2_000_000))
 def test_an_instant_is_in_one_period_that_ends_later(tariff: Tariff, seconds: int) -> None:
     at = DAY + timedelta(seconds=seconds)
     period, ends = period_at(tariff, at)
-    assert (period.electricity_micro, period.service_micro) == prices_at(tariff, at)
+    assert (period.electricity_micro, period.service_micro) == day_of(tariff)[minute_of(tariff, micros(at))]
     assert at < ends <= at + timedelta(minutes=period.end_minute - period.start_minute)
 
 
@@ -192,3 +147,59 @@ def test_readings_that_go_back_are_refused(tariff: Tariff, readings: list[Readin
     ):
         with pytest.raises(PricingError):
             price(tariff, spoilt)
+
+
+TIME_FEES = st.builds(
+    TimeFee,
+    price_micro_per_hour=st.sampled_from([0, 1, 7_500_000, 36_000_000]) | st.integers(0, 10**9),
+    free_minutes=st.sampled_from([0, 1, 15, 1440]),
+    cap_fen=st.none() | st.integers(0, 10_000),
+)
+HOUR, MS = timedelta(hours=1), timedelta(milliseconds=1)
+
+
+@given(TIME_FEES, st.integers(0, 10 * 86_400_000))
+def test_a_time_costs_its_whole_seconds_behind_the_free_minutes(fee: TimeFee, ms: int) -> None:
+    end = DAY + ms * MS
+    amount = time_fee_fen(fee, DAY, end)
+    assert amount == time_fee(fee, micros(DAY), micros(end))
+    line = time_fee_line(FeeKind.PARKING, fee, DAY, end)
+    assert (0 if line is None else line.amount_fen) == amount
+    if line is not None:
+        # The line alone says how its amount came about, but for the cap.
+        rest = TimeFee(price_micro_per_hour=line.price_micro_per_hour, cap_fen=fee.cap_fen)
+        assert time_fee_fen(rest, line.start, line.end) == amount
+
+
+@given(TIME_FEES, st.integers(0, 10**8), st.integers(0, 10**8))
+def test_more_time_never_costs_less_nor_more_than_the_cap(fee: TimeFee, ms: int, more: int) -> None:
+    amount = time_fee_fen(fee, DAY, DAY + ms * MS)
+    assert amount <= time_fee_fen(fee, DAY, DAY + (ms + more) * MS)
+    assert fee.cap_fen is None or amount <= fee.cap_fen
+
+
+def test_parking_runs_to_the_departure_and_idle_from_the_end() -> None:
+    day = [TariffPeriod(start_minute=0, end_minute=1440, electricity_micro=0, service_micro=0)]
+    tariff = Tariff(
+        party_id="MA5AAAAA1",
+        tariff_id="t",
+        version=1,
+        valid_from=DAY,
+        periods=day,
+        parking=TimeFee(price_micro_per_hour=5_000_000, free_minutes=30),
+        idle=TimeFee(price_micro_per_hour=30_000_000, free_minutes=15, cap_fen=3_000),
+    )
+
+    def said(left_at: datetime | None) -> list[tuple[str, timedelta, timedelta, int]]:
+        lines = fee_lines(tariff, started_at=DAY, ended_at=DAY + 2 * HOUR, left_at=left_at)
+        return [(line.kind, line.start - DAY, line.end - DAY, line.amount_fen) for line in lines]
+
+    half, quarter = HOUR / 2, HOUR / 4
+    assert said(None) == [("parking", half, 2 * HOUR, 750)]
+    assert said(DAY + 3 * HOUR) == [
+        ("parking", half, 3 * HOUR, 1_250),
+        ("idle", 2 * HOUR + quarter, 3 * HOUR, 2_250),
+    ]
+    assert said(DAY + 5 * HOUR)[1] == ("idle", 2 * HOUR + quarter, 5 * HOUR, 3_000)
+    with pytest.raises(PricingError):
+        said(DAY + HOUR)

@@ -291,24 +291,28 @@ async def test_whoever_waits_for_an_event_is_let_go_though_it_fails(
             await attended
 
 
-async def test_an_attendant_that_fails_begins_again_and_the_others_do_not_notice(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("edge_agent.agent.RETRY_S", 0.05)
+def settings_of(folder: Path, *piles: PileSettings) -> Settings:
+    """A site whose gateway nobody answers for."""
     key = Ed25519PrivateKey.generate()
-    other = msgspec.structs.replace(
-        PILE, connector_id="P2", can=CanTable(interface="virtual", channel="none", node=2)
-    )
-    settings = Settings(
-        site=SiteTable(site_id="s", party_id="P", key_file="none", state_dir="none"),
+    return Settings(
+        site=SiteTable(site_id="s", party_id="P", key_file="none", state_dir="none", health_every_s=1),
         gateway=GatewayTable(url="ws://127.0.0.1:9", id="GATEWAY", public_key=""),
-        piles=(PILE, other),
-        state_dir=tmp_path,
+        piles=piles,
+        state_dir=folder,
         key=key,
         gateway_key=key.public_key(),
         ca_file=None,
     )
-    agent = Agent(settings, Clock())
+
+
+async def test_an_attendant_that_fails_begins_again_and_the_others_do_not_notice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edge_agent.agent.RETRY_S", 0.05)
+    other = msgspec.structs.replace(
+        PILE, connector_id="P2", can=CanTable(interface="virtual", channel="none", node=2)
+    )
+    agent = Agent(settings_of(tmp_path, PILE, other), Clock())
     failing, well = agent._attendants.values()
     agent._store.write(Written(at=EPOCH, charge=charge(Clock())))
     looks: list[Attendant] = []

@@ -99,11 +99,11 @@ def test_both_clients_have_the_same_methods() -> None:
 
 
 def test_every_typed_method_is_an_operation_with_its_own_messages() -> None:
-    from operator_sdk.client import calls, calls_upkeep
+    from operator_sdk.client import calls, calls_clearing, calls_upkeep
 
     functions = {
         name: function
-        for module in (calls, calls_upkeep)
+        for module in (calls, calls_clearing, calls_upkeep)
         for name, function in inspect.getmembers(module, inspect.isfunction)
         if function.__module__ == module.__name__ and not name.startswith("_")
     }

@@ -90,7 +90,12 @@ class HostedLink(MissingLink):
         await self._charging.release(self._party_id, authorization_id)
 
     async def push_record(self, record: HomeRecord) -> tuple[RecordAnswer, Evidence | None]:
-        """Capture, release the rest, and settle at once."""
+        """Capture, release the rest, and settle at once; a credit gives back.
+
+        Where the hub never knew the charge, nobody here knows the driver: the home finds him by itself.
+        """
+        if record.authorization_id is None:
+            return RecordAnswer(state="received"), None
         settlement = await self._charging.settle(self._party_id, record)
         return RecordAnswer(state="settled", settlement=settlement), None
 

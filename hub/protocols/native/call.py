@@ -11,7 +11,8 @@ from starlette.responses import Response
 from hub.accounts.service import Accounts
 from hub.accounts.service_signin import SignIn
 from hub.clearing.payments import Payments
-from hub.clearing.reconciliation import Reconciliation
+from hub.clearing.proof import Proofs
+from hub.clearing.rates import Rates
 from hub.clearing.service import ClearingService
 from hub.clearing.suspense import Suspense
 from hub.core.clock import Clock
@@ -65,9 +66,10 @@ class Services:
     sign_in: SignIn
     roaming: Roaming
     clearing: ClearingService
+    rates: Rates
+    proofs: Proofs
     payments: Payments
     suspense: Suspense
-    reconciliation: Reconciliation
     upkeep: UpkeepService
     sites: Sites
     outbox: Outbox

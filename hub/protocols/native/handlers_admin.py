@@ -1,6 +1,6 @@
 """Handlers: what the hub's staff see and do."""
 
-from hub.ledger.jobs import verify
+from hub.auditor.verify import audit
 from hub.protocols.native.call import Call, Handler
 from hub.protocols.native.handlers_clearing import dead_letters, replay
 from operator_sdk.contract.messages.access import Key, KeyAdd, KeyList
@@ -22,7 +22,6 @@ from operator_sdk.contract.messages.admin import (
     Staff,
     StaffAdd,
     StationImport,
-    SuspenseList,
     TopUp,
 )
 from operator_sdk.contract.messages.clearing import CycleClose, CycleResult
@@ -122,28 +121,18 @@ async def top_up_wallet(call: Call, request: TopUp) -> Customer:
 
 async def verify_ledger(call: Call, _: Empty) -> LedgerReport:
     """Recompute the ledger."""
-    async with call.services.database.reading() as unit:
-        return await verify(unit)
+    return await audit(call.services.database.url)
 
 
 async def close_cycle(call: Call, request: CycleClose) -> CycleResult:
     """Cut the open cycle off."""
-    await _note(call, cutoff_at=request.cutoff_at.isoformat())
-    return await call.services.clearing.close_cycle(request.cutoff_at)
+    await _note(call, cutoff_at=request.cutoff_at.isoformat(), frequency=request.frequency)
+    return await call.services.clearing.close_cycle(request.cutoff_at, frequency=request.frequency)
 
 
 async def get_cycle(call: Call, _: Empty) -> CycleResult:
     """A cycle with everybody's position."""
     return await call.services.clearing.cycle_result(call.path["cycle_id"])
-
-
-async def list_suspense(call: Call, _: Empty) -> SuspenseList:
-    """What money waits for."""
-    after = call.query.get("after") or None
-    found = await call.services.roaming.reading.suspense(call.viewer, after=after, limit=call.limit + 1)
-    items = found[: call.limit]
-    more = items[-1].subject_id if len(found) > call.limit else None
-    return SuspenseList(items=items, next_after=more)
 
 
 async def list_dead_letters(call: Call, _: Empty) -> DeadLetterPage:
@@ -178,7 +167,6 @@ HANDLERS: dict[str, Handler] = {
         verify_ledger,
         close_cycle,
         get_cycle,
-        list_suspense,
         list_dead_letters,
         replay_dead_letter,
     )

@@ -1,5 +1,6 @@
-"""Handlers: obligations, cycles, statements, a party's own dead letters."""
+"""Handlers: obligations, cycles, statements, rates of commission, a party's own dead letters."""
 
+import re
 from datetime import datetime
 
 from starlette.responses import Response
@@ -11,9 +12,24 @@ from hub.core.paging import cut_page, encode_cursor
 from hub.core.tables import OutboxLetter
 from hub.protocols.native.call import Call, Handler
 from operator_sdk.contract.messages.admin import DeadLetter, DeadLetterPage
-from operator_sdk.contract.messages.clearing import CyclePage, Obligation, ObligationPage, Statement
+from operator_sdk.contract.messages.clearing import (
+    CommissionRate,
+    CommissionRateAdd,
+    CommissionRateList,
+    CyclePage,
+    Obligation,
+    ObligationPage,
+    Statement,
+    StationGroupPut,
+    StationGroups,
+    TaxCode,
+    TaxCodeAdd,
+    TaxCodeList,
+)
 from operator_sdk.contract.messages.common import Empty
 from operator_sdk.contract.public_codes import Code
+
+_OBLIGATION_ID = re.compile(r"[a-z0-9_-]{0,40}\Z")
 
 
 async def list_obligations(call: Call, _: Empty) -> ObligationPage:
@@ -52,6 +68,49 @@ async def get_statement(call: Call, _: Empty) -> Statement | Response:
         names = await call.services.clearing.names()
         return Response(statement_html(statement, names), media_type="text/html; charset=utf-8")
     return statement
+
+
+async def list_cycle_obligations(call: Call, _: Empty) -> ObligationPage:
+    """All obligations of a cycle."""
+    after = call.query.get("after", "")
+    if not _OBLIGATION_ID.fullmatch(after):
+        raise HubError(Code.MALFORMED, field="after")
+    found = await call.services.clearing.members(
+        call.viewer, call.path["cycle_id"], after=after, limit=call.limit + 1
+    )
+    page = found[: call.limit]
+    more = page[-1].obligation_id if len(found) > call.limit else None
+    return ObligationPage(items=page, next_after=more)
+
+
+async def add_commission_rate(call: Call, request: CommissionRateAdd) -> CommissionRate:
+    """What the hub takes of a fee from a day on."""
+    return await call.services.rates.add_rate(request, actor=call.subject)
+
+
+async def list_commission_rates(call: Call, _: Empty) -> CommissionRateList:
+    """Every rate there ever was."""
+    return await call.services.rates.rates()
+
+
+async def put_station_group(call: Call, request: StationGroupPut) -> StationGroups:
+    """The stations of a group."""
+    return await call.services.rates.put_station_group(call.path["party_id"], request, actor=call.subject)
+
+
+async def list_station_groups(call: Call, _: Empty) -> StationGroups:
+    """An owner's groups of stations."""
+    return await call.services.rates.station_groups(call.path["party_id"])
+
+
+async def add_tax_code(call: Call, request: TaxCodeAdd) -> TaxCode:
+    """A tax code from a day on."""
+    return await call.services.rates.add_tax_code(request, actor=call.subject)
+
+
+async def list_tax_codes(call: Call, _: Empty) -> TaxCodeList:
+    """Every tax code there ever was."""
+    return await call.services.rates.tax_codes()
 
 
 async def list_my_dead_letters(call: Call, _: Empty) -> DeadLetterPage:
@@ -100,6 +159,13 @@ HANDLERS: dict[str, Handler] = {
         list_obligations,
         list_cycles,
         get_statement,
+        list_cycle_obligations,
+        add_commission_rate,
+        list_commission_rates,
+        put_station_group,
+        list_station_groups,
+        add_tax_code,
+        list_tax_codes,
         list_my_dead_letters,
         replay_my_dead_letter,
     )

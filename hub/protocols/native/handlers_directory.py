@@ -1,6 +1,6 @@
-"""Handlers: stations, connectors, tariffs."""
+"""Handlers: stations and connectors."""
 
-from hub.core.errors import HubError, NotFoundError
+from hub.core.errors import NotFoundError
 from hub.protocols.native.call import Call, Handler
 from operator_sdk.contract.ids import split_connector
 from operator_sdk.contract.messages.common import Empty
@@ -11,20 +11,7 @@ from operator_sdk.contract.messages.directory import (
     StationPut,
     StatusPush,
     StatusPushed,
-    Tariff,
-    TariffPut,
 )
-from operator_sdk.contract.public_codes import Code
-
-VERSION_DIGITS_MOST = 9
-
-
-async def put_tariff(call: Call, put: TariffPut) -> Tariff:
-    """Publish a version of the caller's tariff."""
-    version = call.path["version"]
-    if not version.isdigit() or len(version) > VERSION_DIGITS_MOST or int(version) < 1:
-        raise HubError(Code.MALFORMED, field="version")
-    return await call.services.directory.put_tariff(call.party_id, call.path["tariff_id"], int(version), put)
 
 
 async def put_station(call: Call, put: StationPut) -> Station:
@@ -53,17 +40,16 @@ async def get_station(call: Call, _: Empty) -> Station:
 
 
 async def get_connector(call: Call, _: Empty) -> ConnectorInfo:
-    """One connector."""
+    """One connector, with the tariff for the caller's drivers or the calling driver."""
     party_id, connector_id = split_connector(call.path["connector"])
     if not party_id:
         raise NotFoundError
-    return await call.services.directory.get_connector(party_id, connector_id)
+    return await call.services.directory.get_connector(party_id, connector_id, home=call.party_id)
 
 
 HANDLERS: dict[str, Handler] = {
     handler.__name__: handler  # the operation's id is the handler's name
     for handler in (
-        put_tariff,
         put_station,
         push_status,
         list_stations,

@@ -15,12 +15,13 @@ from operator_sdk.contract.messages.places import (
 
 async def search_stations(call: Call, _: Empty) -> StationHits:
     """Stations near a place or by name."""
-    return await call.services.search.search(call.asked(StationQuery))
+    return await call.services.search.search(call.asked(StationQuery), home=call.party_id)
 
 
 async def get_station_detail(call: Call, _: Empty) -> StationDetail:
-    """One station with its connectors' states and its tariff."""
-    return await call.services.search.detail(call.path["party_id"], call.path["station_id"])
+    """One station with its connectors' states and its tariffs, as the caller's drivers pay them."""
+    party_id, station_id = call.path["party_id"], call.path["station_id"]
+    return await call.services.search.detail(party_id, station_id, home=call.party_id)
 
 
 async def get_connector_code(call: Call, _: Empty) -> ConnectorCode:

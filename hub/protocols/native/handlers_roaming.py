@@ -1,4 +1,4 @@
-"""Handlers: authorizations, sessions, records, scans."""
+"""Handlers: authorizations, sessions, scans."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -13,14 +13,6 @@ from hub.protocols.native.call import Call, Handler
 from hub.roaming.reading import session_view
 from operator_sdk.contract.codes import TokenKind
 from operator_sdk.contract.messages.common import Empty, Token
-from operator_sdk.contract.messages.records import (
-    ChargeRecord,
-    Record,
-    RecordPage,
-    RecordReply,
-    SettlementRecord,
-    SettlementReply,
-)
 from operator_sdk.contract.messages.roaming import (
     Authorization,
     AuthorizeRequest,
@@ -74,16 +66,6 @@ async def push_session(call: Call, update: SessionUpdate) -> UpdateReply:
     return await call.services.roaming.following.push(call.party_id, call.path["session_id"], update)
 
 
-async def push_record(call: Call, record: ChargeRecord) -> RecordReply:
-    """A host's bill."""
-    return await call.services.roaming.records.push(call.party_id, record, call.evidence)
-
-
-async def push_settlement(call: Call, settlement: SettlementRecord) -> SettlementReply:
-    """A home's answer to a bill."""
-    return await call.services.roaming.records.settle(call.party_id, settlement, call.evidence)
-
-
 async def get_session(call: Call, _: Empty) -> Session:
     """One session."""
     return await call.services.roaming.reading.session(call.viewer, call.path["session_id"])
@@ -100,24 +82,6 @@ async def list_sessions(call: Call, _: Empty) -> SessionPage:
     )
     items, after = cut_page(found, call.limit, lambda item: (item.updated_at, item.session_id))
     return SessionPage(items=items, next_after=after)
-
-
-async def get_record(call: Call, _: Empty) -> Record:
-    """One record."""
-    return await call.services.roaming.reading.record(call.viewer, call.path["record_id"])
-
-
-async def list_records(call: Call, _: Empty) -> RecordPage:
-    """The caller's records."""
-    found = await call.services.roaming.reading.records(
-        call.viewer,
-        after=call.after,
-        updated_since=call.updated_since,
-        limit=call.limit + 1,
-        newest=call.newest_first,
-    )
-    items, after = cut_page(found, call.limit, lambda item: (item.updated_at, item.record_id))
-    return RecordPage(items=items, next_after=after)
 
 
 async def session_events(call: Call, _: Empty) -> Response:
@@ -201,12 +165,8 @@ HANDLERS: dict[str, Handler] = {
         start_session,
         stop_session,
         push_session,
-        push_record,
-        push_settlement,
         get_session,
         list_sessions,
-        get_record,
-        list_records,
         session_events,
         scan,
         start_charging,

@@ -8,7 +8,9 @@ const ERROR = `__typename
 
 const HIT = `id name address partyName latitudeE6 longitudeE6 distanceM connectorsTotal connectorsAvailable
   connectorsAc connectorsDc maxPowerW priceNowMicro`;
-const TARIFF = "tariff { utcOffsetMinutes periods { startMinute endMinute electricityMicro serviceMicro } }";
+const TIME_FEE = "{ priceMicroPerHour freeMinutes cap }";
+const TARIFF = `tariff { tariffId version utcOffsetMinutes periods { startMinute endMinute electricityMicro serviceMicro band bandText }
+    parking ${TIME_FEE} idle ${TIME_FEE} }`;
 const PLACE = "place { stationId stationName address pileId kind kindText ratedPowerW }";
 const SESSION = `id state stateText connector energy amount powerW percent secondsLeft lastNumber limit
   createdAt startedAt endedAt stopReason stopReasonText refusalMessage ${PLACE}`;
@@ -26,7 +28,8 @@ export const STATIONS_AROUND = `query($near: PointInput!) {
 export const STATION = `query($id: ID!) {
   now
   station(id: $id) {
-    id name address partyName latitudeE6 longitudeE6 connectorsTotal priceNowMicro ${TARIFF}
+    id name address partyName latitudeE6 longitudeE6 connectorsTotal priceNowMicro
+    tariffs { kind kindText ${TARIFF} }
     connectors { id pileId kind kindText ratedPowerW state stateText }
   } }`;
 
@@ -84,9 +87,10 @@ export const NEWEST_RECORDS = "{ chargeRecords(first: 10) { edges { node { id se
 
 export const RECORD = `query($id: ID!) {
   chargeRecord(id: $id) {
-    id sessionId state stateText connector startedAt endedAt meterStart meterEnd energy electricity service
+    id sessionId state stateText connector startedAt endedAt meterStart meterEnd energy electricity service parking idle
     amount stopReason stopReasonText ${PLACE}
     lines { start end energy electricityMicro serviceMicro electricity service }
+    fees { kind start end priceMicroPerHour amount }
     settlement { driverAmount captured released settledAt }
   } }`;
 

@@ -1,7 +1,7 @@
 // The day's tariff as a bar, with now marked.
-import { clock, price } from "./format.js";
+import { clock, money, price } from "./format.js";
 import { h, s } from "./dom.js";
-import { t } from "./i18n.js";
+import { t, word } from "./i18n.js";
 
 const DAY = 1440;
 const TALL = 48;
@@ -23,6 +23,15 @@ export function priceOf(period) {
   return period.electricityMicro + period.serviceMicro;
 }
 
+/** A station's prices: one card where its kinds of piles cost the same, else one for each kind. */
+export function pricesOf(tariffs, now) {
+  const names = new Set(tariffs.map(({ tariff }) => `${tariff.tariffId} ${tariff.version}`));
+  const shown = names.size < 2 ? tariffs.slice(0, 1) : tariffs;
+  return shown.map(({ kind, kindText, tariff }) => h("div", { class: "card" },
+    shown.length > 1 && h("h2", { class: "small-title" }, kind ? t(`kind_${kind.toLowerCase()}`) : kindText),
+    dayOfPrices(tariff, now)));
+}
+
 /** The bar, the price now in figures, and every period to unfold. */
 export function dayOfPrices(tariff, now) {
   const minute = minuteOf(tariff, now);
@@ -33,6 +42,8 @@ export function dayOfPrices(tariff, now) {
       h("p", { class: "price" }, current ? price(priceOf(current)) : "–", h("small", {}, t("per_kwh")))),
     current && h("p", { class: "muted" }, `${t("electricity")} ${price(current.electricityMicro)} + ${t("service")} ${price(current.serviceMicro)}`),
     bar(tariff, minute, current),
+    timeFee("parking", tariff.parking),
+    timeFee("idle", tariff.idle),
     h("details", { class: "periods" },
       h("summary", {}, t("all_periods")),
       h("table", {}, h("tbody", {}, tariff.periods.map((one) => row(one, one === current))))));
@@ -40,9 +51,25 @@ export function dayOfPrices(tariff, now) {
 
 function row(period, isNow) {
   return h("tr", { class: isNow && "now", "aria-current": isNow && "time" },
-    h("th", { scope: "row" }, `${clock(period.startMinute)}–${clock(period.endMinute)}`),
+    h("th", { scope: "row" }, `${clock(period.startMinute)}–${clock(period.endMinute)}`, bandOf(period)),
     h("td", {}, `${price(period.electricityMicro)} + ${price(period.serviceMicro)}`),
     h("td", {}, price(priceOf(period))));
+}
+
+/** The band's word behind its hours, where the host names one. */
+function bandOf(period) {
+  return period.bandText && h("span", { class: "band" }, ` ${word("band", period.band, period.bandText)}`);
+}
+
+/** What standing there costs, in a line; nothing where it costs nothing. */
+function timeFee(kind, fee) {
+  if (!fee) return null;
+  const parts = [
+    `${t(kind)} ${price(fee.priceMicroPerHour)}${t("per_hour")}`,
+    fee.freeMinutes > 0 && t("free_first", { minutes: fee.freeMinutes }),
+    fee.cap !== null && t("at_most", { amount: money(fee.cap) }),
+  ];
+  return h("p", { class: `muted fee-${kind}` }, parts.filter(Boolean).join(" · "));
 }
 
 function bar(tariff, minute, current) {

@@ -4,13 +4,14 @@ Every union is tagged by `t`. Fields unknown to a reader are ignored; an item of
 `BadItem`, so that a newer agent never gets stuck behind an older gateway.
 """
 
+from collections.abc import Callable
 from enum import StrEnum
 from typing import Annotated, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
 
-from operator_sdk.contract.edge_link import BATCH_ITEMS_MOST, FRAME_BYTES_MOST
+from operator_sdk.contract.edge_link import BATCH_ITEMS_MOST, FRAME_BYTES_MOST, splitting
 from operator_sdk.contract.messages.common import (
     ConnectorId,
     ForeignId,
@@ -346,6 +347,8 @@ def decode_item(raw: bytes) -> Item | BadItem:
     """An item, or what is wrong with it; never raises."""
     try:
         return _item.decode(raw)
+    except RecursionError:
+        return BadItem(raw=bytes(raw), problem="nested too deep")
     except UNREADABLE as problem:
         return BadItem(raw=bytes(raw), problem=str(problem)[:200])
 
@@ -356,25 +359,36 @@ def decode_from_gateway(data: bytes) -> FromGateway:
     Raises:
         LinkProblem: malformed, too_large.
     """
-    return _decode(_from_gateway, data)
+    return _decode(_from_gateway.decode, data)
 
 
-def decode_from_agent(data: bytes) -> FromAgent:
-    """An agent's frame.
+def decode_from_agent(data: bytes, *, is_proved: bool = False) -> FromAgent:
+    """An agent's frame. `is_proved`: of one who is, a batch is read however deep its items are nested.
 
     Raises:
         LinkProblem: malformed, too_large.
     """
-    return _decode(_from_agent, data)
+    return _decode(_decode_patiently if is_proved else _from_agent.decode, data)
+
+
+def _decode_patiently(data: bytes) -> FromAgent:
+    try:
+        return _from_agent.decode(data)
+    except RecursionError:
+        shallow, items = splitting.apart(data)
+    batch = _from_agent.decode(shallow)
+    if not isinstance(batch, Batch):
+        raise msgspec.DecodeError("nested too deep")
+    return msgspec.structs.replace(batch, items=[msgspec.Raw(item) for item in items])
 
 
 _Frame = TypeVar("_Frame")
 
 
-def _decode(decoder: msgspec.msgpack.Decoder[_Frame], data: bytes) -> _Frame:
+def _decode(decode: Callable[[bytes], _Frame], data: bytes) -> _Frame:
     if len(data) > FRAME_BYTES_MOST:
         raise LinkProblem(LinkCode.TOO_LARGE)
     try:
-        return decoder.decode(data)
+        return decode(data)
     except UNREADABLE as problem:
         raise LinkProblem(LinkCode.MALFORMED, str(problem)[:200]) from problem

@@ -107,7 +107,7 @@ class GatewayEnd:
         Raises:
             LinkProblem: the agent broke a rule.
         """
-        frame = decode_from_agent(data)
+        frame = decode_from_agent(data, is_proved=self.is_open)
         if isinstance(frame, Bye):
             return Left(frame.code, frame.detail)
         if isinstance(frame, Prove):

@@ -62,13 +62,18 @@ class PartyPage(Page, frozen=True, kw_only=True):
 
 
 class AgreementAdd(Message, frozen=True, kw_only=True):
-    """What a home and a host have agreed. The host pays `commission_ppm` of each record to the hub."""
+    """What a home and a host have agreed. The host pays `commission_ppm` of each record to the hub.
+
+    A record's amounts may differ from the tariff's by `amount_tolerance_fen` in all; one that comes more than
+    `late_days` after the charge is rejected.
+    """
 
     home_party_id: PartyId
     host_party_id: PartyId
     commission_ppm: Ppm = 0
     hold_fen: Annotated[int, Meta(ge=100, le=10_000_000)] = 5_000
     amount_tolerance_fen: Fen = 100
+    late_days: Annotated[int, Meta(ge=1, le=3_650)] = 90
 
 
 class Agreement(Message, frozen=True, kw_only=True):
@@ -82,6 +87,7 @@ class Agreement(Message, frozen=True, kw_only=True):
     amount_tolerance_fen: int
     frequency: str
     currency: str
+    late_days: int = 90
 
 
 class StaffAdd(Message, frozen=True, kw_only=True):
@@ -129,13 +135,18 @@ class ImportReport(Message, frozen=True, kw_only=True):
 
 
 class LedgerReport(Message, frozen=True, kw_only=True):
-    """All recomputed from raw entries. `verified` is true when `problems` is empty."""
+    """All recomputed from raw rows. `verified` is true when `problems` is empty; the first comes first.
+
+    `sealed` counts the postings in the chain of seals, `days` the closed days.
+    """
 
     verified: bool
     postings: int
     entries: int
     accounts: int
     sealed: int
+    holds: int = 0
+    days: int = 0
     problems: list[str] = []
 
 
@@ -156,24 +167,6 @@ class DeadLetterPage(Page, frozen=True, kw_only=True):
     """A page of dead letters."""
 
     items: list[DeadLetter]
-
-
-class SuspenseItem(Message, frozen=True, kw_only=True):
-    """Something money waits for: a suspended or disputed record, an overrun, a session nobody can explain."""
-
-    kind: str
-    subject_id: str
-    reason: str
-    amount_fen: int
-    home_party_id: str
-    host_party_id: str
-    since: Instant
-
-
-class SuspenseList(Page, frozen=True, kw_only=True):
-    """What is in suspense."""
-
-    items: list[SuspenseItem]
 
 
 class CustomerAdd(Message, frozen=True, kw_only=True):

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from operator_sdk.contract.codes import Band, ConnectorState
+from operator_sdk.contract.codes import ConnectorState
 from operator_sdk.contract.messages.common import (
     ConnectorId,
     ConnectorRef,
@@ -18,11 +18,13 @@ from operator_sdk.contract.messages.common import (
     PriceMicro,
     Text,
     Watt,
+    Word,
 )
 
 StationId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,40}$")]
 DegreeE6 = Annotated[int, Meta(ge=-180_000_000, le=180_000_000, description="10^-6 degree, GCJ-02")]
 Minute = Annotated[int, Meta(ge=0, le=1440)]
+PileKind = Annotated[str, Meta(pattern="^(ac|dc)$")]
 
 
 class TimeFee(Message, frozen=True, kw_only=True):
@@ -37,13 +39,16 @@ class TimeFee(Message, frozen=True, kw_only=True):
 
 
 class TariffPeriod(Message, frozen=True, kw_only=True):
-    """Prices from `start_minute` (included) to `end_minute` (excluded) of the local day."""
+    """Prices from `start_minute` (included) to `end_minute` (excluded) of the local day.
+
+    `band` is one of `codes.Band`; a reader keeps one that it does not know.
+    """
 
     start_minute: Minute
     end_minute: Minute
     electricity_micro: PriceMicro
     service_micro: PriceMicro
-    band: Band | None = None
+    band: Word | None = None
 
 
 class Tariff(Message, frozen=True, kw_only=True):
@@ -70,6 +75,41 @@ class TariffPut(Message, frozen=True, kw_only=True):
     idle: TimeFee | None = None
 
 
+class TariffAssignmentPut(Message, frozen=True, kw_only=True):
+    """A host says where a tariff applies from `valid_from` on: nulls stand for any station, kind, home.
+
+    Without a `tariff_id` the assignment of the same station, kind and home ends, and less specific ones apply.
+    """
+
+    tariff_id: ForeignId | None
+    valid_from: Instant
+    station_id: StationId | None = None
+    kind: PileKind | None = None
+    home_party_id: PartyId | None = None
+
+
+class TariffAssignment(Message, frozen=True, kw_only=True):
+    """Where a tariff applies, and from when. What was once assigned never changes; a later one replaces it.
+
+    Of those that have begun the most specific applies: one that names the home before one that does not, then
+    one that names the station, then one that names the kind; without any, the station's own `tariff_id`.
+    """
+
+    host_party_id: PartyId
+    tariff_id: str | None
+    valid_from: Instant
+    station_id: str | None
+    kind: str | None
+    home_party_id: str | None
+    assigned_at: Instant
+
+
+class TariffAssignmentPage(Page, frozen=True, kw_only=True):
+    """A page of assignments, in the order in which they were made."""
+
+    items: list[TariffAssignment]
+
+
 class Connector(Message, frozen=True, kw_only=True):
     """A plug. `rated_power_w` 0 means that of the pile."""
 
@@ -81,7 +121,7 @@ class Pile(Message, frozen=True, kw_only=True):
     """A piece of equipment; `kind` is ac or dc."""
 
     pile_id: ConnectorId
-    kind: Annotated[str, Meta(pattern="^(ac|dc)$")]
+    kind: PileKind
     rated_power_w: Watt
     connectors: Annotated[list[Connector], Meta(min_length=1, max_length=16)]
     power_assumed: bool = False
@@ -141,7 +181,10 @@ class StatusPushed(Message, frozen=True, kw_only=True):
 
 
 class ConnectorInfo(Message, frozen=True, kw_only=True):
-    """A connector with its place, its state (offline when its status has outlived its time) and its price."""
+    """A connector with its place, its state (offline when its status has outlived its time) and its price.
+
+    `tariff` is the version that a charge of the asking home's drivers would have if it began now.
+    """
 
     connector: ConnectorRef
     party_id: PartyId

@@ -35,7 +35,10 @@ class KindCounts(Message, frozen=True, kw_only=True):
 
 
 class StationHit(Message, frozen=True, kw_only=True):
-    """A station found. Prices are micro-yuan per kWh now, null while its tariff is not in force."""
+    """A station found. Prices are micro-yuan per kWh now, null while its tariff is not in force.
+
+    Where its kinds of piles have tariffs of their own, the prices are the lowest of them.
+    """
 
     party_id: PartyId
     party_name: str
@@ -71,8 +74,18 @@ class ConnectorLive(Message, frozen=True, kw_only=True):
     state_at: Instant | None
 
 
+class KindTariff(Message, frozen=True, kw_only=True):
+    """The tariff in force at a station's piles of one kind."""
+
+    kind: str
+    tariff: Tariff
+
+
 class StationDetail(Message, frozen=True, kw_only=True):
-    """A station with every connector's state and the tariff in force, both as of now."""
+    """A station with every connector's state and the tariff in force, both as of now.
+
+    `tariff` is the one with the lowest price now of those in `tariffs`, one for each kind of its piles.
+    """
 
     party_id: PartyId
     party_name: str
@@ -87,6 +100,7 @@ class StationDetail(Message, frozen=True, kw_only=True):
     electricity_micro: int | None
     service_micro: int | None
     updated_at: Instant
+    tariffs: list[KindTariff] = []
 
 
 class ConnectorCode(Message, frozen=True, kw_only=True):

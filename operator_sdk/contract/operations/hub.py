@@ -1,13 +1,14 @@
 """What the hub serves."""
 
-from operator_sdk.contract.messages import access, admin, directory, records, roaming
+from operator_sdk.contract.messages import access, admin, directory, roaming
 from operator_sdk.contract.messages.common import Empty, ListQuery
 from operator_sdk.contract.operations.clearing import CLEARING
-from operator_sdk.contract.operations.disputes import DISPUTES
 from operator_sdk.contract.operations.model import Operation, Scope, op
 from operator_sdk.contract.operations.payments import PAYMENTS
 from operator_sdk.contract.operations.places import PLACES
+from operator_sdk.contract.operations.records import RECORDS
 from operator_sdk.contract.operations.sites import SITES
+from operator_sdk.contract.operations.suspense import SUSPENSE
 from operator_sdk.contract.operations.tariffs import TARIFFS
 from operator_sdk.contract.operations.upkeep import UPKEEP
 from operator_sdk.contract.public_codes import Code
@@ -61,16 +62,6 @@ _ACCESS = (
 )
 
 _DIRECTORY = (
-    op(
-        "put_tariff",
-        "PUT /v1/tariffs/{tariff_id}/versions/{version}",
-        directory.TariffPut,
-        directory.Tariff,
-        _OPERATOR,
-        "Publish a version of a tariff",
-        role="host",
-        errors=(Code.ID_REUSED, Code.RULE_VIOLATED),
-    ),
     op(
         "put_station",
         "PUT /v1/stations/{station_id}",
@@ -179,28 +170,6 @@ _ROAMING = (
         max_body=8_192,
     ),
     op(
-        "push_record",
-        "POST /v1/charge-records",
-        records.ChargeRecord,
-        records.RecordReply,
-        _OPERATOR,
-        "The final bill of a session",
-        role="host",
-        signed=True,
-        errors=(*_WRITE, Code.RULE_VIOLATED),
-    ),
-    op(
-        "push_settlement",
-        "POST /v1/settlement-records",
-        records.SettlementRecord,
-        records.SettlementReply,
-        _OPERATOR,
-        "What the driver was charged",
-        role="home",
-        signed=True,
-        errors=(*_WRITE, Code.RULE_VIOLATED),
-    ),
-    op(
         "get_session",
         "GET /v1/sessions/{session_id}",
         Empty,
@@ -226,24 +195,6 @@ _ROAMING = (
         _READERS,
         "Server-sent events; Last-Event-ID is an update number",
         stream=True,
-    ),
-    op(
-        "get_record",
-        "GET /v1/charge-records/{record_id}",
-        Empty,
-        records.Record,
-        _READERS,
-        "One record",
-    ),
-    op(
-        "list_records",
-        "GET /v1/charge-records",
-        Empty,
-        records.RecordPage,
-        _READERS,
-        "The caller's charge records",
-        paged=True,
-        query=ListQuery,
     ),
     op(
         "scan",
@@ -337,7 +288,8 @@ HUB: dict[str, Operation] = {
         *TARIFFS,
         *PLACES,
         *_ROAMING,
-        *DISPUTES,
+        *RECORDS,
+        *SUSPENSE,
         *UPKEEP,
         *CLEARING,
         *PAYMENTS,

@@ -19,7 +19,7 @@ def show_bills(screen: Screen, records: list[Record]) -> None:
     """Each bill with its lines, its total and how it was settled."""
     for record in records:
         title = (
-            f"{NAMES[record.home_party_id]} → {NAMES[record.host_party_id]}"
+            f"{NAMES[record.home_party_id or '']} → {NAMES[record.host_party_id]}"
             f" · {record.connector.partition('.')[0]} · {record.stop_reason}"
         )
         screen.table(_COLUMNS, [_cells(record, number) for number in range(len(record.lines))], title)

@@ -119,8 +119,8 @@ def charge_of(record: Record, session: Session, received: list[SessionProgress])
     """A charge as it is reported: the record and its settlement, and what was held: the limit granted."""
     settlement = record.settlement
     return Charge(
-        session_id=record.session_id,
-        home=record.home_party_id,
+        session_id=session.session_id,
+        home=session.home_party_id,
         host=record.host_party_id,
         start_mode=session.start_mode,
         connector_id=record.connector.partition(".")[0],

@@ -248,8 +248,8 @@ async def _report(
         sessions=[
             charge_of(
                 record,
-                await sides[record.host_party_id].get_session(record.session_id),
-                charges.played.received.get(record.session_id, []),
+                await sides[record.host_party_id].get_session(record.session_id or ""),
+                charges.played.received.get(record.session_id or "", []),
             )
             for record in records
         ],

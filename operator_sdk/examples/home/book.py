@@ -4,7 +4,7 @@ Capture takes at most the hold; what is owed beyond it comes from the balance th
 something else, and what the balance cannot bear becomes the driver's debt.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,3 +48,13 @@ def settle(account: Account, *, hold_fen: int, hold_is_open: bool, owed_fen: int
         debt_fen=account.debt_fen + excess - from_balance,
     )
     return Settled(after, captured, hold_fen - captured)
+
+
+def refund(account: Account, amount_fen: int) -> Account:
+    """Give a driver money back: debt first."""
+    off_debt = min(amount_fen, account.debt_fen)
+    return replace(
+        account,
+        balance_fen=account.balance_fen + amount_fen - off_debt,
+        debt_fen=account.debt_fen - off_debt,
+    )

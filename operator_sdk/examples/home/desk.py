@@ -1,7 +1,7 @@
 """The home's decisions: authorize, release, charge for a record. Every message may come twice."""
 
 from operator_sdk.clock import Clock
-from operator_sdk.contract.codes import AuthorizationState
+from operator_sdk.contract.codes import AuthorizationState, RecordKind
 from operator_sdk.contract.messages.common import Token
 from operator_sdk.contract.messages.records import HomeRecord, RecordAnswer, SettlementRecord
 from operator_sdk.contract.messages.roaming import (
@@ -11,7 +11,7 @@ from operator_sdk.contract.messages.roaming import (
     ReleaseReply,
 )
 from operator_sdk.contract.public_codes import Code
-from operator_sdk.examples.home.book import can_hold, settle
+from operator_sdk.examples.home.book import can_hold, refund, settle
 from operator_sdk.examples.home.store import Hold, Store
 from operator_sdk.guard import Refuse
 
@@ -78,22 +78,42 @@ class Desk:
         return ReleaseReply(authorization_id=authorization_id, state=state)
 
     def settle(self, record: HomeRecord) -> RecordAnswer:
-        """Charge the driver, once per record and once per authorization."""
+        """Charge the driver, once per record and once per authorization; a credit gives it back, once."""
         with self._store.unit():
             answered = self._store.answer_to(record.record_id)
             if answered is not None:
                 return answered
-            hold = self._store.hold_of(record.authorization_id)
+            hold = self._store.hold_of(record.authorization_id or "")
             if hold is None and record.home_ref is not None:
                 hold = self._store.hold(record.home_ref)
+            is_credit = record.kind == RecordKind.CREDIT
             if hold is None:
                 answer = RecordAnswer(state="refused", reason="no such authorization here")
+            elif is_credit:
+                answer = RecordAnswer(state="settled", settlement=self._give_back(record, hold))
             elif hold.state == "captured":
                 answer = RecordAnswer(state="refused", reason="this authorization is settled")
             else:
                 answer = RecordAnswer(state="settled", settlement=self._charge(record, hold))
-            self._store.save_answer(record.record_id, record.authorization_id, answer)
+            # How a charge was settled is asked for by its authorization: there is one of those.
+            named = "" if is_credit else record.authorization_id or ""
+            self._store.save_answer(record.record_id, named, answer)
         return answer
+
+    def _give_back(self, record: HomeRecord, hold: Hold) -> SettlementRecord:
+        """What the credited record took: off the driver's debt first, then into the balance."""
+        charged = self._store.answer_to(record.credit_of or "")
+        taken = charged.settlement.driver_amount_fen if charged and charged.settlement else 0
+        self._store.set_money(hold.driver_id, refund(self._store.account(hold.driver_id), taken))
+        return SettlementRecord(
+            settlement_ref=f"settled-{record.record_id}",
+            record_id=record.record_id,
+            session_id=record.session_id,
+            driver_amount_fen=taken,
+            captured_fen=0,
+            released_fen=0,
+            settled_at=self._clock.business(),
+        )
 
     def _charge(self, record: HomeRecord, hold: Hold) -> SettlementRecord:
         settled = settle(

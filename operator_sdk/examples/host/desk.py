@@ -171,7 +171,7 @@ class Desk:
         Raises:
             Refuse: `not_found`.
         """
-        session = self._store.session(settlement.session_id)
+        session = self._store.session(settlement.session_id or "")
         if session is None:
             raise Refuse(Code.NOT_FOUND)
         session.settlement = settlement

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Iterable
 
+import msgspec
 from msgspec import Struct
 
 from operator_sdk.client import AsyncHubClient, is_decided
@@ -80,11 +81,7 @@ class Publisher:
         """
         self._is_due, self.refused = False, []
         for tariff in self._store.tariffs():
-            put = TariffPut(
-                valid_from=tariff.valid_from,
-                periods=tariff.periods,
-                utc_offset_minutes=tariff.utc_offset_minutes,
-            )
+            put = msgspec.convert(tariff, TariffPut, from_attributes=True)
             try:
                 await self._hub.put_tariff(tariff.tariff_id, tariff.version, put)
             except InterpileError as problem:

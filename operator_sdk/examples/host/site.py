@@ -14,6 +14,7 @@ from operator_sdk.contract.edge_link.frames import SiteId
 from operator_sdk.contract.messages import directory
 from operator_sdk.contract.messages.common import ConnectorId, ForeignId, Message, Number
 from operator_sdk.contract.messages.directory import StationPut, Tariff, TariffPeriod, TariffPut
+from operator_sdk.contract.pricing import published
 
 
 class SiteTariff(TariffPut, frozen=True):
@@ -90,14 +91,7 @@ def sites_of(agents: Mapping[str, SiteAgent]) -> dict[str, str]:
 
 def tariff_of(party_id: str, put: SiteTariff) -> Tariff:
     """A tariff as the hub names it."""
-    return Tariff(
-        party_id=party_id,
-        tariff_id=put.tariff_id,
-        version=put.version,
-        valid_from=put.valid_from,
-        periods=put.periods,
-        utc_offset_minutes=put.utc_offset_minutes,
-    )
+    return published(put, party_id=party_id, tariff_id=put.tariff_id, version=put.version)
 
 
 def places_of(site: Site) -> dict[str, Place]:

@@ -32,10 +32,12 @@ function bill(record, signal) {
     settled,
     h("section", { class: "card" },
       h("h2", { class: "small-title" }, t("lines")),
-      h("ul", { class: "lines" }, record.lines.map(line)),
+      h("ul", { class: "lines" }, record.lines.map(line), record.fees.map(feeLine)),
       h("dl", { class: "sums" },
         fact(t("electricity"), money(record.electricity)),
         fact(t("service"), money(record.service)),
+        record.parking > 0 && fact(t("parking"), money(record.parking)),
+        record.idle > 0 && fact(t("idle"), money(record.idle)),
         fact(t("total"), money(record.amount), "total"))),
     h("dl", { class: "card facts" },
       fact(t("connector_no"), record.connector),
@@ -53,6 +55,13 @@ function line(one) {
     h("span", { class: "line-head" }, h("strong", {}, `${time(one.start)}–${time(one.end)}`), h("span", {}, `${kwh(one.energy)} ${t("unit_kwh")}`), h("strong", {}, money(one.electricity + one.service))),
     fee("electricity", one.electricityMicro, one.electricity),
     fee("service", one.serviceMicro, one.service));
+}
+
+/** Money for time: from the end of the free minutes. */
+function feeLine(one) {
+  return h("li", { class: `fee-${one.kind}` },
+    h("span", { class: "line-head" }, h("strong", {}, `${time(one.start)}–${time(one.end)}`), h("span", {}, t(one.kind)), h("strong", {}, money(one.amount))),
+    h("span", { class: "line-fee muted" }, h("span", {}, `${price(one.priceMicroPerHour)}${t("per_hour")}`), h("span", {}, money(one.amount))));
 }
 
 /** What the home did with the hold; until it has answered, asked for again. */

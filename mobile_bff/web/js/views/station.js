@@ -4,7 +4,7 @@ import { fill, h, pause } from "../dom.js";
 import { ask } from "../api.js";
 import { cityLayout, cityMap } from "./city.js";
 import { kindOf } from "../format.js";
-import { dayOfPrices } from "../prices.js";
+import { pricesOf } from "../prices.js";
 import { empty, heading, loaded } from "../parts.js";
 import { icon } from "../icons.js";
 import { t, word } from "../i18n.js";
@@ -38,7 +38,7 @@ function sheet(station, now, plugs) {
     h("div", { class: "row" },
       h("a", { class: "button primary", href: "#/scan" }, icon("scan", 20), t("scan_this")),
       h("a", { class: "button", href: wayTo(station) }, icon("locate", 20), t("navigate"))),
-    station.tariff ? h("div", { class: "card" }, dayOfPrices(station.tariff, now)) : null,
+    pricesOf(station.tariffs, now),
     h("div", { class: "card" },
       h("h2", { class: "small-title" }, t("connectors")),
       plugs,

@@ -60,6 +60,11 @@ export const en = Object.freeze({
   service: "Service",
   price_label: "Prices of the day; now {price} per kWh",
   all_periods: "All periods",
+  parking: "Parking",
+  idle: "Idle fee after the charge",
+  per_hour: "/hour",
+  free_first: "first {minutes} minutes free",
+  at_most: "at most {amount}",
 
   scan: "Scan to charge",
   scan_hint: "Scan the code on the connector, or type its number",
@@ -97,6 +102,10 @@ export const en = Object.freeze({
   start_unsure: "It is not certain that it started. Trying again will not start it twice.",
   not_free_note: "This connector reports “{state}” and may refuse to start",
 
+  "band.SHARP": "sharp",
+  "band.PEAK": "peak",
+  "band.FLAT": "flat",
+  "band.VALLEY": "valley",
   "connector.AVAILABLE": "Free",
   "connector.OCCUPIED": "Plugged in",
   "connector.CHARGING": "Charging",

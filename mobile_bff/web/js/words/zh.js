@@ -60,6 +60,11 @@ export const zh = Object.freeze({
   service: "服务费",
   price_label: "今日电价,当前每度 {price}",
   all_periods: "全部时段",
+  parking: "停车费",
+  idle: "占位费",
+  per_hour: "/小时",
+  free_first: "前 {minutes} 分钟免费",
+  at_most: "最高 {amount}",
 
   scan: "扫码充电",
   scan_hint: "扫描充电枪上的二维码,或输入枪号",
@@ -97,6 +102,10 @@ export const zh = Object.freeze({
   start_unsure: "不确定是否已启动,点击重试不会重复启动",
   not_free_note: "此枪目前显示“{state}”,可能无法启动",
 
+  "band.SHARP": "尖",
+  "band.PEAK": "峰",
+  "band.FLAT": "平",
+  "band.VALLEY": "谷",
   "connector.AVAILABLE": "空闲",
   "connector.OCCUPIED": "已插枪",
   "connector.CHARGING": "充电中",

@@ -1,0 +1,1 @@
+"""The auditor: recomputes the books from raw rows, and shares no code with the rooms that wrote them."""

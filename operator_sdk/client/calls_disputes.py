@@ -1,1 +1,0 @@
-"""The typed calls about disputes, suspense and the daily check of records."""

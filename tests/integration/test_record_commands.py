@@ -1,0 +1,73 @@
+"""`interpile record`, over a database with records that wait."""
+
+import pytest
+from sqlmodel import select
+
+from hub.commands.shell import with_hub
+from hub.core.clock import local_day
+from hub.parties.tables import AuditRow
+from hub.roaming.tables_records import RecordRow
+from hub.roaming.trust import DISPUTES_MOST, count_dispute
+from hub.wiring import Hub
+from tests.integration.test_commands import A, B, Terminal, add_parties, hub_at, interpile  # noqa: F401
+from tests.integration.test_record_states import row
+
+RECORD, OTHER = (f"rec_0198c0de-0000-7000-8000-00000000000{n}" for n in (1, 2))
+
+
+async def suspend(hub: Hub) -> None:
+    """Two of A's records wait, one for somebody to say who owes it; and A is disputed too often."""
+    async with hub.database.unit() as unit:
+        unit.session.add(row(RECORD, "suspended", session_id=None, session_ref="offline-7", home_party_id=None))
+        unit.session.add(row(OTHER, "suspended", session_id=None, verdicts="pppsp" + "n" * 20))
+        for _ in range(DISPUTES_MOST + 1):
+            await count_dispute(unit, A, local_day(hub.clock.business()))
+
+
+async def audited(hub: Hub) -> list[tuple[str, str]]:
+    async with hub.database.reading() as unit:
+        rows = (await unit.session.exec(select(AuditRow))).all()
+    return [(one.action, one.subject) for one in rows]
+
+
+async def states(hub: Hub) -> dict[str, tuple[str, str | None]]:
+    async with hub.database.reading() as unit:
+        rows = (await unit.session.exec(select(RecordRow))).all()
+    return {one.record_id: (one.state, one.home_party_id) for one in rows}
+
+
+def test_an_accountant_decides_what_waits(interpile: Terminal) -> None:  # noqa: F811
+    add_parties(interpile)
+    assert interpile(f"agreement add {B} {A}") == 0, interpile.err
+    with_hub(suspend)
+    listed = interpile.json("record list --state suspended")
+    assert {one["record_id"] for one in listed} == {RECORD, OTHER}
+    assert interpile.json("record list --state accepted") == []
+    assert interpile("record list --state nonsense") == 2
+    assert interpile(f"record show {OTHER}") == 0
+    assert "session" in interpile.out
+    assert "15.00" in interpile.out
+    assert interpile.json(f"record show {OTHER}")["outcomes"][3]["verdict"] == "suspend"
+    assert interpile(f"record decide {RECORD} maybe --reason x") == 2
+    assert interpile(f"record decide {RECORD} accept --reason seen") == 1
+    assert "name the home that owes it" in interpile.err
+    decided = interpile.json(f"record decide {RECORD} accept --reason seen --home {B}")
+    assert (decided["state"], decided["home_party_id"]) == ("accepted", B)
+    assert interpile(f"record decide {OTHER} reject --reason nobody-charged") == 0
+    assert with_hub(states) == {RECORD: ("accepted", B), OTHER: ("rejected", B)}
+    assert interpile("record show rec_none") == 1
+    (host,) = interpile.json("record partners")
+    assert host["stopped_day"] is not None
+    assert interpile(f"record restore {A} --reason mended --most 7") == 0
+    (host,) = interpile.json("record partners")
+    assert (host["stopped_day"], host["disputes_most"]) == (None, 7)
+    done = with_hub(audited)
+    assert ("accept_record", RECORD) in done
+    assert ("reject_record", OTHER) in done
+    assert ("restore_trust", A) in done
+
+
+@pytest.mark.parametrize("words", ["record list", "record partners"])
+def test_an_empty_list_is_shown(interpile: Terminal, words: str) -> None:  # noqa: F811
+    assert interpile(words) == 0
+    assert interpile.json(words) == []
