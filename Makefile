@@ -22,7 +22,7 @@ PYTEST_ARGS ?= $(if $(CI),-ra --durations=25,-q)
 # Two workers share the suite file by file, so that what a file sets up once is set up once.
 PYTEST_WORKERS := --numprocesses 2 --dist loadfile
 
-.PHONY: help setup check format test contracts contracts-check demo demo-production bench lock clean
+.PHONY: help setup check format test simulate contracts contracts-check demo demo-production bench lock clean
 
 help:
 	@awk 'BEGIN { FS = ":.*## " } \
@@ -79,6 +79,11 @@ check: setup ## format, lint, types, import rules, published contracts
 
 test: setup ## the whole test suite; PYTEST_ARGS="-k netting" narrows it
 	@INTERPILE_ENV=test $(BIN)/python -m pytest $(PYTEST_WORKERS) $(PYTEST_ARGS)
+
+simulate: setup ## seeds of the simulator; takes SEEDS FROM SESSIONS WORKERS, and for one seed TRACE and KEEP
+	@INTERPILE_ENV=test $(BIN)/python -m tests.simulation $(if $(SEEDS),--seeds $(SEEDS)) $(if $(FROM),--from $(FROM)) \
+		$(if $(SESSIONS),--sessions $(SESSIONS)) $(if $(WORKERS),--workers $(WORKERS)) \
+		$(if $(TRACE),--trace $(TRACE)) $(if $(KEEP),--keep $(KEEP))
 
 ##@ Published contracts
 

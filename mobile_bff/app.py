@@ -11,8 +11,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
-from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
-from starlette.staticfiles import StaticFiles
+from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from mobile_bff.drivers import Drivers
 from mobile_bff.feeds import Feeds
@@ -23,6 +22,7 @@ from mobile_bff.graph.view import GraphView
 from mobile_bff.headers import SecurityHeaders
 from mobile_bff.hub_backend import HubBackend, open_client
 from mobile_bff.limiter import Limiter
+from mobile_bff.page import Page
 from mobile_bff.refused import Refused, told
 from mobile_bff.settings import Settings, SettingsError
 from operator_sdk.client import AsyncHubClient
@@ -104,7 +104,7 @@ def _page() -> list[BaseRoute]:
         return []
     return [
         Route("/app", lambda _: RedirectResponse("/app/", 308)),
-        Mount("/app", StaticFiles(directory=WEB, html=True)),
+        Route("/app/{path:path}", Page(WEB).answer),
     ]
 
 

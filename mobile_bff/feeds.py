@@ -5,7 +5,7 @@ from collections import defaultdict, deque
 from collections.abc import AsyncGenerator
 
 from mobile_bff.drivers import Driver, Drivers
-from mobile_bff.hub_backend import HubBackend, plain_id
+from mobile_bff.hub_backend import Caller, HubBackend, plain_id
 from mobile_bff.refused import Refused, told
 from operator_sdk.client import AsyncHubClient
 from operator_sdk.client.events import FINAL
@@ -100,15 +100,17 @@ class Feeds:
         return sum(self._open.values())
 
     async def follow(
-        self, driver: Driver, token: str, session_id: str, after: int
+        self, driver: Driver, caller: Caller, session_id: str, after: int
     ) -> AsyncGenerator[SessionProgress, None]:
         """A session's updates above a number, in order, until it has ended or the token does.
+
+        The hub hears the request id of whoever made it open the stream.
 
         Raises:
             Refused: not_found, token_invalid when the token ends, too_many_requests, unavailable.
         """
         key = driver.name, plain_id(session_id)
-        feed = self._join(key, driver, token, after)
+        feed = self._join(key, driver, caller, after)
         try:
             updates = feed.above(after)
             while True:
@@ -129,7 +131,7 @@ class Feeds:
             raise Refused(Code.TOKEN_INVALID)
         return left_s
 
-    def _join(self, key: Key, driver: Driver, token: str, after: int) -> _Feed:
+    def _join(self, key: Key, driver: Driver, caller: Caller, after: int) -> _Feed:
         """The newest feed if it has all that is wanted, and a token that lasts as long; else another one."""
         feed = self._newest.get(key)
         if (
@@ -140,7 +142,7 @@ class Feeds:
         ):
             if self._open[driver.name] >= FEEDS_MOST_DRIVER:
                 raise Refused(Code.TOO_MANY_REQUESTS)
-            client = self._backend.as_driver(token).client
+            client = self._backend.as_driver(caller).client
             feed = self._newest[key] = _Feed(client, key[1], after, driver.expires_at)
             self._open[driver.name] += 1
         feed.followers += 1

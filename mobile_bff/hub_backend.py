@@ -1,6 +1,7 @@
 """The hub behind a port: what the graph asks for, in whose name, and what comes of trouble."""
 
 import re
+from dataclasses import dataclass
 from typing import TypeVar
 
 from mobile_bff.drivers import Drivers
@@ -19,6 +20,14 @@ _ID = re.compile(r"[A-Za-z0-9._:-]{1,80}\Z")
 
 
 Reply = TypeVar("Reply")
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """On whose behalf the hub is asked: the driver's token, where there is one, and the id of his request."""
+
+    token: str | None
+    request_id: str
 
 
 def plain_id(text: str) -> str:
@@ -61,15 +70,15 @@ class HubBackend:
     def __init__(self, client: AsyncHubClient, drivers: Drivers, *, has_own_name: bool) -> None:
         self._client, self._drivers, self.has_own_name = client, drivers, has_own_name
 
-    def as_driver(self, token: str | None) -> "DriverBackend":
+    def as_driver(self, caller: Caller) -> "DriverBackend":
         """The calls of one driver.
 
         Raises:
             Refused: unauthenticated, there is no token.
         """
-        return DriverBackend(self._driver_client(token))
+        return DriverBackend(self._as_driver(caller))
 
-    async def home_of_reader(self, token: str | None) -> str | None:
+    async def home_of_reader(self, caller: Caller) -> str | None:
         """Whose drivers' prices this caller sees in the directory, which may come from memory.
 
         None: what everybody sees, for the app reads in its own name.
@@ -77,46 +86,55 @@ class HubBackend:
         Raises:
             Refused: the app has no name of its own, and the caller no valid token.
         """
-        return None if self.has_own_name else (await self._drivers.of(token)).home_party_id
+        return None if self.has_own_name else (await self._drivers.of(caller.token)).home_party_id
 
-    def _reader(self, token: str | None) -> AsyncHubClient:
-        return self._client if self.has_own_name else self._driver_client(token)
+    def _as_reader(self, caller: Caller) -> AsyncHubClient:
+        return self._as_ourselves(caller) if self.has_own_name else self._as_driver(caller)
 
-    def _driver_client(self, token: str | None) -> AsyncHubClient:
+    def _as_ourselves(self, caller: Caller) -> AsyncHubClient:
+        return self._client.carrying(caller.request_id)
+
+    def _as_driver(self, caller: Caller) -> AsyncHubClient:
+        token = caller.token
         if not token:
             raise Refused(Code.UNAUTHENTICATED)
         if not token.isascii() or not token.isprintable():
             raise Refused(Code.TOKEN_INVALID)
-        return self._client.acting_as(BearerToken(token))
+        return self._as_ourselves(caller).acting_as(BearerToken(token))
 
     # The directory.
 
-    async def search(self, query: places.StationQuery, token: str | None) -> places.StationHits:
+    async def search(self, query: places.StationQuery, caller: Caller) -> places.StationHits:
         """Stations near a place or by name."""
         with told():
-            return await self._reader(token).search_stations(query)
+            return await self._as_reader(caller).search_stations(query)
 
-    async def station(self, party_id: str, station_id: str, token: str | None) -> places.StationDetail:
+    async def station(self, party_id: str, station_id: str, caller: Caller) -> places.StationDetail:
         """One station with its connectors."""
         with told():
-            return await self._reader(token).get_station_detail(plain_id(party_id), plain_id(station_id))
+            return await self._as_reader(caller).get_station_detail(plain_id(party_id), plain_id(station_id))
 
-    async def connector(self, connector: str, token: str | None) -> directory.ConnectorInfo:
+    async def connector(self, connector: str, caller: Caller) -> directory.ConnectorInfo:
         """One connector and where it stands."""
         with told():
-            return await self._reader(token).get_connector(plain_id(connector))
+            return await self._as_reader(caller).get_connector(plain_id(connector))
 
     # Signing in.
 
-    async def send_code(self, request: access.CodeRequest) -> access.CodeSent:
+    async def homes(self, *, limit: int, after: str | None, caller: Caller) -> places.HomeOperatorPage:
+        """The homes whose drivers can sign in."""
+        with told():
+            return await self._as_ourselves(caller).list_home_operators(limit=limit, after=after)
+
+    async def send_code(self, request: access.CodeRequest, caller: Caller) -> access.CodeSent:
         """A one-time code for a hosted driver."""
         with told():
-            return await self._client.send_code(request)
+            return await self._as_ourselves(caller).send_code(request)
 
-    async def sign_in(self, request: access.DriverTokenRequest) -> access.DriverTokens:
+    async def sign_in(self, request: access.DriverTokenRequest, caller: Caller) -> access.DriverTokens:
         """By code, by the home's assertion, or with a refresh token."""
         with told():
-            return await self._client.issue_driver_token(request)
+            return await self._as_ourselves(caller).issue_driver_token(request)
 
 
 class DriverBackend:

@@ -18,6 +18,7 @@ from websockets.typing import Subprotocol
 from mobile_bff.app import create_app
 from mobile_bff.graph.context import Services
 from mobile_bff.settings import Settings
+from operator_sdk.client.trust import authorities
 from operator_sdk.clock import Clock
 from tests.rig_partners import listen, serving
 
@@ -31,7 +32,9 @@ class Phone:
     url: str
     token: str | None = None
     language: str = "en"
-    _http: httpx.AsyncClient = field(default_factory=lambda: httpx.AsyncClient(trust_env=False, timeout=30))
+    _http: httpx.AsyncClient = field(
+        default_factory=lambda: httpx.AsyncClient(trust_env=False, timeout=30, verify=authorities())
+    )
 
     @property
     def headers(self) -> dict[str, str]:

@@ -9,7 +9,7 @@ import hmac
 import json
 import logging
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
@@ -33,6 +33,10 @@ from hub.core.clock import Clock
 from hub.core.database import Database
 from hub.core.errors import HubError, TooManyError
 from hub.core.ids import Ids
+from hub.core.paging import cut_page
+from hub.parties.model import sign_in_grants
+from hub.parties.tables_keys import page_of_homes
+from operator_sdk.contract.messages.places import HomeOperator, HomeOperatorPage
 from operator_sdk.contract.public_codes import Code
 
 log = logging.getLogger("interpile.accounts")
@@ -86,6 +90,21 @@ class SignIn:
         self._database, self._clock, self._ids = database, clock, ids
         self._accounts, self._digests, self._sender = accounts, digests, sender
         self._sending: set[asyncio.Task[None]] = set()
+
+    async def homes(self, *, after: tuple[datetime, str] | None, limit: int) -> HomeOperatorPage:
+        """A page of the homes whose drivers can sign in, oldest member first."""
+        async with self._database.reading() as unit:
+            found = await page_of_homes(unit, after=after, count=limit + 1)
+        rows, next_after = cut_page(found, limit, lambda row: (row[0].created_at, row[0].party_id))
+        homes = [
+            HomeOperator(
+                party_id=party.party_id,
+                name=party.name,
+                grants=sign_in_grants(party.protocol, has_live_key=has_live_key),
+            )
+            for party, has_live_key in rows
+        ]
+        return HomeOperatorPage(items=homes, next_after=next_after)
 
     async def send_code(self, home_party_id: str, phone: str) -> int:
         """Send a code if the phone is a customer's; in either case the seconds for which codes are good.

@@ -1,4 +1,4 @@
-"""The accounts there may be, as docs/ledger.md lists them: its side, and whether it may overdraw.
+"""The accounts there may be, as docs/ledger.md lists them: the side of each, and whether it may overdraw.
 
 Written down a second time on purpose. A kind that is new to the ledger is new here too, or its accounts are
 reported.

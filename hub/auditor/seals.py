@@ -61,13 +61,17 @@ def _check_chain(source: Source, findings: Findings, count: int) -> int:
     before, last = FIRST, 0
     links = findings.along("seals", source.rows(_SEALS), count)
     for expected, (number, posting_id, chained, digest) in enumerate(links, 1):
-        link = hashlib.sha256(f"{before}:{expected}:{posting_id}:{digest}".encode()).hexdigest()
-        if number != expected or chained != link:
+        if number != expected or chained != link(before, expected, posting_id, digest):
             findings.add(f"seal {number}: the chain is broken")
             # From here on every link would differ; one finding says it.
             return count
         before, last = chained, number
     return last
+
+
+def link(before: str, number: int, posting_id: str, digest: str | None) -> str:
+    """The chain digest of a seal, over the one before it; see docs/ledger.md."""
+    return hashlib.sha256(f"{before}:{number}:{posting_id}:{digest}".encode()).hexdigest()
 
 
 def check_witness(source: Source, findings: Findings, number: int, chained: str) -> None:

@@ -11,6 +11,7 @@ from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 
+from hub.clearing.model_papers import Part
 from hub.clearing.statements import CSV_HEAD, csv_cells, csv_foot, statement_html, summary
 from hub.clearing.tables import CycleRow, everybody, get_cycle, list_positions
 from hub.clearing.tables_papers import stream_csv_lines, stream_parts
@@ -57,7 +58,7 @@ async def _pages(
     names, codes = await everybody(unit), await tax_codes(unit, local_day(cycle.cutoff_at))
     written, left = [], dict(positions)
 
-    def write(party: str, parts: list) -> None:  # type: ignore[type-arg]
+    def write(party: str, parts: list[Part]) -> None:
         statement = summary(cycle, party, names.get(party, party), parts, codes)
         assert statement.net_fen == left.pop(party), "a statement says what the position says"
         written.append(_put(folder.joinpath(f"{party}.html"), statement_html(statement, names).encode()))
@@ -73,14 +74,17 @@ async def _pages(
 async def _lists(
     unit: Unit, cycle: CycleRow, positions: dict[str, int], folder: Path, progress: Progress
 ) -> list[Path]:
-    names, written = await everybody(unit), []
-    left = dict(positions)
-    async for party, blocks in _grouped(stream_csv_lines(unit, cycle.cycle_id)):
+    names, left = await everybody(unit), dict(positions)
+    written: list[Path] = []
+
+    def write(party: str, blocks: list[list[str]]) -> None:
         written.append(_write_list(folder, cycle, party, names.get(party, party), left.pop(party), blocks))
         progress("lists", len(written), len(positions))
-    written += [
-        _write_list(folder, cycle, party, names.get(party, party), left[party], []) for party in sorted(left)
-    ]
+
+    async for party, blocks in _grouped(stream_csv_lines(unit, cycle.cycle_id)):
+        write(party, blocks)
+    for party in sorted(left):
+        write(party, [])
     return written
 
 

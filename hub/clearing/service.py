@@ -26,7 +26,8 @@ from hub.clearing.tables_cycles import (
     lock_open_cycle,
     unfrozen_cycle,
 )
-from hub.core.clock import Clock, cut_to_ms
+from hub.clearing.tables_rates import tax_codes
+from hub.core.clock import Clock, cut_to_ms, local_day
 from hub.core.database import Database, Unit
 from hub.core.errors import HubError, NotFoundError
 from hub.core.ids import Ids
@@ -244,7 +245,9 @@ class ClearingService(Accepting):
             party = of_party(party_id)
             position = (await list_positions(party, unit, cycle_id)).get(party_id, 0)
             lines = await list_lines(party, unit, cycle_id)
-        statement = make_statement(cycle, party_id, names.get(party_id, party_id), lines)
+            assert cycle.cutoff_at is not None, "a cycle with positions was cut off"
+            codes = await tax_codes(unit, local_day(cycle.cutoff_at))
+        statement = make_statement(cycle, party_id, names.get(party_id, party_id), lines, codes)
         assert statement.net_fen == position, "a statement says what the position says"
         return statement
 

@@ -168,6 +168,12 @@ def join_roles(roles: Sequence[str]) -> str:
     return ",".join(sorted(set(roles)))
 
 
+def sign_in_grants(protocol: str, *, has_live_key: bool) -> list[str]:
+    """With what a home's drivers sign in: codes for hosted ones, assertions where a key can check them."""
+    grants = ["code"] if protocol == Protocol.HOSTED else []
+    return [*grants, "assertion"] if has_live_key else grants
+
+
 FAILURES_MOST = 5
 LOCKED_FOR = timedelta(minutes=15)
 SESSION_LIFE = timedelta(hours=8)

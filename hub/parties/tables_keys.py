@@ -2,12 +2,14 @@
 
 from datetime import datetime
 
-from sqlalchemy import tuple_
+from sqlalchemy import literal, or_, tuple_
 from sqlmodel import col, select
 
 from hub.core.database import Unit
 from hub.core.tables import table_of
+from hub.parties.model import KeyState, Protocol
 from hub.parties.tables import Exposure, PartyKey, PartyRow, TokenPrefix
+from operator_sdk.contract.codes import Role
 
 
 async def page_of_parties(
@@ -25,6 +27,31 @@ async def page_of_parties(
     if after is not None:
         statement = statement.where(tuple_(*place) > tuple_(*after, types=[part.type for part in place]))
     return [(row[0], row[1]) for row in (await unit.session.exec(statement)).all()]
+
+
+async def page_of_homes(
+    unit: Unit, *, after: tuple[datetime, str] | None, count: int
+) -> list[tuple[PartyRow, bool]]:
+    """Homes whose drivers can sign in, in order of (created_at, party), and whether each has a live key."""
+    columns = table_of(PartyRow).c
+    place = (columns.created_at, columns.party_id)
+    has_key = (
+        select(PartyKey.key_id)
+        .where(PartyKey.party_id == columns.party_id, PartyKey.state == KeyState.LIVE.value)
+        .exists()
+    )
+    statement = (
+        select(PartyRow, has_key)
+        .where(
+            (literal(",") + columns.roles + ",").contains(f",{Role.HOME.value},"),
+            or_(columns.protocol == Protocol.HOSTED.value, has_key),
+        )
+        .order_by(*place)
+        .limit(count)
+    )
+    if after is not None:
+        statement = statement.where(tuple_(*place) > tuple_(*after, types=[part.type for part in place]))
+    return [(row[0], bool(row[1])) for row in (await unit.session.exec(statement)).all()]
 
 
 async def prefixes_of(unit: Unit, party_id: str) -> list[str]:

@@ -1,13 +1,13 @@
 """Live updates: stored before they are acknowledged, then handed on to the home and to whoever follows."""
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from typing import Any
 
 from hub.core.database import Unit
 from hub.core.errors import HubError, NotFoundError
+from hub.core.finishing import finish
 from hub.directory.model import is_plausible
 from hub.parties.scope import PartyScope, of_party
 from hub.roaming.charges import Charges
@@ -172,18 +172,19 @@ class Following:
 
     async def events(
         self, viewer: PartyScope, session_id: str, *, above: int
-    ) -> AsyncIterator[SessionProgress]:
-        """Updates above a number as they come, until the session is billed or closed.
+    ) -> AsyncIterator[SessionProgress | None]:
+        """Updates above a number as they come, until the session is billed or closed; None for seconds without.
+
+        Whoever follows may be cancelled at any moment: it is the waiting that ends, never a statement.
 
         Raises:
             NotFoundError: not the viewer's session.
+            OutOfReach: the database does not answer.
         """
         async with self._c.live.follow(session_id) as news:
             while True:
                 news.clear()
-                async with self._c.database.reading() as unit:
-                    session = await get_session(viewer, unit, session_id)
-                    rows = await list_updates(viewer, unit, session_id, above=above)
+                session, rows = await finish(self._look(viewer, session_id, above))
                 if session is None:
                     raise NotFoundError
                 for row in rows:
@@ -191,10 +192,25 @@ class Following:
                     yield progress_of(row, estimates=viewer.party_id == session.home_party_id)
                 if not rows and SessionState(session.state) in CLOSED:
                     return
-                if not rows:
-                    with contextlib.suppress(TimeoutError):
-                        async with asyncio.timeout(LOOK_AGAIN_S):
-                            await news.wait()
+                if not rows and not await _rings(news):
+                    yield None
+
+    async def _look(
+        self, viewer: PartyScope, session_id: str, above: int
+    ) -> tuple[SessionRow | None, Sequence[UpdateRow]]:
+        async with self._c.database.reading() as unit:
+            session = await get_session(viewer, unit, session_id)
+            return session, await list_updates(viewer, unit, session_id, above=above)
+
+
+async def _rings(news: asyncio.Event) -> bool:
+    """Whether there is news within seconds."""
+    try:
+        async with asyncio.timeout(LOOK_AGAIN_S):
+            await news.wait()
+    except TimeoutError:
+        return False
+    return True
 
 
 def _check(update: SessionUpdate) -> None:

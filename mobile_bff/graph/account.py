@@ -5,7 +5,18 @@ from datetime import datetime
 import strawberry
 
 from mobile_bff.graph.scalars import FaultKind, FaultState, Fen, OrderState, known
-from operator_sdk.contract.messages import access, roaming, upkeep
+from operator_sdk.contract.messages import access, places, roaming, upkeep
+
+
+@strawberry.type(
+    description="A home whose drivers can sign in: with phone and one-time code, or with an assertion that its "
+    "own app shows."
+)
+class HomeOperator:
+    party_id: strawberry.ID
+    name: str
+    by_code: bool
+    by_assertion: bool
 
 
 @strawberry.type(description="If the phone belongs to a driver, a code is on its way.")
@@ -62,6 +73,16 @@ class Fault:
     outcome: str
     reported_at: datetime
     updated_at: datetime
+
+
+def home_of(message: places.HomeOperator) -> HomeOperator:
+    """A home."""
+    return HomeOperator(
+        party_id=strawberry.ID(message.party_id),
+        name=message.name,
+        by_code="code" in message.grants,
+        by_assertion="assertion" in message.grants,
+    )
 
 
 def signed_in_of(message: access.DriverTokens) -> SignedIn:

@@ -11,7 +11,7 @@ from starlette.websockets import WebSocket
 from strawberry.dataloader import DataLoader
 
 from mobile_bff.drivers import Driver, Drivers
-from mobile_bff.hub_backend import DriverBackend, HubBackend
+from mobile_bff.hub_backend import Caller, DriverBackend, HubBackend
 from mobile_bff.limiter import Limiter
 from mobile_bff.refused import Refused
 from mobile_bff.words import Locale
@@ -60,6 +60,11 @@ class Context:
         self.connection_params: dict[str, Any] = {}
         self.renew()
 
+    @property
+    def caller(self) -> Caller:
+        """On whose behalf the hub is asked."""
+        return Caller(self.token, self.request_id)
+
     def renew(self) -> None:
         """Forget what was loaded."""
         self.places: DataLoader[str, ConnectorPlace | None] = DataLoader(load_fn=self._places)
@@ -86,7 +91,7 @@ class Context:
         """
         driver = await self.services.drivers.of(self.token)
         self.services.limiter.take(driver.name)
-        return self.services.backend.as_driver(self.token)
+        return self.services.backend.as_driver(self.caller)
 
     def as_nobody(self) -> HubBackend:
         """The calls that need no token. The hub counts them all as ours, so here they are counted by address.
@@ -113,14 +118,14 @@ class Context:
 
     async def _place(self, connector: str) -> "ConnectorPlace | None":
         try:
-            return await self.services.directory.place(connector, self.token)
+            return await self.services.directory.place(connector, self.caller)
         except Refused as problem:
             if problem.code == Code.NOT_FOUND:
                 return None
             raise
 
     async def _sessions(self, session_ids: list[str]) -> list[Session | BaseException]:
-        driver = self.services.backend.as_driver(self.token)
+        driver = self.services.backend.as_driver(self.caller)
         return await asyncio.gather(*map(driver.session, session_ids), return_exceptions=True)
 
 

@@ -45,7 +45,7 @@ NO_BUGS = (
 )
 
 
-PUBLIC = frozenset({"stations", "station", "__typename"})
+PUBLIC = frozenset({"stations", "station", "homeOperators", "__typename"})
 """Root fields whose answer is the same for everybody."""
 
 

@@ -33,7 +33,7 @@ SELECTIONS_MOST = 64
 COST_MOST = 10_000
 """A field costs 1 for each time it may appear; a call to the hub costs more."""
 
-PAGED = frozenset({"stations", "chargingSessions", "chargeRecords", "faults"})
+PAGED = frozenset({"stations", "chargingSessions", "chargeRecords", "faults", "homeOperators"})
 LENGTHS = {"lines": 10, "connectors": 50, "periods": 10, "tariffs": 2, "fees": 2}
 """Usual lengths of lists that are not paged."""
 

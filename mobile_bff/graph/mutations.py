@@ -44,7 +44,7 @@ class Mutation:
         self, info: Info, home_party_id: strawberry.ID, phone: str
     ) -> SignInCodeResult:
         request = CodeRequest(home_party_id=home_party_id, phone=phone)
-        sent = await info.context.as_nobody().send_code(request)
+        sent = await info.context.as_nobody().send_code(request, info.context.caller)
         return SignInCodeSent(expires_in_s=sent.expires_in_s)
 
     @strawberry.mutation(description="Sign in with phone and one-time code.")
@@ -97,7 +97,7 @@ class Mutation:
 
 
 async def _signed_in(info: Info, request: DriverTokenRequest) -> SignedIn:
-    return signed_in_of(await info.context.as_nobody().sign_in(request))
+    return signed_in_of(await info.context.as_nobody().sign_in(request, info.context.caller))
 
 
 def _target(given: TargetInput | None) -> Target:

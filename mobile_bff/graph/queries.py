@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import strawberry
 
-from mobile_bff.graph.account import Fault, Me, fault_of, me_of
+from mobile_bff.graph.account import Fault, HomeOperator, Me, fault_of, me_of
 from mobile_bff.graph.charging import ChargeRecord, ChargingSession, record_of, session_of
 from mobile_bff.graph.context import Info
 from mobile_bff.graph.errors import CodeNotAccepted
@@ -94,6 +94,12 @@ class Query:
         account = await (await info.context.as_driver()).account()
         driver = await info.context.services.drivers.of(info.context.token)
         return me_of(account, driver.subject)
+
+    @strawberry.field(description="The homes whose drivers can sign in here, for whoever is about to.")
+    async def home_operators(
+        self, info: Info, first: int = FIRST_USUAL, after: str | None = None
+    ) -> Connection[HomeOperator] | None:
+        return await info.context.services.directory.homes(first, after, info.context)
 
     @strawberry.field(description="Now, by the clock that tariffs go by; a phone's own may be wrong.")
     def now(self, info: Info) -> datetime:

@@ -27,6 +27,6 @@ class Subscription:
             raise Refused(Code.MALFORMED, field="after")
         driver = context.driver or await context.services.drivers.of(context.token)
         context.services.limiter.take(driver.name)
-        async for update in context.services.feeds.follow(driver, context.token or "", session_id, after):
+        async for update in context.services.feeds.follow(driver, context.caller, session_id, after):
             context.renew()
             yield progress_of(update)

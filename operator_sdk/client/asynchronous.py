@@ -30,7 +30,9 @@ from operator_sdk.client.methods_suspense_async import AsyncSuspenseMethods
 from operator_sdk.client.methods_tariffs_async import AsyncTariffsMethods
 from operator_sdk.client.methods_upkeep_async import AsyncUpkeepMethods
 from operator_sdk.client.patience import Patience, is_passing
-from operator_sdk.client.request import Call, Prepared, QueryValue, hub_operation
+from operator_sdk.client.request import Call, Prepared, QueryValue, checked_request_id, hub_operation
+from operator_sdk.client.trust import authorities
+from operator_sdk.client.uncut import Uncut
 from operator_sdk.clock import Clock, unix_s
 from operator_sdk.contract.messages.common import Message
 from operator_sdk.contract.messages.roaming import SessionProgress
@@ -78,13 +80,16 @@ class AsyncHubClient(
             clock or Clock(),
             patience or Patience(),
         )
+        self._request_id: str | None = None
         self._lock = asyncio.Lock()
         self._key_lock = asyncio.Lock()
+        self._uncut = Uncut()
         self._http = httpx.AsyncClient(
             timeout=httpx.Timeout(timeout_s),
             limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections // 2),
             transport=transport,
             trust_env=False,
+            verify=authorities(),
         )
         # Streams live long: in the same pool they would starve the calls.
         self._streams = httpx.AsyncClient(
@@ -92,6 +97,7 @@ class AsyncHubClient(
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
             transport=transport,
             trust_env=False,
+            verify=authorities(),
         )
 
     async def __aenter__(self) -> Self:
@@ -102,6 +108,7 @@ class AsyncHubClient(
 
     async def aclose(self) -> None:
         """Close the connections, also those of `acting_as`."""
+        await self._uncut.close()
         await self._http.aclose()
         await self._streams.aclose()
 
@@ -112,13 +119,26 @@ class AsyncHubClient(
         other._lock = asyncio.Lock()
         return other
 
+    def carrying(self, request_id: str) -> "AsyncHubClient":
+        """This caller's client for work on behalf of one request, whose id goes with every call of it.
+
+        The id is in the hub's log lines and error bodies, and goes on to whomever the hub asks. Close the first
+        client only.
+
+        Raises:
+            ValueError: more than 64 characters, or others than letters, digits and `. _ : -`.
+        """
+        other = copy.copy(self)
+        other._request_id = checked_request_id(request_id)
+        return other
+
     async def run(self, call: Call[Reply]) -> Reply:
         """Make a call.
 
         Raises:
             InterpileError: as drawn in `operator_sdk.errors`.
         """
-        return await self._drive(exchange(self._core, call))
+        return await self._drive(exchange(self._core, call, self._request_id))
 
     @overload
     async def call(
@@ -173,7 +193,9 @@ class AsyncHubClient(
         while not reader.finished:
             problem: InterpileError | None = None
             try:
-                prepared = await self._drive(open_stream(self._core, call, reader.last_event_id))
+                prepared = await self._drive(
+                    open_stream(self._core, call, reader.last_event_id, self._request_id)
+                )
                 async for update in self._updates(prepared, reader):
                     yield update
             except InterpileError as caught:
@@ -223,6 +245,9 @@ class AsyncHubClient(
                     result = await self.find_key(key_id)
 
     async def _send(self, prepared: Prepared) -> Answer:
+        return await self._uncut.run(self._exchanged(prepared))
+
+    async def _exchanged(self, prepared: Prepared) -> Answer:
         request_id = prepared.headers["x-request-id"]
         try:
             async with self._http.stream(
@@ -240,10 +265,12 @@ class AsyncHubClient(
             raise ConnectionFailed("no connection", request_id=request_id) from broken
 
     async def _updates(self, prepared: Prepared, reader: EventReader) -> AsyncIterator[SessionProgress]:
+        request = self._streams.build_request(prepared.method, prepared.url, headers=prepared.headers)
         try:
-            async with self._streams.stream(
-                prepared.method, prepared.url, headers=prepared.headers
-            ) as response:
+            response = await self._uncut.run(
+                self._streams.send(request, stream=True), give_back=httpx.Response.aclose
+            )
+            try:
                 if response.status_code != 200:
                     answer = Answer(response.status_code, response.headers, await response.aread())
                     reader.refused(error_of(answer))
@@ -253,6 +280,8 @@ class AsyncHubClient(
                         yield update
                     if reader.finished:
                         return  # the hub leaves the stream open until the bill has come
+            finally:
+                await self._uncut.run(response.aclose())
         except httpx.TimeoutException as silence:
             raise TimedOut("the event stream fell silent") from silence
         except httpx.TransportError as broken:

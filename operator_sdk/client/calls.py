@@ -89,6 +89,11 @@ def list_connector_codes(party_id: str, station_id: str) -> Call[places.Connecto
     return _call("list_connector_codes", places.ConnectorCodes, path=path)
 
 
+def list_home_operators(*, limit: int | None, after: str | None) -> Call[places.HomeOperatorPage]:
+    """Homes whose drivers can sign in, oldest member first."""
+    return _call("list_home_operators", places.HomeOperatorPage, query={"limit": limit, "after": after})
+
+
 def authorize(message: roaming.AuthorizeRequest) -> Call[roaming.Authorization]:
     """A token was shown at a connector of mine."""
     return _call("authorize", roaming.Authorization, message)

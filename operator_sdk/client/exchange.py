@@ -119,13 +119,13 @@ class Core:
         return Signing(self.credentials.key, unix_s(self.clock.wall()), fresh_nonce())
 
 
-def exchange(core: Core, call: Call[Reply]) -> Flow[Reply]:
-    """Ask until there is a decided answer, or patience ends; every attempt has a fresh nonce.
+def exchange(core: Core, call: Call[Reply], request_id: str | None = None) -> Flow[Reply]:
+    """Ask until there is a decided answer, or patience ends; the request id stays, the nonce is always fresh.
 
     Raises:
         InterpileError: as drawn in `operator_sdk.errors`.
     """
-    body, request_id = encode_body(call), fresh_id("req")
+    body, request_id = encode_body(call), request_id or fresh_id("req")
     renewed, attempt = False, 0
     while True:
         attempt += 1
@@ -159,10 +159,12 @@ def exchange(core: Core, call: Call[Reply]) -> Flow[Reply]:
         yield Pause(wait_ms)
 
 
-def open_stream(core: Core, call: Call[Reply], last_event_id: str | None) -> Flow[Prepared]:
+def open_stream(
+    core: Core, call: Call[Reply], last_event_id: str | None, request_id: str | None = None
+) -> Flow[Prepared]:
     """The request that opens an event stream."""
     token = yield from _token_for(core, call)
-    prepared = build(call, b"", base_url=core.base_url, request_id=fresh_id("req"), token=token)
+    prepared = build(call, b"", base_url=core.base_url, request_id=request_id or fresh_id("req"), token=token)
     if last_event_id is not None:
         prepared.headers["last-event-id"] = last_event_id
     return prepared

@@ -48,6 +48,12 @@ class SyncMethods(SyncRunner):
         """The codes for the labels of a station of mine."""
         return self.run(calls.list_connector_codes(party_id, station_id))
 
+    def list_home_operators(
+        self, *, limit: int | None = None, after: str | None = None
+    ) -> places.HomeOperatorPage:
+        """Homes whose drivers can sign in, oldest member first."""
+        return self.run(calls.list_home_operators(limit=limit, after=after))
+
     def authorize(self, message: roaming.AuthorizeRequest) -> roaming.Authorization:
         """A token was shown at a connector of mine."""
         return self.run(calls.authorize(message))

@@ -1,5 +1,6 @@
 """A call as data, and the pure making of its HTTP request."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ Reply = TypeVar("Reply")
 QueryValue = str | int | datetime | None
 # What RFC 3986 lets stand in a path segment: a server that rebuilds the target must see the same.
 _PATH_SAFE = ":@!$'()*,;=~"
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,17 @@ class Prepared:
     url: str
     headers: dict[str, str]
     body: bytes
+
+
+def checked_request_id(text: str) -> str:
+    """A request id that every side will carry on.
+
+    Raises:
+        ValueError: it is none; the hub would make another in its place.
+    """
+    if not _REQUEST_ID.match(text):
+        raise ValueError("a request id is 1 to 64 of A-Z a-z 0-9 . _ : -")
+    return text
 
 
 def hub_operation(operation_id: str) -> Operation:

@@ -31,7 +31,8 @@ from operator_sdk.client.methods_sync import SyncMethods
 from operator_sdk.client.methods_tariffs_sync import SyncTariffsMethods
 from operator_sdk.client.methods_upkeep_sync import SyncUpkeepMethods
 from operator_sdk.client.patience import Patience, is_passing
-from operator_sdk.client.request import Call, Prepared, QueryValue, hub_operation
+from operator_sdk.client.request import Call, Prepared, QueryValue, checked_request_id, hub_operation
+from operator_sdk.client.trust import authorities
 from operator_sdk.clock import Clock, unix_s
 from operator_sdk.contract.messages.common import Message
 from operator_sdk.contract.messages.roaming import SessionProgress
@@ -77,12 +78,14 @@ class HubClient(
             clock or Clock(),
             patience or Patience(),
         )
+        self._request_id: str | None = None
         self._lock = threading.RLock()
         self._http = httpx.Client(
             timeout=httpx.Timeout(timeout_s),
             limits=httpx.Limits(max_connections=8, max_keepalive_connections=4),
             transport=transport,
             trust_env=False,
+            verify=authorities(),
         )
         # Streams live long: in the same pool they would starve the calls.
         self._streams = httpx.Client(
@@ -90,6 +93,7 @@ class HubClient(
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
             transport=transport,
             trust_env=False,
+            verify=authorities(),
         )
 
     def __enter__(self) -> Self:
@@ -110,13 +114,26 @@ class HubClient(
         other._lock = threading.RLock()
         return other
 
+    def carrying(self, request_id: str) -> "HubClient":
+        """This caller's client for work on behalf of one request, whose id goes with every call of it.
+
+        The id is in the hub's log lines and error bodies, and goes on to whomever the hub asks. Close the first
+        client only.
+
+        Raises:
+            ValueError: more than 64 characters, or others than letters, digits and `. _ : -`.
+        """
+        other = copy.copy(self)
+        other._request_id = checked_request_id(request_id)
+        return other
+
     def run(self, call: Call[Reply]) -> Reply:
         """Make a call.
 
         Raises:
             InterpileError: as drawn in `operator_sdk.errors`.
         """
-        return self._drive(exchange(self._core, call))
+        return self._drive(exchange(self._core, call, self._request_id))
 
     @overload
     def call(
@@ -169,7 +186,7 @@ class HubClient(
         while not reader.finished:
             problem: InterpileError | None = None
             try:
-                prepared = self._drive(open_stream(self._core, call, reader.last_event_id))
+                prepared = self._drive(open_stream(self._core, call, reader.last_event_id, self._request_id))
                 yield from self._updates(prepared, reader)
             except InterpileError as caught:
                 if not is_passing(caught) and not self._core.token_refused(caught):

@@ -7,16 +7,29 @@ from datetime import timedelta
 
 import pytest
 from msgspec.structs import replace
-from playwright.async_api import Page, Request, expect
+from playwright.async_api import Page, expect
 
-from hub.roaming.tables import SessionRow
 from operator_sdk.contract.codes import Band, SessionState, StopReason
 from operator_sdk.contract.messages.directory import TariffPeriod, TariffPut, TimeFee
 from operator_sdk.contract.pricing import fee_lines
 from tests.browser.conftest import Screen, Screens, line_to
+from tests.browser.steps import (
+    billed,
+    driver_of,
+    ended_there,
+    fees,
+    finish,
+    is_renewal,
+    points,
+    rows,
+    scanned,
+    shows_the_bill_of,
+    started,
+    value,
+)
 from tests.browser.world import STATION, TARIFF, World
 from tests.rig import HOLD_FEN, PHONE, A, B, C
-from tests.rig_charges import Charge
+from tests.rig_charges import begin_by_home
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -49,24 +62,6 @@ WORDS = {
 }  # fmt: skip
 
 
-async def rows(world: World) -> list[SessionRow]:
-    return await world.rig.rows(SessionRow)
-
-
-async def scanned(screen: Screen, code: str) -> None:
-    """The code is pasted."""
-    await screen.go("/scan")
-    await screen.page.locator("input[name=code]").fill(code)
-    await screen.page.keyboard.press("Enter")
-
-
-async def started(screen: Screen) -> str:
-    """The start button is pressed; the charge's id."""
-    await screen.page.locator(".deck .primary").click()
-    await screen.page.wait_for_url(re.compile("#/charge/"))
-    return screen.page.url.rpartition("/")[2]
-
-
 async def stopped(world: World, page: Page, words: Words) -> None:
     """Stop, and yes; the host hears of it."""
     await page.get_by_role("button", name=words.stop, exact=True).click()
@@ -78,11 +73,6 @@ async def stopped(world: World, page: Page, words: Words) -> None:
             await asyncio.sleep(0.02)
 
 
-async def value(page: Page, name: str, text: str | re.Pattern[str]) -> None:
-    """A figure of the live view."""
-    await expect(page.locator(f"[data-value={name}]")).to_have_text(text)
-
-
 async def sign_in(world: World, page: Page, language: str) -> None:
     """By phone and one-time code, or with what B has signed."""
     words = WORDS[language]
@@ -90,7 +80,7 @@ async def sign_in(world: World, page: Page, language: str) -> None:
         await page.get_by_role("button", name=words.from_operator).click()
         await page.locator("textarea[name=assertion]").fill(world.assertion())
     else:
-        await page.locator("input[name=home]").fill(C.lower())
+        await page.get_by_label("归属运营商").select_option(label=f"Operator {C}")
         await page.locator("input[name=phone]").fill(f"{PHONE[:3]} {PHONE[3:]}")
         await page.get_by_role("button", name=words.send_code).click()
         await expect(page.locator(".note")).to_be_visible()
@@ -154,12 +144,6 @@ async def sees_it_live(world: World, screen: Screen, words: Words, session_id: s
     await screen.picture("3-live")
 
 
-async def points(page: Page, count: int) -> None:
-    """The power curve has so many points."""
-    path = re.compile(rf"^M[^L]+(L[^L]+){{{count - 1}}}$")
-    await expect(page.locator(".curve-line")).to_have_attribute("d", path)
-
-
 async def sees_the_bill(world: World, screen: Screen, words: Words, session_id: str) -> None:
     """To the fen what the hub has accepted, and the rest of the hold comes back."""
     page = screen.page
@@ -173,22 +157,6 @@ async def sees_the_bill(world: World, screen: Screen, words: Words, session_id: 
     await expect(page.get_by_text(words.reason)).to_be_visible()
     await expect(page.get_by_role("heading", name=words.lines)).to_be_visible()
     await screen.picture("5-bill")
-
-
-async def fees(page: Page) -> int:
-    """The fees of a bill's lines, in fen."""
-    texts = await page.locator(".line-fee > span:last-child").all_inner_texts()
-    return sum(int(text.lstrip("¥").replace(".", "")) for text in texts)
-
-
-async def driver_of(world: World, screens: Screens, *, url: str = "") -> Screen:
-    """B's driver, signed in."""
-    return await screens.open(token=world.rig.token(B, "u-1"), url=url)
-
-
-def is_renewal(asked: Request) -> bool:
-    """Whether another token is asked for."""
-    return "refreshSignIn" in (asked.post_data or "")
 
 
 async def test_the_live_view_comes_back_after_the_line_was_cut_or_fell_silent_and_misses_nothing(
@@ -283,13 +251,6 @@ async def test_a_start_whose_answer_was_lost_is_the_same_start_when_tapped_again
         session_id = await started(screen)
     assert len(await rows(world)) == before + 1
     await finish(world, session_id)
-
-
-async def finish(world: World, session_id: str) -> Charge:
-    """The pile charges for a while and ends."""
-    charge = await world.begins(session_id)
-    await world.ends(charge, 6)
-    return charge
 
 
 async def test_a_price_that_has_changed_is_shown_before_anything_starts(world: World, screens: Screens) -> None:
@@ -400,3 +361,34 @@ async def test_a_price_is_held_for_two_minutes_by_whatever_clock_the_phone_has(
     await screen.page.clock.fast_forward(120_000)
     await expect(screen.page.get_by_role("button", name="Refresh price")).to_be_visible()
     await expect(screen.page.locator(".deck .primary")).to_be_hidden()
+
+
+async def test_the_bill_that_follows_a_charge_is_its_own_though_others_come_before_and_meanwhile(
+    world: World, screens: Screens
+) -> None:
+    await billed(world, 6)
+    screen = await driver_of(world, screens)
+    page = screen.page
+    await scanned(screen, world.code())
+    own = await world.begins(await started(screen))
+    other = await world.begins((await begin_by_home(world.rig, connector=f"A2.{A}")).session_id)
+    await own.ends(12)
+    await expect(page.get_by_text("Your bill is being made")).to_be_visible()
+    await ended_there(world, other, 18, "A2")
+    async with page.expect_response(lambda answer: "chargeRecords" in (answer.request.post_data or "")):
+        pass
+    assert f"#/charge/{own.session_id}" in page.url, "somebody else's bill is no bill of this charge"
+    await own.bill()
+    await world.rig.work()
+    await shows_the_bill_of(world, page, own.session_id)
+
+
+async def test_a_charge_of_the_past_leads_to_its_own_bill_behind_all_that_came_since(
+    world: World, screens: Screens
+) -> None:
+    own = await billed(world, 13)
+    for minutes in range(1, 12):
+        await billed(world, minutes, "A2")
+    screen = await driver_of(world, screens)
+    await screen.go(f"/charge/{own}")
+    await shows_the_bill_of(world, screen.page, own)

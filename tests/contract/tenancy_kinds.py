@@ -12,6 +12,7 @@ KIND: dict[str, str] = {
     "send_code": PUBLIC,
     "issue_driver_token": PUBLIC,
     "staff_sign_in": PUBLIC,
+    "list_home_operators": PUBLIC,
     "list_stations": SHARED,
     "get_station": SHARED,
     "get_connector": SHARED,

@@ -8,6 +8,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
+from mobile_bff.hub_backend import Caller
 from mobile_bff.limiter import BURST_S
 from tests.bff_rig import Bff, Phone, open_bff
 from tests.rig import PHONE, B, C, Rig, open_rig
@@ -53,9 +54,9 @@ async def test_one_address_that_guesses_does_not_keep_others_from_signing_in(bff
     calls: list[object] = []
     plain = bff.services.backend.sign_in
 
-    async def counted(request: Any) -> Any:
+    async def counted(request: Any, caller: Caller) -> Any:
         calls.append(request)
-        return await plain(request)
+        return await plain(request, caller)
 
     bff.services.backend.sign_in = counted  # type: ignore[method-assign]
     seconds = asyncio.get_running_loop().time()
@@ -96,9 +97,9 @@ async def test_tokens_that_nobody_signed_never_reach_the_hub(rig: Rig, bff: Bff)
     calls: list[object] = []
     plain = bff.services.backend.as_driver
 
-    def counted(token: str | None) -> Any:
-        calls.append(token)
-        return plain(token)
+    def counted(caller: Caller) -> Any:
+        calls.append(caller)
+        return plain(caller)
 
     bff.services.backend.as_driver = counted  # type: ignore[method-assign]
     forged = bff.phone(rig.token(B, "u-1")[:-9] + "AAAAAAAAA")

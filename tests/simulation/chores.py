@@ -57,14 +57,16 @@ class Chores:
 
     def seconds_to(self, query: str) -> float | None:
         """How long until something is due by the hub's own clock; None when nothing is."""
-        (due,) = self._eyes.execute(query).fetchone()
+        due: int | None = self._eyes.execute(query).fetchone()[0]
         if due is None:
             return None
         return max(0.0, due / 1_000_000 - self._around.clock.wall().timestamp())
 
     def netted_cycles(self) -> list[str]:
         """Cycles of which there are papers."""
-        rows = self._eyes.execute("SELECT cycle_id FROM cycle WHERE netted_at IS NOT NULL ORDER BY cycle_id")
+        rows = self._eyes.execute(
+            "SELECT cycle_id FROM cycle WHERE netted_at IS NOT NULL AND obligations > 0 ORDER BY cycle_id"
+        )
         return [cycle_id for (cycle_id,) in rows]
 
     # Letters.

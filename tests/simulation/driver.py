@@ -90,9 +90,9 @@ class Connection(aiosqlite.Connection):
         yield from ()
         return self
 
-    async def _execute(self, work: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+    async def _execute(self, fn: Any, *args: Any, **kwargs: Any) -> Any:
         self._ports.check()
-        return work(*arguments, **options)
+        return fn(*args, **kwargs)
 
     def cursor(self) -> Any:
         return Cursor(self._raw.cursor(), self._ports)

@@ -114,7 +114,7 @@ class Life:
         if self.around.fault("crash"):
             self.around.note(self.name, "dies at", what)
             self.around.tally.reached[
-                f"crash {what if what.endswith('commit') else what.split()[0] + ' call'}"
+                f"crash {what if what.endswith('commit') else what.split(maxsplit=1)[0] + ' call'}"
             ] += 1
             self.end()
             raise Crashed

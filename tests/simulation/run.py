@@ -33,7 +33,7 @@ from tests.simulation.truth import Truth
 
 SESSIONS = 30
 QUIET_DAYS_MOST = 12
-DAYS_AFTER = 4
+DAYS_AFTER = 3
 
 
 @dataclass(slots=True)

@@ -1,5 +1,6 @@
 """Fifteen seeds, others every day: nothing happens that never may, and everything that can happen does."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
@@ -41,7 +42,9 @@ def test_no_money_goes_missing_whatever_happens(index: int, campaign: Campaign) 
 
 
 @pytest.mark.timeout(900)  # by itself it runs all seeds
-def test_every_state_and_fault_is_reached(campaign: Campaign, record_property: pytest.FixtureRequest) -> None:
+def test_every_state_and_fault_is_reached(
+    campaign: Campaign, record_property: Callable[[str, object], None]
+) -> None:
     tally = Tally()
     for outcome in campaign.all():
         tally.add(outcome.tally)

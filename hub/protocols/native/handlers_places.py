@@ -1,4 +1,4 @@
-"""Handlers: where to charge, and what is printed there."""
+"""Handlers: where to charge, what is printed there, and whose drivers can."""
 
 from hub.core.errors import NotFoundError
 from hub.protocols.native.call import Call, Handler
@@ -7,6 +7,7 @@ from operator_sdk.contract.messages.common import Empty
 from operator_sdk.contract.messages.places import (
     ConnectorCode,
     ConnectorCodes,
+    HomeOperatorPage,
     StationDetail,
     StationHits,
     StationQuery,
@@ -37,6 +38,11 @@ async def list_connector_codes(call: Call, _: Empty) -> ConnectorCodes:
     return await call.services.roaming.labels.station(call.path["party_id"], call.path["station_id"])
 
 
+async def list_home_operators(call: Call, _: Empty) -> HomeOperatorPage:
+    """Homes whose drivers can sign in."""
+    return await call.services.sign_in.homes(after=call.after, limit=call.limit)
+
+
 def _check_own(call: Call, party_id: str) -> None:
     if call.principal.kind == "operator" and call.party_id != party_id:
         raise NotFoundError
@@ -44,5 +50,11 @@ def _check_own(call: Call, party_id: str) -> None:
 
 HANDLERS: dict[str, Handler] = {
     handler.__name__: handler  # the operation's id is the handler's name
-    for handler in (search_stations, get_station_detail, get_connector_code, list_connector_codes)
+    for handler in (
+        search_stations,
+        get_station_detail,
+        get_connector_code,
+        list_connector_codes,
+        list_home_operators,
+    )
 }

@@ -1,15 +1,17 @@
 """Handlers: authorizations, sessions, scans."""
 
-import asyncio
+import logging
 from collections.abc import AsyncIterator
 
 import msgspec
 from starlette.responses import Response, StreamingResponse
 
+from hub.core.database import OutOfReach
 from hub.core.errors import HubError, NotFoundError
 from hub.core.paging import cut_page
 from hub.parties.link import Capability, LinkError
 from hub.protocols.native.call import Call, Handler
+from hub.roaming.following import LOOK_AGAIN_S
 from hub.roaming.reading import session_view
 from operator_sdk.contract.codes import TokenKind
 from operator_sdk.contract.messages.common import Empty, Token
@@ -32,7 +34,9 @@ from operator_sdk.contract.messages.roaming import (
 )
 from operator_sdk.contract.public_codes import Code
 
-HEARTBEAT_S = 15
+log = logging.getLogger("interpile.native")
+
+HEARTBEAT_S = 3 * LOOK_AGAIN_S
 NUMBER_MOST = 2_000_000_000
 
 
@@ -99,35 +103,24 @@ async def session_events(call: Call, _: Empty) -> Response:
 
 
 async def _events(call: Call, session_id: str, above: int) -> AsyncIterator[bytes]:
-    queue: asyncio.Queue[bytes | None] = asyncio.Queue(maxsize=64)
-
-    async def pump() -> None:
-        try:
-            async for progress in call.services.roaming.following.events(call.viewer, session_id, above=above):
-                data = msgspec.json.encode(progress)
-                await queue.put(b"id: %d\nevent: progress\ndata: %b\n\n" % (progress.number, data))
-        except NotFoundError:
-            pass
-        await queue.put(None)
-
-    task = asyncio.create_task(pump())
+    quiet_s = 0
     try:
-        while True:
-            try:
-                async with asyncio.timeout(HEARTBEAT_S):
-                    event = await queue.get()
-            except TimeoutError:
-                if task.done():
-                    # It broke: the stream is cut, and its reader comes again.
-                    return
+        async for progress in call.services.roaming.following.events(call.viewer, session_id, above=above):
+            quiet_s = quiet_s + LOOK_AGAIN_S if progress is None else 0
+            if progress is not None:
+                yield b"id: %d\nevent: progress\ndata: %b\n\n" % (
+                    progress.number,
+                    msgspec.json.encode(progress),
+                )
+            elif quiet_s % HEARTBEAT_S == 0:
                 yield b": still here\n\n"
-                continue
-            if event is None:
-                yield b"event: end\ndata: {}\n\n"
-                return
-            yield event
-    finally:
-        task.cancel()
+    except NotFoundError:
+        pass
+    except OutOfReach:
+        # The stream is cut, and its reader comes again.
+        log.warning("database out of reach", extra={"operation": call.operation.id})
+        return
+    yield b"event: end\ndata: {}\n\n"
 
 
 async def scan(call: Call, request: ScanRequest) -> Scan:

@@ -26,13 +26,26 @@ export async function findRunning() {
   return chargingSessions.edges.map((edge) => edge.node).find((one) => isRunning(one.state)) ?? null;
 }
 
-/** The id of a charge's bill, once there is one; null when it takes too long. */
-export async function findBill(sessionId, signal) {
+/** The id of a charge's own bill, once there is one; null when it takes too long. */
+export async function findBill(session, signal) {
   for (let times = 0; times < BILL_TRIES && !signal.aborted; times += 1) {
-    const data = await ask(NEWEST_RECORDS, {}, { signal }).catch(() => null);
-    const edge = data?.chargeRecords?.edges.find((one) => one.node.sessionId === sessionId);
-    if (edge) return edge.node.id;
+    const bill = await lookForBill(session, signal).catch(() => null);
+    if (bill) return bill.id;
     await pause(BILL_WAITS_MS[Math.min(times, BILL_WAITS_MS.length - 1)], signal);
   }
+  return null;
+}
+
+/** From the newest bill on back to those that were there before the charge was. */
+async function lookForBill({ id, createdAt }, signal) {
+  let after = null;
+  do {
+    const { chargeRecords: page } = await ask(NEWEST_RECORDS, { after }, { signal });
+    const bills = page.edges.map((edge) => edge.node);
+    const own = bills.find((one) => one.sessionId === id);
+    if (own) return own;
+    const isBefore = bills.some((one) => Date.parse(one.updatedAt) < Date.parse(createdAt));
+    after = page.pageInfo.hasNextPage && !isBefore ? page.pageInfo.endCursor : null;
+  } while (after !== null);
   return null;
 }

@@ -51,6 +51,9 @@ export const STOP = `mutation($input: StopChargingInput!) {
 export const REPORT_FAULT = `mutation($input: ReportFaultInput!) {
   result: reportFault(input: $input) { ... on Fault { id } ${ERROR} } }`;
 
+export const HOMES = `query($after: String) {
+  homeOperators(first: 50, after: $after) { edges { node { partyId name byCode byAssertion } } ${PAGE} } }`;
+
 export const SEND_CODE = `mutation($home: ID!, $phone: String!) {
   result: requestSignInCode(homePartyId: $home, phone: $phone) { ... on SignInCodeSent { expiresInS } ${ERROR} } }`;
 
@@ -83,7 +86,8 @@ export const RECORDS = `query($after: String) {
     edges { node { id state stateText energy amount startedAt endedAt connector place { stationName } } } ${PAGE}
   } }`;
 
-export const NEWEST_RECORDS = "{ chargeRecords(first: 10) { edges { node { id sessionId } } } }";
+export const NEWEST_RECORDS = `query($after: String) {
+  chargeRecords(first: 10, after: $after) { edges { node { id sessionId updatedAt } } ${PAGE} } }`;
 
 export const RECORD = `query($id: ID!) {
   chargeRecord(id: $id) {

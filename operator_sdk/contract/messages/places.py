@@ -1,4 +1,4 @@
-"""Stations as a driver looks for them: near or by name, with what is free and what it costs now; QR codes."""
+"""Stations as a driver looks for them: near or by name, what is free and what it costs now; QR codes; homes."""
 
 from typing import Annotated
 
@@ -121,3 +121,17 @@ class ConnectorCodes(Message, frozen=True, kw_only=True):
     """The codes of all connectors of a station, in order of pile and connector."""
 
     items: list[ConnectorCode]
+
+
+class HomeOperator(Message, frozen=True, kw_only=True):
+    """A home whose drivers can sign in; `grants` are those of a sign-in: `code`, `assertion`, or both."""
+
+    party_id: PartyId
+    name: str
+    grants: list[str]
+
+
+class HomeOperatorPage(Page, frozen=True, kw_only=True):
+    """A page of homes, oldest member first."""
+
+    items: list[HomeOperator]

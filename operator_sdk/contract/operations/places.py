@@ -1,4 +1,4 @@
-"""Where to charge, and what is printed there."""
+"""Where to charge, what is printed there, and whose drivers can."""
 
 from operator_sdk.contract.messages import places
 from operator_sdk.contract.messages.common import Empty
@@ -43,5 +43,14 @@ PLACES = (
         "The codes for the labels of a station",
         role="host",
         staff_role="stations",
+    ),
+    op(
+        "list_home_operators",
+        "GET /v1/driver/homes",
+        Empty,
+        places.HomeOperatorPage,
+        Scope.PUBLIC,
+        "Homes whose drivers can sign in",
+        paged=True,
     ),
 )

@@ -11,7 +11,9 @@ from tests.simulation.auditor.testimony import Testimony
 Sums = defaultdict[tuple[str, str], int]
 ENDED = frozenset({"settled", "partially_paid"})
 WITH_CYCLE = """
-SELECT o.*, c.state AS cycle_state FROM obligation o LEFT JOIN cycle c ON c.cycle_id = o.cycle_id
+SELECT o.*, c.state AS cycle_state, EXISTS (SELECT 1 FROM suspense_item i
+  WHERE i.kind = 'dispute' AND i.subject_id = o.record_id AND i.closed_at IS NULL) AS set_aside
+FROM obligation o LEFT JOIN cycle c ON c.cycle_id = o.cycle_id
 """
 WALLETS = """
 SELECT r.*, h.customer_id FROM charge_record r JOIN session s ON s.session_id = r.session_id
@@ -60,6 +62,8 @@ class Money:
     def _owed(self, computed: Sums) -> None:
         for row in self.source.rows(WITH_CYCLE):
             counted = row["state"] == "in_cycle" and row["cycle_state"] not in FIXED
+            # A disputed claim keeps standing gross, unless an item of suspense has taken it over.
+            counted = counted or (row["state"] == "disputed" and not row["set_aside"])
             if counted and row["kind"] != "commission":
                 computed["receivable", row["debtor_party_id"]] += row["amount_fen"]
                 computed["payable", row["creditor_party_id"]] -= row["amount_fen"]

@@ -28,8 +28,8 @@ class Partners:
             at_home = record["home_party_id"] == record["host_party_id"]
             owes = bill.state == "accepted" and bill.owed_fen > 0 and not at_home
             self.source.expect(row is not None or not owes, f"{bill.record_id} is owed by nobody")
-        for home, owes in self.said.home_owes.items():
-            for record_id, fen in owes.items():
+        for home, debts in self.said.home_owes.items():
+            for record_id, fen in debts.items():
                 row = obligations.get(record_id)
                 if row is not None:
                     sign = 1 if row["kind"] == "charge" else -1

@@ -53,7 +53,8 @@ COUNTED = {
     "obligation": "SELECT kind FROM obligation",
     "payment": "SELECT direction || ' ' || state FROM payment",
     "suspense": "SELECT kind || ' ' || COALESCE(outcome, 'open') FROM suspense_item",
-    "letter": "SELECT CASE WHEN dead_at IS NOT NULL THEN 'dead' ELSE COALESCE(reason, 'done') END FROM outbox_letter",
+    "letter": "SELECT CASE WHEN dead_at IS NOT NULL THEN 'dead' ELSE COALESCE(reason, 'done') END"
+    " FROM outbox_letter",
 }
 """Words worth counting, each with where they stand."""
 

@@ -40,7 +40,7 @@ function running(first, signal) {
     if (isEnding) return;
     isEnding = true;
     fill(foot, h("p", { class: "note", role: "status" }, h("span", { class: "spinner" }), t("making_bill")));
-    const bill = await findBill(session.id, signal);
+    const bill = await findBill(session, signal);
     if (signal.aborted) return;
     if (bill) go(`#/bill/${encodeURIComponent(bill)}`, { isInstead: true });
     else fill(foot, note(t("bill_late")), h("a", { class: "button", href: "#/charges" }, t("bills")));

@@ -5,14 +5,13 @@ import { busyButton, field, heading, note, segments, skeleton, troubleBox } from
 import { demand } from "../api.js";
 import { fill, h, pause, say } from "../dom.js";
 import { go, rename } from "../router.js";
+import { homeChoice, keepHome, keptHomes } from "./homes.js";
 import { isSignedIn, signIn } from "../account.js";
 import { t } from "../i18n.js";
 
-const HOMES = "interpile.homes";
-const HOMES_MOST = 5;
 const AGAIN_S = 60;
 
-/** The view; `?assertion=` signs in at once, `?home=` fills the field, `?back=` is where to go on. */
+/** The view; `?assertion=` signs in at once, `?home=` is chosen, `?back=` is where to go on. */
 export function signInView({ query, signal }) {
   const on = () => go(backTo(query), { isInstead: true });
   if (isSignedIn()) {
@@ -40,25 +39,28 @@ function backTo(query) {
 
 function ways(query, signal, on) {
   const place = h("form", { class: "card stack", on: { submit: (event) => { event.preventDefault(); place.querySelector(".primary").click(); } } });
-  const make = { code: () => codeForm(query, signal, on), assertion: () => assertionForm(on) };
+  const toAssertion = () => tabs.lastElementChild.click();
+  const make = { code: () => codeForm(query, signal, on, toAssertion), assertion: () => assertionForm(on) };
   const show = (way) => fill(place, make[way]());
+  const tabs = segments(t("sign_in"), [["code", t("by_code")], ["assertion", t("by_assertion")]], "code", show);
   show("code");
-  return [segments(t("sign_in"), [["code", t("by_code")], ["assertion", t("by_assertion")]], "code", show), place];
+  return [tabs, place];
 }
 
-function codeForm(query, signal, on) {
-  const homes = JSON.parse(localStorage.getItem(HOMES) ?? "[]");
-  const list = h("datalist", { id: "homes" }, homes.map((one) => h("option", { value: one })));
-  const home = field(t("home_operator"), { value: query.get("home") ?? homes[0] ?? "", list: "homes", maxlength: 9, autocapitalize: "characters", autocomplete: "off", spellcheck: "false", class: "code", name: "home" }, { hint: t("home_hint") });
+function codeForm(query, signal, on, toAssertion) {
+  const rest = h("div", { class: "stack" });
+  const home = homeChoice(query.get("home") ?? keptHomes()[0] ?? "", signal, (picked) => {
+    fill(rest, picked && !picked.byCode ? elsewhere(picked, toAssertion) : [phone.node, code.node, told, enter]);
+  });
   const phone = field(t("phone"), { type: "tel", inputmode: "tel", autocomplete: "tel", maxlength: 16, name: "phone" });
   const send = h("button", { type: "button", class: "link", on: { click: () => sendCode() } }, t("send_code"));
   const code = field(t("one_time_code"), { inputmode: "numeric", autocomplete: "one-time-code", maxlength: 6, class: "code", placeholder: t("six_digits"), name: "code" }, { after: send });
   const told = h("div", {});
-  const given = () => ({ home: home.input.value.trim().toUpperCase(), phone: phone.input.value.replace(/[\s-]/g, "") });
+  const given = () => ({ home: home.value(), phone: phone.input.value.replace(/[\s-]/g, "") });
 
   function isFilled() {
     const { home: party, phone: number } = given();
-    if (!/^[0-9A-Z]{9}$/.test(party)) home.error(t("fill_home"));
+    if (!/^[0-9A-Z]{9}$/.test(party)) home.error();
     else if (!/^\+?[0-9]{6,15}$/.test(number)) phone.error(t("fill_phone"));
     else return true;
     return false;
@@ -91,17 +93,19 @@ function codeForm(query, signal, on) {
     if (!/^[0-9]{6}$/.test(digits)) { code.error(t("fill_code")); return; }
     try {
       signIn((await demand(SIGN_IN_BY_CODE, { ...given(), code: digits })).result);
-      remember(given().home, homes);
+      keepHome(given().home);
       on();
     } catch (trouble) {
       fill(told, shown(trouble));
     }
   });
-  return [list, home.node, phone.node, code.node, told, enter];
+  fill(rest, phone.node, code.node, told, enter);
+  return [home.node, rest];
 }
 
-function remember(home, homes) {
-  localStorage.setItem(HOMES, JSON.stringify([home, ...homes.filter((one) => one !== home)].slice(0, HOMES_MOST)));
+/** What those are told to whom no code can be sent. */
+function elsewhere({ name }, toAssertion) {
+  return [note(t("home_by_app", { name })), h("button", { type: "button", class: "button primary wide", on: { click: toAssertion } }, t("by_assertion"))];
 }
 
 function assertionForm(on) {
