@@ -296,7 +296,7 @@ def test_texts(rule: Callable[[str, str], Iterator[Finding]]) -> None:
 
 
 def test_nothing_is_excused_that_does_not_exist() -> None:
-    assert all(path.split("/")[0] in PACKAGES for path in MAY_CATCH_ALL)
+    assert all(path.split("/")[0] in (*PACKAGES, "tests") for path in MAY_CATCH_ALL)
     assert all(len(reason) > 20 for reason in MAY_CATCH_ALL.values())
 
 
