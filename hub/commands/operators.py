@@ -18,6 +18,7 @@ from hub.commands.shell import (
     with_hub,
     yuan,
 )
+from operator_sdk.contract.codes import Frequency
 from operator_sdk.contract.messages.access import Key, KeyAdd, KeyList
 from operator_sdk.contract.messages.admin import Agreement, AgreementAdd, ExposurePut, Party, PartyAdd
 
@@ -178,9 +179,11 @@ def init_secrets(file: Annotated[Path, typer.Argument(metavar="FILE")], as_json:
 def add_agreement(
     home: Annotated[str, typer.Argument(metavar="HOME", help="The home's party id.")],
     host: Annotated[str, typer.Argument(metavar="HOST", help="The host's party id.")],
+    *,
     commission_ppm: Annotated[int, typer.Option(help="What the host owes the hub, of a million.")] = 0,
     hold_fen: Annotated[int, typer.Option(help="What a home holds for one charge.")] = 5_000,
     amount_tolerance_fen: Annotated[int, typer.Option(help="How far a bill may be off.")] = 100,
+    frequency: Annotated[Frequency, typer.Option(help="How often it is netted.")] = Frequency.DAILY,
     as_json: Json = False,
 ) -> None:
     """Add an agreement; the same again changes nothing."""
@@ -191,6 +194,7 @@ def add_agreement(
         commission_ppm=commission_ppm,
         hold_fen=hold_fen,
         amount_tolerance_fen=amount_tolerance_fen,
+        frequency=frequency,
     )
     added: Agreement = with_hub(lambda hub: hub.parties.add_agreement(add, actor=actor()))
     if as_json:

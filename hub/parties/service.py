@@ -306,7 +306,7 @@ class PartiesService:
             HubError: id_reused (the pair has agreed otherwise) or rule_violated.
         """
         pair = {"home_party_id": add.home_party_id, "host_party_id": add.host_party_id}
-        agreed = ("commission_ppm", "hold_fen", "amount_tolerance_fen", "late_days")
+        agreed = ("commission_ppm", "hold_fen", "amount_tolerance_fen", "late_days", "frequency")
         terms = {name: getattr(add, name) for name in agreed}
         async with self._database.unit() as unit:
             await _check_role(unit, add.home_party_id, Role.HOME)
@@ -318,7 +318,6 @@ class PartiesService:
                 agreement_id=agreement_id,
                 **pair,
                 **terms,
-                frequency="daily",
                 currency="CNY",
                 created_at=self._clock.wall(),
             )

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
-from operator_sdk.contract.codes import Role, TokenKind
+from operator_sdk.contract.codes import Frequency, Role, TokenKind
 from operator_sdk.contract.messages.common import (
     Fen,
     ForeignId,
@@ -74,6 +74,7 @@ class AgreementAdd(Message, frozen=True, kw_only=True):
     hold_fen: Annotated[int, Meta(ge=100, le=10_000_000)] = 5_000
     amount_tolerance_fen: Fen = 100
     late_days: Annotated[int, Meta(ge=1, le=3_650)] = 90
+    frequency: Frequency = Frequency.DAILY
 
 
 class Agreement(Message, frozen=True, kw_only=True):
