@@ -41,7 +41,7 @@ commission = Subcommand(
     "commission", "commissions", "What hosts pay the hub: add, list, group, tax-code, tax-codes"
 )
 record = Subcommand("record", "records", "Charge records: list, show, decide, partners, restore")
-suspense = Subcommand("suspense", "suspense", "Money that waits: list, show, close")
+suspense = Subcommand("suspense", "waiting", "Money that waits: list, show, close")
 payment = Subcommand(
     "payment", "payments", "Payments of cycles: list, begin, book, deposit, bank-day, bank-days, advance"
 )
