@@ -65,10 +65,14 @@ def _parked(record: ChargeRecord, amount_fen: int) -> ChargeRecord:
 
 
 def _one_line(record: ChargeRecord) -> ChargeRecord:
-    """One line over the edge, at the first line's price: the energies still sum."""
+    """One line over the edge, at the first line's price, and with the very amounts of both."""
     first, second = record.lines
     whole = msgspec.structs.replace(
-        first, end=second.end, energy_wh=record.energy_wh, electricity_fen=800, service_fen=600
+        first,
+        end=second.end,
+        energy_wh=record.energy_wh,
+        electricity_fen=first.electricity_fen + second.electricity_fen,
+        service_fen=first.service_fen + second.service_fen,
     )
     return fitted(record, [whole])
 

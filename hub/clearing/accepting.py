@@ -118,11 +118,16 @@ class Accepting:
                 )
                 row.state, row.updated_at = ObligationState.IN_CYCLE.value, now
 
-    async def record_withdrawn(self, unit: Unit, record_id: str) -> None:
-        """A disputed record was credited before any cycle fixed it: its obligation is owed by nobody."""
+    async def record_withdrawn(self, unit: Unit, record_id: str) -> bool:
+        """A disputed record was credited before any cycle fixed it: its obligation is owed by nobody.
+
+        False: the obligation was not out of its cycle, and stays as it is.
+        """
         async with self._charge(unit, record_id) as (row, _):
-            if row is not None and row.state == ObligationState.DISPUTED:
-                row.state, row.updated_at = ObligationState.WITHDRAWN.value, self._clock.business()
+            if row is None or row.state != ObligationState.DISPUTED:
+                return False
+            row.state, row.updated_at = ObligationState.WITHDRAWN.value, self._clock.business()
+            return True
 
     @asynccontextmanager
     async def _charge(

@@ -64,7 +64,7 @@ class Suspense:
         )
         unit.session.add(row)
         await unit.session.flush()
-        await self._post(unit, row, OPENED, row.amount_fen, row.reason)
+        await self._post(unit, row, OPENED, row.amount_fen, standing=True)
         return row.item_id
 
     async def close_suspense(
@@ -89,9 +89,10 @@ class Suspense:
         row.outcome, row.closing_reason, row.closed_by = outcome.value, reason[:200], by
         row.closed_at = row.updated_at = now
         await unit.session.flush()
-        await self._post(unit, row, f"suspense_{outcome.value}", -row.amount_fen, reason[:200])
+        stands = outcome is SuspenseOutcome.ACCEPTED
+        await self._post(unit, row, f"suspense_{outcome.value}", -row.amount_fen, standing=stands)
 
-    async def _post(self, unit: Unit, row: SuspenseRow, kind: str, amount_fen: int, note: str) -> None:
+    async def _post(self, unit: Unit, row: SuspenseRow, kind: str, amount_fen: int, *, standing: bool) -> None:
         if not amount_fen:
             return
         facts = {"book": CLEARING, "currency": row.currency}
@@ -99,8 +100,21 @@ class Suspense:
             Entry(kind="suspense", subject=row.item_id, amount_fen=amount_fen, **facts),
             Entry(kind="claimed", subject=row.host_party_id, amount_fen=-amount_fen, **facts),
         ]
-        at = self._clock.business()
-        await self._ledger.post(unit, kind=kind, reference=row.item_id, event_at=at, entries=entries, note=note)
+        if row.kind == SuspenseKind.DISPUTE and standing:
+            # The claim leaves what is owed while it is disputed, and is back there when it is accepted.
+            assert row.home_party_id is not None, "a dispute has two sides"
+            entries += [
+                Entry(kind="receivable", subject=row.home_party_id, amount_fen=-amount_fen, **facts),
+                Entry(kind="payable", subject=row.host_party_id, amount_fen=amount_fen, **facts),
+            ]
+        await self._ledger.post(
+            unit,
+            kind=kind,
+            reference=row.item_id,
+            event_at=self._clock.business(),
+            entries=entries,
+            note=row.closing_reason or row.reason,
+        )
 
     # For the people who explain it.
 

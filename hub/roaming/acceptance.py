@@ -1,5 +1,6 @@
 """What a judged record sets off, each within its taker's unit: owed from now on, waiting, or nothing."""
 
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -120,6 +121,21 @@ class Acceptance:
         await unit.session.flush()
         await self._c.record_accepted.record_accepted(unit, self._accepted(row, agreement))
         await self.tell_home(unit, row)
+
+    async def withdraw(self, unit: Unit, original: RecordRow, row: RecordRow) -> None:
+        """Its home disputed `original` in time and `row` credits it: nothing was owed, nothing is reversed."""
+        assert original.home_party_id is not None
+        await change_exposure(unit, original.home_party_id, owed=-original.owed_fen)
+        why = (row.reason or "credited", original.host_party_id)
+        await self.close_waiting(unit, original, SuspenseKind.DISPUTE, SuspenseOutcome.RETURNED, why=why)
+        await self.tell_home(unit, row)
+
+    async def set_aside(self, unit: Unit, row: RecordRow, reason: str) -> None:
+        """A claim whose obligation has just left its cycle waits in suspense until the dispute is over."""
+        await unit.session.flush()
+        if row.owed_fen:
+            waiting = _waiting(row, SuspenseKind.DISPUTE, row.owed_fen)
+            await self._c.money_waits.open_suspense(unit, replace(waiting, reason=reason[:200]))
 
     async def tell_home(self, unit: Unit, row: RecordRow) -> None:
         """Post a record, or a credit, to the home: behind everything else about the same charge."""

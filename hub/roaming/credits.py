@@ -118,12 +118,16 @@ class Credits:
             HubError: state_conflict, the original is owed by nobody.
         """
         assert original.home_party_id is not None
+        disputed = original.state == RecordState.DISPUTED
         move(original, RecordState.CREDITED)
         original.updated_at = row.updated_at
         agreement = await find_agreement(
             unit, home_party_id=original.home_party_id, host_party_id=original.host_party_id
         )
-        await self._acceptance.reverse(unit, row, agreement)
+        if disputed and await self._c.record_accepted.record_withdrawn(unit, original.record_id):
+            await self._acceptance.withdraw(unit, original, row)
+        else:
+            await self._acceptance.reverse(unit, row, agreement)
         if original.amount_fen > original.owed_fen:
             why = (row.reason or "credited", original.host_party_id)
             await self._acceptance.close_waiting(

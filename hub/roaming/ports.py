@@ -61,8 +61,11 @@ class RecordAccepted(Protocol):
     async def record_disputed(self, unit: Unit, record_id: str) -> None:
         """Take the record's obligation out of the open cycle whole."""
 
-    async def record_withdrawn(self, unit: Unit, record_id: str) -> None:
-        """A disputed record was credited before any cycle fixed it: its obligation is owed by nobody."""
+    async def record_withdrawn(self, unit: Unit, record_id: str) -> bool:
+        """A disputed record was credited before any cycle fixed it: its obligation is owed by nobody.
+
+        False: the obligation was not out of its cycle, and stays as it is.
+        """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,13 @@ from hub.roaming.model_rules import letters_of, objections, state_of
 from hub.roaming.tables import SessionRow, get_session
 from hub.roaming.tables_facts import session_by_ref
 from hub.roaming.tables_records import RecordRow, get_record
-from operator_sdk.contract.codes import RecordKind, RecordState, SessionState
+from operator_sdk.contract.codes import (
+    RecordKind,
+    RecordState,
+    SessionState,
+    SuspenseKind,
+    SuspenseOutcome,
+)
 from operator_sdk.contract.ids import RECORD
 from operator_sdk.contract.messages.records import (
     Bill,
@@ -198,6 +204,10 @@ class Records:
             move(row, RecordState.ACCEPTED)
             row.reason = None
             await self._c.record_accepted.record_reinstated(unit, row.record_id)
+            why = ("the home settled it", row.home_party_id or "hub")
+            await self._acceptance.close_waiting(
+                unit, row, SuspenseKind.DISPUTE, SuspenseOutcome.ACCEPTED, why=why
+            )
         now = self._c.clock.business()
         row.settlement_ref, row.settled_at = settlement.settlement_ref, settlement.settled_at
         row.driver_amount_fen = settlement.driver_amount_fen
@@ -229,6 +239,7 @@ class Records:
             row.updated_at = self._c.clock.business()
             try:
                 await self._c.record_accepted.record_disputed(unit, record_id)
+                await self._acceptance.set_aside(unit, row, reason)
             except HubError as problem:
                 if problem.code is not Code.STATE_CONFLICT:
                     raise

@@ -259,7 +259,7 @@ async def test_a_price_that_has_changed_is_shown_before_anything_starts(world: W
     page = screen.page
     await scanned(screen, world.code())
     await expect(page.locator(".prices-now .price")).to_have_text(re.compile(r"¥1\.(05|45)/kWh"))
-    await expect(page.locator(".fee-parking, .fee-idle, .band")).to_have_count(0)
+    await expect(page.locator(".fee-parking, .fee-idle")).to_have_count(0)
     period = TariffPeriod(
         start_minute=0, end_minute=1440, electricity_micro=1_600_000, service_micro=400_000, band=Band.SHARP
     )

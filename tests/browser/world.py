@@ -11,7 +11,7 @@ from pathlib import Path
 
 from operator_sdk import SigningKey, new_key
 from operator_sdk.clock import unix_s
-from operator_sdk.contract.codes import ConnectorState, Role, SessionState, StopReason
+from operator_sdk.contract.codes import Band, ConnectorState, Role, SessionState, StopReason
 from operator_sdk.contract.messages.access import KeyAdd
 from operator_sdk.contract.messages.admin import PartyAdd
 from operator_sdk.contract.messages.directory import (
@@ -27,11 +27,11 @@ from operator_sdk.contract.messages.directory import (
 from operator_sdk.keys import save_key, sign_token
 from tests.bff_rig import Bff, open_bff
 from tests.rig import PHONE, A, B, Rig, open_rig
-from tests.rig_charges import Charge
+from tests.rig_charges import Charge, turn_of
 
 APP, TARIFF, STATION = "MA5APP001", "day", "南山科技园站"
 HOSTILE = "<img src=x onerror=\"document.title='broken in'\"><script>alert(1)</script>"
-MINUTES = 40
+MINUTES, PERIOD_MINUTES = 40, 48
 """How long ago a charge of these tests began; its two halves lie in different periods of the tariff."""
 
 _FLAT, _PEAK, _SERVICE = 650_000, 1_050_000, 400_000
@@ -76,9 +76,11 @@ class World:
         return sign_token(self.rig.b.key, claims)
 
     async def begins(self, session_id: str) -> Charge:
-        """The pile begins: updates follow from the test."""
-        started = self.rig.hub.clock.business() - timedelta(minutes=MINUTES)
-        charge = self.charges[session_id] = Charge(self.rig, session_id, self.tariff, started)
+        """The pile begins: updates follow from the test. Each charge lies before the last one of this world."""
+        _, _, meter_wh = await turn_of(self.rig, session_id)
+        ago = MINUTES + 2 * PERIOD_MINUTES * len(self.charges)
+        started = self.rig.hub.clock.business() - timedelta(minutes=ago)
+        charge = self.charges[session_id] = Charge(self.rig, session_id, self.tariff, started, meter_wh)
         await charge.runs(0)
         return charge
 
@@ -114,16 +116,17 @@ async def _add_app(rig: Rig) -> SigningKey:
 
 
 async def _publish_prices(rig: Rig) -> Tariff:
-    """Another price every half charge, all day: whatever the hour, a charge has lines of both."""
+    """Another price every 48 minutes, all day: whatever the hour, a charge has lines of two."""
     now = rig.hub.clock.business()
-    edge = _minute(rig, -MINUTES // 2)
-    edges = sorted({0, 1440, 420, 720, 1080, edge})
+    edge = _minute(rig, -MINUTES // 2) % PERIOD_MINUTES
+    edges = sorted({0, *range(edge, 1440, PERIOD_MINUTES), 1440})
     periods = [
         TariffPeriod(
             start_minute=start,
             end_minute=end,
             electricity_micro=_PEAK if number % 2 else _FLAT,
             service_micro=_SERVICE,
+            band=Band.PEAK if number % 2 else Band.FLAT,
         )
         for number, (start, end) in enumerate(pairwise(edges))
     ]

@@ -262,9 +262,9 @@ async def test_as_many_prices_as_there_may_be_reach_the_site(world: SiteWorld) -
     now = world.rig.hub.clock.business()
     periods = [
         TariffPeriod(
-            start_minute=at, end_minute=at + 15, electricity_micro=600_000 + at, service_micro=400_000 + at
+            start_minute=at, end_minute=at + 45, electricity_micro=600_000 + at, service_micro=400_000 + at
         )
-        for at in range(0, 1440, 15)
+        for at in range(0, 1440, 45)
     ]
     for version in range(2, TARIFFS_MOST + 1):
         put = TariffPut(valid_from=now + timedelta(days=version), periods=periods)

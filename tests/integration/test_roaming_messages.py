@@ -7,6 +7,7 @@ from datetime import timedelta
 import msgspec
 import pytest
 
+from hub.ledger.model import CLEARING
 from hub.roaming.tables import ScanRow
 from operator_sdk import ApiError
 from operator_sdk.contract.codes import SessionState, StopReason, TargetKind
@@ -80,11 +81,12 @@ async def test_the_same_bill_twice_at_once_is_owed_once(rig: Rig) -> None:
 async def test_another_bill_for_the_same_charge_waits_in_suspense(rig: Rig) -> None:
     charge = await charge_of(rig, (await begin_by_home(rig)).session_id)
     await charge.whole()
-    before = await rig.fingerprint()
+    before = (await rig.obligations(), await rig.exposure(), await rig.posted(CLEARING, "payable", A))
     second = await charge.bill()
     assert (second.state, second.owed_fen) == ("suspended", 0)
     assert [finding.rule for finding in second.findings] == ["second_record"]
-    assert await rig.fingerprint() == before
+    assert (await rig.obligations(), await rig.exposure(), await rig.posted(CLEARING, "payable", A)) == before
+    assert await rig.posted(CLEARING, "claimed", A) == 1_000
 
 
 async def test_a_rejected_bill_may_be_followed_by_a_right_one(rig: Rig) -> None:

@@ -258,13 +258,14 @@ async def test_a_home_that_refuses_the_bill_disputes_it_and_the_hosts_side_stand
     row = await rig.record(charge.session_id)
     assert (row.state, row.reason, row.owed_fen) == ("disputed", "not ours", 1_000)
     assert await rig.obligations() == [(B, A, 1_000, "disputed")]
-    assert await rig.posted(CLEARING, "payable", A) == 1_000
+    assert await rig.posted(CLEARING, "payable", A) == 0
+    assert await rig.posted(CLEARING, "claimed", A) == 1_000
     result = await rig.hub.clearing.close_cycle(rig.hub.clock.business())
     assert [one for one in result.obligations if one.kind == "charge"] == []
     from hub.parties.scope import HUB
 
     (item,) = await rig.hub.suspense.items(HUB)
-    assert (item.kind, item.amount_fen) == ("disputed", 1_000)
+    assert (item.kind, item.amount_fen, item.reason) == ("dispute", 1_000, "not ours")
 
 
 async def test_a_home_that_settles_a_bill_it_had_refused_owes_it_again(rig: Rig) -> None:
