@@ -10,8 +10,9 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 
-# Only this checkout's environment counts, whatever the caller has activated.
-unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME PYTHONWARNINGS PYTHONSTARTUP
+# Only this checkout's environment counts, whatever the caller has activated. Without bytecode every process
+# that a test starts would compile the project anew.
+unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME PYTHONWARNINGS PYTHONSTARTUP PYTHONDONTWRITEBYTECODE
 
 # `make demo ONCE=1` and `ONCE=1 make demo` mean the same.
 PASSED_ON := ONCE SPEED REPORT STATIONS ONLY DATABASE_URL DATABASE_MIGRATION_URL
@@ -19,8 +20,9 @@ $(foreach name,$(PASSED_ON),$(if $($(name)),$(eval export $(name))))
 
 # In CI the log is all that remains, so it says more.
 PYTEST_ARGS ?= $(if $(CI),-ra --durations=25,-q)
-# Two workers share the suite file by file, so that what a file sets up once is set up once.
-PYTEST_WORKERS := --numprocesses 2 --dist loadfile
+# Two workers share the suite file by file, so that what a file sets up once is set up once; in the order of
+# their names, for the longest files are in browser/, contract/ and faults/, and short ones end the run.
+PYTEST_WORKERS := --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: help setup check format test simulate contracts contracts-check demo demo-production bench lock clean
 

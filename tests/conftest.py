@@ -41,3 +41,12 @@ def clock() -> ManualClock:
 def ids(clock: ManualClock) -> SeededIds:
     """The same ids in every run."""
     return SeededIds(clock)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say which seeds were simulated, and how to run them again."""
+    for outcome in ("passed", "failed"):
+        for report in terminalreporter.getreports(outcome):
+            for name, words in report.user_properties:
+                if name == "simulated":
+                    terminalreporter.write_line(f"simulated: {words}")

@@ -113,9 +113,8 @@ class Life:
         self.check()
         if self.around.fault("crash"):
             self.around.note(self.name, "dies at", what)
-            self.around.tally.reached[
-                f"crash {what if what.endswith('commit') else what.split(maxsplit=1)[0] + ' call'}"
-            ] += 1
+            place = what if what.endswith("commit") else "at a call"
+            self.around.tally.reached[f"crash {place}"] += 1
             self.end()
             raise Crashed
 
