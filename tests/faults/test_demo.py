@@ -17,7 +17,7 @@ from tests import databases
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(420)]
 
-SPEED = "120"
+SPEED = "60"
 PARTIES = {"MA5HUB000", "MA5AAAAA1", "MA5BBBBB2", "MA5CCCCC3"}
 
 
