@@ -14,6 +14,8 @@ COPY mobile_bff mobile_bff
 RUN pip install --no-cache-dir --quiet --no-deps --no-build-isolation .
 
 FROM python:3.11-slim
+# Statements and labels are printed in Chinese: what is used of this font goes into them.
+RUN apt-get update && apt-get install --yes --no-install-recommends fonts-wqy-zenhei && rm -rf /var/lib/apt/lists/*
 RUN useradd --system --create-home --home-dir /var/lib/interpile interpile
 COPY --from=build /opt/interpile /opt/interpile
 ENV PATH=/opt/interpile/bin:$PATH PYTHONUNBUFFERED=1

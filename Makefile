@@ -20,11 +20,12 @@ $(foreach name,$(PASSED_ON),$(if $($(name)),$(eval export $(name))))
 
 # In CI the log is all that remains, so it says more.
 PYTEST_ARGS ?= $(if $(CI),-ra --durations=25,-q)
-# Two workers share the suite file by file, so that what a file sets up once is set up once; in the order of
-# their names, for the longest files are in browser/, contract/ and faults/, and short ones end the run.
-PYTEST_WORKERS := --numprocesses 2 --dist loadfile --no-loadscope-reorder
+# Three workers for two cores, for much of the suite waits for processes. They share it file by file, so that what
+# a file sets up once is set up once; in the order of names, for the longest files are in browser/, contract/ and
+# faults/, and short ones end the run.
+PYTEST_WORKERS := --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help setup check format test simulate contracts contracts-check demo demo-production bench lock clean
+.PHONY: help setup check format test simulate mutants faults contracts contracts-check demo demo-production bench lock clean
 
 help:
 	@awk 'BEGIN { FS = ":.*## " } \
@@ -86,6 +87,13 @@ simulate: setup ## seeds of the simulator; takes SEEDS FROM SESSIONS WORKERS, an
 	@INTERPILE_ENV=test $(BIN)/python -m tests.simulation $(if $(SEEDS),--seeds $(SEEDS)) $(if $(FROM),--from $(FROM)) \
 		$(if $(SESSIONS),--sessions $(SESSIONS)) $(if $(WORKERS),--workers $(WORKERS)) \
 		$(if $(TRACE),--trace $(TRACE)) $(if $(KEEP),--keep $(KEEP))
+
+mutants: setup ## plant a bug at a time; its proof must catch it; takes ONLY (a word) and WORKERS
+	@INTERPILE_ENV=test $(BIN)/python -m tests.mutants $(if $(ONLY),--only $(ONLY)) $(if $(WORKERS),--workers $(WORKERS))
+
+faults: setup ## the money core under kills, lost answers, full disks and wrong clocks; takes ROUNDS (20)
+	@INTERPILE_ENV=test INTERPILE_FAULT_ROUNDS=$(or $(ROUNDS),20) $(BIN)/python -m pytest \
+		--timeout 1800 $(PYTEST_ARGS) $(sort $(wildcard tests/faults/test_money_*.py))
 
 ##@ Published contracts
 

@@ -39,6 +39,8 @@ from operator_sdk.contract.public_codes import Code
 
 log = logging.getLogger("interpile.app")
 
+KEEP_ALIVE_S = 75
+"""Longer than any client keeps an idle connection: who closes first must not be the one that is asked."""
 GRACEFUL_S = 5
 STARTUP_FAILURE = 3
 
@@ -168,6 +170,7 @@ def serve(settings: Settings, host: str, port: int, *, guests: Sequence[Starlett
         log_config=None,
         access_log=False,
         server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=GRACEFUL_S,
         ws="websockets-sansio",
         ws_per_message_deflate=False,  # its buffers cost a phone's socket more than all else of it

@@ -110,8 +110,6 @@ def _parameters(operation: Operation) -> list[dict[str, Any]]:
         _, found = msgspec.json.schema_components([operation.query])
         described = found[operation.query.__name__]["properties"]
         parameters += [_query(name, _given(schema, found)) for name, schema in described.items()]
-    if operation.id == "get_statement":
-        parameters.append(_query("format", {"enum": ["json", "csv", "html"]}))
     if operation.signed:
         parameters += [
             {"name": name, "in": "header", "required": True, "schema": {"type": "string"}}
@@ -158,8 +156,9 @@ def _content(operation: Operation) -> dict[str, Any]:
     if operation.stream:
         return {"text/event-stream": {"schema": _event(operation)}}
     content: dict[str, Any] = {"application/json": {"schema": _ref(operation.reply)}}
-    if operation.id == "get_statement":
-        content |= {"text/csv": {"schema": {"type": "string"}}, "text/html": {"schema": {"type": "string"}}}
+    for media in operation.media:
+        # Bytes that are no text have no schema (OpenAPI 3.1).
+        content[media] = {"schema": {"type": "string"}} if media.startswith("text/") else {}
     return content
 
 

@@ -10,6 +10,7 @@ from hub.core.clock import SystemClock
 
 ENVIRONMENTS = ("production", "demo", "test")
 DEFAULT_QUEUE = "interpile"
+CHECK_MINUTE_MOST = 180
 
 
 class SettingsError(Exception):
@@ -38,6 +39,7 @@ class Settings:
     rate_per_s: int = 500
     concurrent_most: int = 64
     second_person_fen: int = 100_000
+    check_minute: int = 60
 
     @property
     def relaxed(self) -> bool:
@@ -87,6 +89,7 @@ class Settings:
             rate_per_s=_integer(given, "INTERPILE_RATE_PER_S", 500),
             concurrent_most=_integer(given, "INTERPILE_CONCURRENT_MOST", 64),
             second_person_fen=_integer(given, "INTERPILE_SECOND_PERSON_FEN", 100_000),
+            check_minute=_check_minute(given),
         )
 
 
@@ -105,6 +108,14 @@ def _public_url(given: dict[str, str], env: str) -> str:
     if env == "production" and url.scheme != "https" and url.hostname not in LOOPBACK:
         raise SettingsError("INTERPILE_PUBLIC_URL must be https in production")
     return text
+
+
+def _check_minute(given: dict[str, str]) -> int:
+    """Daily checks belong between midnight and 03:00: a cycle is proposed at 04:00."""
+    minute = _integer(given, "INTERPILE_CHECK_MINUTE", 60)
+    if minute > CHECK_MINUTE_MOST:
+        raise SettingsError(f"INTERPILE_CHECK_MINUTE must be 1 to {CHECK_MINUTE_MOST}")
+    return minute
 
 
 def _integer(given: dict[str, str], name: str, default: int) -> int:

@@ -12,7 +12,9 @@ from hub.accounts.model import Digests
 from hub.accounts.service import Accounts
 from hub.accounts.service_charging import HostedCharging
 from hub.accounts.service_signin import CodeSender, FileCodeSender, SignIn
-from hub.clearing.jobs import advance
+from hub.clearing.checking import RecordChecks
+from hub.clearing.checking_out import RecordChecksOut
+from hub.clearing.jobs import advance_all
 from hub.clearing.payments import Payments
 from hub.clearing.proof import Proofs
 from hub.clearing.rates import Rates
@@ -20,11 +22,10 @@ from hub.clearing.service import ClearingService
 from hub.clearing.suspense import Suspense
 from hub.core.clock import Clock
 from hub.core.database import Database
-from hub.core.doorbell import CeleryDoorbell
 from hub.core.errors import NotFoundError
 from hub.core.group_writer import GroupWriter
 from hub.core.ids import Ids, SystemIds
-from hub.core.live import Live, LocalLive, RedisLive
+from hub.core.live import Live, LocalLive
 from hub.core.nonces import Nonces
 from hub.core.outbound import Outbound
 from hub.core.outbox import Doorbell, LocalDoorbell, Outbox, forget_done
@@ -63,6 +64,8 @@ log = logging.getLogger("interpile.wiring")
 
 TIDY_EVERY_S = 60
 CLEARING_EVERY_S = 5
+CHECKS_EVERY_S = 30
+DISPUTES_EVERY_S = 15
 
 
 class LinkRegistry:
@@ -108,15 +111,25 @@ class Hub(Services):
     live: Live
     ledger_jobs: LedgerJobs
     accounts_jobs: AccountsJobs
+    checks_out: RecordChecksOut
 
     async def advance_clearing(self) -> None:
         """Follow the cycles' due times, and those of their payments, until cancelled."""
         await keep_running("clearing", CLEARING_EVERY_S, self._advance)
 
     async def _advance(self) -> None:
-        await advance(self.clearing, self.clock.business())
-        if self.payments.by_itself:
-            await self.payments.advance(self.clock.business())
+        await advance_all(self.clearing, self.payments, self.clock.business())
+
+    async def end_disputes(self) -> None:
+        """End the disputes in which somebody let the time pass, until cancelled."""
+        await keep_running("disputes", DISPUTES_EVERY_S, self._end_disputes)
+
+    async def _end_disputes(self) -> None:
+        await self.roaming.disputes.expire_due(self.clock.business())
+
+    async def check_records(self) -> None:
+        """Begin the daily checks of the hub's own lists when they are due, until cancelled."""
+        await keep_running("daily checks", CHECKS_EVERY_S, self.checks_out.advance)
 
     async def keep_tidy(self) -> None:
         """Forget what can mean nothing any more, until cancelled."""
@@ -149,7 +162,7 @@ async def open_hub(settings: Settings, *, warn: bool = True) -> AsyncIterator[Hu
     database = Database(settings.database_url)
     outbound = Outbound(private=settings.relaxed)
     local = LocalDoorbell()
-    doorbell = CeleryDoorbell(settings.broker_url, settings.queue, local) if settings.broker_url else local
+    doorbell = _doorbell(settings, local)
     try:
         await _check_roles(settings, database, warn=warn)
         clock = settings.clock()
@@ -162,8 +175,7 @@ async def open_hub(settings: Settings, *, warn: bool = True) -> AsyncIterator[Hu
         await hub.directory.close()
         await hub.nonces.close()
     finally:
-        if isinstance(doorbell, CeleryDoorbell):
-            doorbell.close()
+        doorbell.close()
         await outbound.close()
         await database.close()
 
@@ -211,11 +223,9 @@ def build_hub(settings: Settings, secrets: Secrets, database: Database, effects:
     accounts = Accounts(database, clock, ids, ledger=ledger, digests=digests)
     tools = NativeTools(effects.outbound, secrets.signer, parties, clock, ids, Seal(secrets.derive("evidence")))
     sites = Sites(SitesContext(database, clock, ids, live, audit, upkeep))
-    charging = HostedCharging(database, clock, accounts=accounts, ledger=ledger, digests=digests)
-    links = LinkRegistry(parties, tools, HostedTools(accounts, charging, sites.commands, database))
     lower = _Lower(settings, secrets, database, effects, live, directory, parties)
     money = _money(settings, database, clock, ids, ledger, audit)
-    context = _roaming_context(lower, links, money)
+    context = _roaming_context(lower, _links(lower, tools, accounts, sites, ledger, digests), money)
     return Hub(
         settings=settings,
         database=database,
@@ -240,6 +250,7 @@ def build_hub(settings: Settings, secrets: Secrets, database: Database, effects:
         proofs=Proofs(database),
         payments=money.payments,
         suspense=money.suspense,
+        record_checks=_record_checks(lower, context, audit),
         upkeep=upkeep,
         sites=sites,
         outbox=context.outbox,
@@ -249,6 +260,7 @@ def build_hub(settings: Settings, secrets: Secrets, database: Database, effects:
         live=live,
         ledger_jobs=LedgerJobs(database, clock, ledger),
         accounts_jobs=AccountsJobs(database, clock),
+        checks_out=_checks_out(lower, context),
     )
 
 
@@ -295,8 +307,47 @@ def _roaming_context(lower: _Lower, links: Links, money: _Money) -> RoamingConte
     )
 
 
+def _links(
+    lower: _Lower, tools: NativeTools, accounts: Accounts, sites: Sites, ledger: Ledger, digests: Digests
+) -> LinkRegistry:
+    clock = lower.effects.clock
+    charging = HostedCharging(lower.database, clock, accounts=accounts, ledger=ledger, digests=digests)
+    hosted = HostedTools(accounts, charging, sites.commands, lower.database)
+    return LinkRegistry(lower.parties, tools, hosted)
+
+
+def _record_checks(lower: _Lower, context: RoamingContext, audit: AuditLog) -> RecordChecks:
+    room = (lower.database, context.clock, context.ids)
+    return RecordChecks(*room, parties=lower.parties, money_waits=context.money_waits, audit=audit)
+
+
+def _checks_out(lower: _Lower, context: RoamingContext) -> RecordChecksOut:
+    return RecordChecksOut(
+        lower.database,
+        context.clock,
+        context.ids,
+        parties=lower.parties,
+        links=context.links,
+        outbox=context.outbox,
+        money_waits=context.money_waits,
+        minute=lower.settings.check_minute,
+    )
+
+
 def _live(settings: Settings) -> Live:
-    return RedisLive(settings.redis_url) if settings.redis_url else LocalLive()
+    if not settings.redis_url:
+        return LocalLive()
+    from hub.core.live_redis import RedisLive
+
+    return RedisLive(settings.redis_url)
+
+
+def _doorbell(settings: Settings, local: LocalDoorbell) -> Doorbell:
+    if not settings.broker_url:
+        return local
+    from hub.core.doorbell import CeleryDoorbell
+
+    return CeleryDoorbell(settings.broker_url, settings.queue, local)
 
 
 def _outbox(database: Database, clock: Clock, ids: Ids, doorbell: Doorbell) -> Outbox:
@@ -307,7 +358,9 @@ def _outbox(database: Database, clock: Clock, ids: Ids, doorbell: Doorbell) -> O
 def _money(
     settings: Settings, database: Database, clock: Clock, ids: Ids, ledger: Ledger, audit: AuditLog
 ) -> _Money:
-    suspense = Suspense(database, clock, ids, ledger=ledger, audit=audit)
+    suspense = Suspense(
+        database, clock, ids, ledger=ledger, audit=audit, second_person_fen=settings.second_person_fen
+    )
     return _Money(
         clearing=ClearingService(
             database, clock=clock, ids=ids, ledger=ledger, hub_party_id=settings.party_id, env=settings.env

@@ -106,9 +106,16 @@ async def _run_jobs(settings: Settings) -> None:
 
 
 def background(hub: Hub) -> list[Any]:
-    """Everything that runs beside serving: due lanes, the ledger's seal, clearing's due times."""
+    """Everything that runs beside serving: due lanes, the ledger's seal, cycles, disputes, checks."""
     runner = JobsRunner(hub.outbox, hub.local_doorbell)
-    return [runner.run(), hub.ledger_jobs.run(), hub.advance_clearing(), hub.keep_tidy()]
+    return [
+        runner.run(),
+        hub.ledger_jobs.run(),
+        hub.advance_clearing(),
+        hub.end_disputes(),
+        hub.check_records(),
+        hub.keep_tidy(),
+    ]
 
 
 def run_jobs(settings: Settings) -> None:

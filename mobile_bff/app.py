@@ -30,6 +30,8 @@ from operator_sdk.clock import Clock
 
 WEB = Path(__file__).parent / "web"
 CODE_MOST = 500
+KEEP_ALIVE_S = 75
+"""Longer than any client keeps an idle connection: who closes first must not be the one that is asked."""
 GRACEFUL_S = 5
 
 
@@ -146,6 +148,7 @@ def serve(settings: Settings, host: str, port: int) -> None:
         port=port,
         access_log=False,
         server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=GRACEFUL_S,
         ws="websockets-sansio",
         ws_max_size=MESSAGE_MOST,

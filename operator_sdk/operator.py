@@ -32,6 +32,7 @@ from starlette.types import Receive, Scope, Send
 from operator_sdk.chance import fresh_nonce
 from operator_sdk.client import AsyncHubClient
 from operator_sdk.clock import Clock, unix_s
+from operator_sdk.contract.messages.checks import RecordListPart, RecordListReply
 from operator_sdk.contract.messages.common import Empty, Message
 from operator_sdk.contract.messages.records import (
     HomeRecord,
@@ -205,6 +206,15 @@ class OperatorApp:
     ) -> Handler[SettlementRecord, SettlementReply]:
         """Host: how your record was settled."""
         return self.on("push_settlement")(function)
+
+    def check_records(
+        self, function: Handler[RecordListPart, RecordListReply]
+    ) -> Handler[RecordListPart, RecordListReply]:
+        """Home or host: here is the hub's list of a day; how does yours differ?
+
+        `operator_sdk.contract.record_check` compares two lists.
+        """
+        return self.on("check_records")(function)
 
     @asynccontextmanager
     async def _lifespan(self, _: Starlette) -> AsyncIterator[None]:

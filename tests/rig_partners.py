@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import uvicorn
+from msgspec.structs import replace
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from operator_sdk import OperatorApp, SigningKey
 from operator_sdk.contract.codes import AuthorizationState, SessionState
+from operator_sdk.contract.messages.checks import ListedRecord, RecordListPart, RecordListReply
 from operator_sdk.contract.messages.common import Empty
 from operator_sdk.contract.messages.records import (
     HomeRecord,
@@ -36,6 +38,7 @@ from operator_sdk.contract.messages.roaming import (
     StopRequest,
 )
 from operator_sdk.contract.operations import OPERATOR
+from operator_sdk.contract.record_check import compare, reply_of
 from operator_sdk.guard import Refuse
 from operator_sdk.keys import new_key
 
@@ -143,6 +146,9 @@ class Platform:
         self.starts: list[HostStartRequest] = []
         self.stops: list[StopRequest] = []
         self.settlements: list[SettlementRecord] = []
+        self.list_parts: list[RecordListPart] = []
+        self.own_list: Callable[[RecordListPart], list[ListedRecord]] = lambda part: list(part.lines)
+        """This operator's list of the day, when all parts of the hub's are there; as a rule the same."""
         self.limits: dict[str, int | None] = {}
         for operation_id in OPERATOR:
             if operation_id != "check_connector":
@@ -201,6 +207,16 @@ class Platform:
             released_fen=held - captured,
             settled_at=record.ended_at,
         )
+
+    # As either.
+
+    async def on_check_records(self, part: RecordListPart, _: Any) -> RecordListReply:
+        self.list_parts.append(part)
+        parts = {one.part: one for one in self.list_parts if one.check_ref == part.check_ref}
+        if len(parts) < part.parts:
+            return RecordListReply(state="collecting")
+        whole = [line for number in sorted(parts) for line in parts[number].lines]
+        return reply_of(compare(self.own_list(replace(part, lines=whole)), whole))
 
     # As a host.
 
@@ -262,10 +278,23 @@ async def serving(*apps: tuple[ASGIApp, Listener]) -> AsyncIterator[None]:
             assert not any(task.done() for task in tasks), "a server did not start"
         yield
     finally:
+        await stop_listening(*(at.socket for _, at in apps))
         for server in servers:
             server.should_exit = True
         await asyncio.gather(*tasks)
         await _hang_up(servers)
+
+
+async def stop_listening(*sockets: Any) -> None:
+    """Accept nothing more, and let what was accepted last arrive at its server before that is closed.
+
+    asyncio drops a line that it has accepted in the very round in which its server is closed, and leaves its
+    socket open (python/cpython#109564). Browsers open lines at any moment.
+    """
+    for one in sockets:
+        asyncio.get_running_loop().remove_reader(one.fileno())
+    for _ in range(3):
+        await asyncio.sleep(0)
 
 
 async def _hang_up(servers: list[Server]) -> None:

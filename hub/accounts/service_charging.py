@@ -28,6 +28,14 @@ _PENDING, _GRANTED = AuthorizationState.PENDING.value, AuthorizationState.GRANTE
 _REFUSED, _RELEASED = AuthorizationState.REFUSED.value, AuthorizationState.RELEASED.value
 _CONSUMED = AuthorizationState.CONSUMED.value
 
+NOTHING = {
+    "driver_amount_fen": 0,
+    "captured_fen": 0,
+    "released_fen": 0,
+    "from_wallet_fen": 0,
+    "debt_fen": 0,
+}
+
 
 class HostedCharging:
     """Answers for hosted homes what other homes answer for themselves."""
@@ -136,7 +144,8 @@ class HostedCharging:
         """Pay a record: from the hold, then the wallet's free balance, then as debt. Once per record id.
 
         A record after the release is owed all the same, and is paid without the hold. A credit gives back what
-        its record took; a record that comes behind its credit takes nothing.
+        its record took, which is nothing where it was not granted; a record that comes behind its credit takes
+        nothing.
 
         Raises:
             NotFoundError: this home never authorized it.
@@ -147,34 +156,40 @@ class HostedCharging:
         paid = self._content_of(record, record.authorization_id, record.session_id)
         async with self._database.unit() as unit:
             row = await authorization_for_update(unit, record.authorization_id)
-            if row is None or row.home_party_id != home_party_id:
+            if row is not None and row.home_party_id != home_party_id:
                 raise NotFoundError
             known = await unit.session.get(HostedSettlement, record.record_id)
             if known is not None:
                 if known.request_digest != paid:
                     raise HubError(Code.ID_REUSED, kind="record")
                 return _settlement(known)
-            if row.customer_id is None or row.state not in {_GRANTED, _RELEASED, _CONSUMED}:
-                raise HubError(Code.STATE_CONFLICT, state=row.state)
-            if record.kind == RecordKind.CREDIT:
-                money = await self._give_back(unit, row, row.customer_id, record)
-            else:
-                if await credit_of_settlement(unit, record.record_id) is not None:
-                    record = msgspec.structs.replace(record, owed_fen=0)
-                money = await self._pay(unit, row, row.customer_id, record)
-                row.state = _CONSUMED
+            money = await self._move(unit, row, record)
             settled = HostedSettlement(
                 record_id=record.record_id,
                 credit_of=record.credit_of,
                 home_party_id=home_party_id,
                 session_id=record.session_id or "",
-                authorization_id=row.authorization_id,
+                authorization_id=record.authorization_id,
                 request_digest=paid,
                 settled_at=self._clock.business(),
                 **money,
             )
             unit.session.add(settled)
             return _settlement(settled)
+
+    async def _move(self, unit: Unit, row: HostedAuthorization | None, record: HomeRecord) -> dict[str, int]:
+        """What a record takes, or a credit gives back; of what was never granted nothing was taken."""
+        if row is None or row.customer_id is None or row.state not in {_GRANTED, _RELEASED, _CONSUMED}:
+            if record.kind == RecordKind.CREDIT:
+                return dict(NOTHING)
+            raise NotFoundError if row is None else HubError(Code.STATE_CONFLICT, state=row.state)
+        if record.kind == RecordKind.CREDIT:
+            return await self._give_back(unit, row, row.customer_id, record)
+        if await credit_of_settlement(unit, record.record_id) is not None:
+            record = msgspec.structs.replace(record, owed_fen=0)
+        money = await self._pay(unit, row, row.customer_id, record)
+        row.state = _CONSUMED
+        return money
 
     def _content_of(self, record: HomeRecord, authorization_id: str, session_id: str) -> str:
         reversed_one = () if record.credit_of is None else (record.credit_of,)

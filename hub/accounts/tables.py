@@ -3,16 +3,16 @@
 from datetime import datetime
 
 from sqlalchemy import UniqueConstraint, delete, update
-from sqlmodel import Field, SQLModel, col, select
+from sqlmodel import Field, col, select
 
 from hub.core.database import Unit
 from hub.core.tables import Counter, insert_new, table_of
-from hub.core.types import big, instant
+from hub.core.types import TableRow, big, instant
 from hub.parties.scope import PartyScope
 from hub.parties.tables import PartyRow
 
 
-class CustomerRow(SQLModel, table=True):
+class CustomerRow(TableRow, table=True):
     """A driver of a hosted home. The phone is a keyed digest; the wallet is in the ledger."""
 
     __tablename__ = "customer"
@@ -29,7 +29,7 @@ class CustomerRow(SQLModel, table=True):
     )
 
 
-class CustomerToken(SQLModel, table=True):
+class CustomerToken(TableRow, table=True):
     """A card, VIN or plate, as a keyed digest."""
 
     __tablename__ = "customer_token"
@@ -41,7 +41,7 @@ class CustomerToken(SQLModel, table=True):
     expires_at: datetime | None = instant(nullable=True)
 
 
-class BlockedToken(SQLModel, table=True):
+class BlockedToken(TableRow, table=True):
     """A blocked token as its home's own sites know it: `token_digest` of the edge link's contract, in hex.
 
     That digest has no key, so it is kept for as long as the token is blocked and no longer.
@@ -52,7 +52,7 @@ class BlockedToken(SQLModel, table=True):
     digest: str = Field(primary_key=True, max_length=32)
 
 
-class HostedAuthorization(SQLModel, table=True):
+class HostedAuthorization(TableRow, table=True):
     """What a hosted home answered, for ever. Without `request_digest`: released before it was asked."""
 
     __tablename__ = "hosted_authorization"
@@ -66,7 +66,7 @@ class HostedAuthorization(SQLModel, table=True):
     made_at: datetime = instant()
 
 
-class HostedSettlement(SQLModel, table=True):
+class HostedSettlement(TableRow, table=True):
     """How a hosted home paid a charge record, or gave back what the record `credit_of` took.
 
     Of a credit, `driver_amount_fen` is what the driver got back; what went into the wallet and off the debt is

@@ -4,14 +4,14 @@ import json
 from datetime import datetime
 
 from sqlalchemy import delete, update
-from sqlmodel import Field, SQLModel, col
+from sqlmodel import Field, col
 
 from hub.core.database import Unit
 from hub.core.tables import insert_new
-from hub.core.types import instant, text
+from hub.core.types import TableRow, instant, text
 
 
-class OneTimeCode(SQLModel, table=True):
+class OneTimeCode(TableRow, table=True):
     """The newest code of a phone, known or not, and when its last codes were sent."""
 
     __tablename__ = "one_time_code"
@@ -31,7 +31,7 @@ class OneTimeCode(SQLModel, table=True):
         self.sent = json.dumps([at.isoformat() for at in sent])
 
 
-class DriverSession(SQLModel, table=True):
+class DriverSession(TableRow, table=True):
     """A refresh token: spent when used. All that follow from one sign-in are a family."""
 
     __tablename__ = "driver_session"

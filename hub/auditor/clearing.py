@@ -171,6 +171,14 @@ SELECT party_id, sum(booked_fen) FROM (
 GROUP BY party_id HAVING sum(moved_fen) <> sum(booked_fen) ORDER BY party_id
 """,
 )
+_NUMBERS = _Check(
+    ("payment_movement", "deposit_movement"),
+    "bank number {}: booked as a payment and as a deposit",
+    """
+SELECT p.movement_ref FROM payment_movement p
+JOIN deposit_movement d ON d.movement_ref = p.movement_ref ORDER BY p.movement_ref
+""",
+)
 CHECKS = (
     _OBLIGATIONS,
     _POSTINGS_OF_NONE,
@@ -184,6 +192,7 @@ CHECKS = (
     _SUSPENSE,
     _CLAIMED,
     _DEPOSITS,
+    _NUMBERS,
 )
 
 

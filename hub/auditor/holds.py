@@ -35,7 +35,9 @@ _STORY = {
     "voided": ["made", "voided"],
     "expired": ["made", "expired"],
 }
-"""The events of a hold in each state. One that was released before it was made is voided at once."""
+"""The events of a hold in each state."""
+_BURNT = {"voided": ["voided"]}
+"""The same of one that was released before it was made: it is voided at once, and of no account."""
 _ENDED = frozenset({"captured", "voided", "expired"})
 _HOLD_COLUMNS = 14
 
@@ -88,7 +90,7 @@ def check_holds(source: Source, findings: Findings, count: int) -> None:
 
 
 def _wrong_hold(hold: _Hold, events: list[_Event]) -> Iterator[str]:
-    story = _STORY.get(hold.state) if hold.account_id is not None else ["voided"]
+    story = _STORY.get(hold.state) if hold.account_id is not None else _BURNT.get(hold.state)
     if [one.event for one in events] != story or [one.number for one in events] != [1, 2][: len(events)]:
         yield "its events tell another story"
         return

@@ -6,6 +6,7 @@ from hub.auditor.accounts import check_accounts
 from hub.auditor.clearing import check_clearing
 from hub.auditor.findings import Findings, Progress, silent
 from hub.auditor.holds import check_holds
+from hub.auditor.parties import check_parties
 from hub.auditor.postings import check_postings
 from hub.auditor.seals import check_days, check_seals, check_witness
 from hub.auditor.source import Source, opened
@@ -50,6 +51,7 @@ def verify_source(
         check_witness(source, findings, *witness)
     days = check_days(source, findings)
     check_clearing(source, findings)
+    check_parties(source, findings)
     problems = findings.listed()
     return LedgerReport(
         verified=not problems,

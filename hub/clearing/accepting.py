@@ -88,15 +88,18 @@ class Accepting:
             updated_at=self._clock.business(),
         )
 
-    async def record_disputed(self, unit: Unit, record_id: str) -> None:
+    async def record_disputed(self, unit: Unit, record_id: str) -> bool:
         """Take the obligation out whole; what its claim becomes in the books is for who opens the dispute.
+
+        False: nothing is owed, or it is out already.
 
         Raises:
             HubError: state_conflict, its cycle is fixed or the time to dispute it is over.
         """
+        await _refuse_fixed(unit, record_id)
         async with self._charge(unit, record_id) as (row, cycle):
             if row is None or cycle is None:
-                return  # nothing owed, disputed already, or withdrawn
+                return False  # nothing owed, disputed already, or withdrawn
             now = self._clock.business()
             if not _may_dispute(cycle, now):
                 raise HubError(Code.STATE_CONFLICT, cycle_id=row.cycle_id)
@@ -107,16 +110,21 @@ class Accepting:
                 # What was computed with it is computed again without it, by whoever looks at what is due next.
                 cycle.commissioned_at = cycle.netted_at = cycle.digest = None
                 cycle.due_at = now
+            return True
 
-    async def record_reinstated(self, unit: Unit, record_id: str) -> None:
-        """The dispute was settled for the host: the cycle that is open now takes the obligation, whole."""
-        async with self._charge(unit, record_id) as (row, _):
+    async def record_reinstated(self, unit: Unit, record_id: str) -> bool:
+        """The dispute was settled for the host: the cycle that is open now takes the obligation, whole.
+
+        True: it was disputed too late to leave its cycle, and that cycle has ended meanwhile.
+        """
+        async with self._charge(unit, record_id) as (row, cycle):
             if row is not None and row.state == ObligationState.DISPUTED:
                 now = self._clock.business()
                 row.cycle_id = await self.open_cycles.enter(
                     unit, currency=row.currency, frequency=Frequency(row.frequency), at=now
                 )
                 row.state, row.updated_at = ObligationState.IN_CYCLE.value, now
+            return cycle is not None and cycle.state in model.ENDED
 
     async def record_withdrawn(self, unit: Unit, record_id: str) -> bool:
         """A disputed record was credited before any cycle fixed it: its obligation is owed by nobody.
@@ -147,6 +155,17 @@ class Accepting:
                 break
         yield row, cycle
         await unit.session.flush()
+
+
+async def _refuse_fixed(unit: Unit, record_id: str) -> None:
+    """What is fixed stays so, and is known without a lock.
+
+    Whoever ends a cycle holds it and then wants its records, of which the one who disputes holds one.
+    """
+    row = await owed_for(unit, ObligationKind.CHARGE, record_id)
+    cycle = None if row is None or row.cycle_id is None else await unit.session.get(CycleRow, row.cycle_id)
+    if cycle is not None and cycle.state in model.FIXED:
+        raise HubError(Code.STATE_CONFLICT, cycle_id=cycle.cycle_id)
 
 
 def _may_dispute(cycle: CycleRow, now: datetime) -> bool:

@@ -79,7 +79,9 @@ class OpenCycles:
         assert cycle.cutoff_at is not None, "a claim is left by a cycle that was cut off"
         rows = [
             ObligationRow(
-                obligation_id=derived_id(cycle.cutoff_at, cycle.cycle_id, claim.debtor, claim.creditor),
+                obligation_id=derived_id(
+                    cycle.cutoff_at, "claim", cycle.cycle_id, claim.debtor, claim.creditor
+                ),
                 kind=ObligationKind.CLAIM.value,
                 debtor_party_id=claim.debtor,
                 creditor_party_id=claim.creditor,

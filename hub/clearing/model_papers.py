@@ -1,7 +1,7 @@
 """What a statement says, from the parts that a party's obligations of a cycle come to."""
 
 from collections.abc import Callable, Hashable, Iterable, Mapping
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 from operator_sdk.contract.codes import FeeKind, ObligationKind
 from operator_sdk.contract.messages.clearing import (
@@ -24,6 +24,24 @@ KINDS = (
     ObligationKind.CLAIM.value,
 )
 """The order in which a statement lists kinds."""
+
+
+class Line(Protocol):
+    """What papers say of an obligation; each name is a column of it."""
+
+    obligation_id: str
+    kind: str
+    debtor_party_id: str
+    creditor_party_id: str
+    amount_fen: int
+    electricity_fen: int
+    service_fen: int
+    parking_fen: int
+    idle_fen: int
+    booked_day: str
+    record_id: str | None
+    session_id: str | None
+    energy_wh: int | None
 
 
 class Part(NamedTuple):
@@ -71,6 +89,23 @@ def _sum(parts: Iterable[Part], key: Callable[[Part], Key]) -> dict[Key, Sides]:
         name = key(part)
         sums[name] = sums.get(name, Sides()).plus(part.sign, part.amount_fen)
     return sums
+
+
+def gather(party_id: str, lines: Iterable[Line]) -> list[Part]:
+    """The parts that a party's obligations come to, one for each counterparty, direction, kind and day."""
+    sums: dict[tuple[str, int, str, str], list[int]] = {}
+    for line in lines:
+        owed_to = line.creditor_party_id == party_id
+        other = line.debtor_party_id if owed_to else line.creditor_party_id
+        sum_ = sums.setdefault((other, 1 if owed_to else -1, line.kind, line.booked_day), [0] * 7)
+        sum_[0] += 1
+        sum_[1] += line.amount_fen
+        sum_[2] += line.electricity_fen
+        sum_[3] += line.service_fen
+        sum_[4] += line.parking_fen
+        sum_[5] += line.idle_fen
+        sum_[6] += line.energy_wh or 0
+    return [Part(*key, *sum_) for key, sum_ in sorted(sums.items())]
 
 
 def counterparty_totals(parts: Iterable[Part]) -> list[CounterpartyTotal]:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from itertools import pairwise
 from typing import NamedTuple
 
 from operator_sdk.contract.money import largest_remainder
@@ -76,7 +77,7 @@ def share_shortfall(
     nothing, and every claim stands between two parties that had dealings with each other.
 
     Raises:
-        ValueError: more is missing than was to be paid out.
+        ValueError: more is missing than was to be paid out, or that is not what the claims come to.
     """
     if sum(missing.values()) > sum(payouts.values()):
         raise ValueError("more is missing than was to be paid out")
@@ -86,14 +87,18 @@ def share_shortfall(
         if not carried:
             return spread.result
         carried = spread.pass_on(carried)
-    # A ring of parties with nothing to get passes fen around for ever; the rest is borne by who gets something.
+    # A ring of parties with nothing to get passes fen around for ever; they take the shortest way out of it.
     for debtor, fen in sorted(carried.items()):
-        spread.take_from_payouts(debtor, fen)
+        spread.lead_out(debtor, fen)
     return spread.result
 
 
 @dataclass(slots=True)
 class _Spread:
+    """Claims are only ever made up to what stood between two parties. So whatever a party carries finds a way:
+    what it owes and what is left of its payout are together never less than that.
+    """
+
     gross: Mapping[str, Mapping[str, int]]
     left: dict[str, int]
     result: Shortfall = field(default_factory=Shortfall)
@@ -101,26 +106,57 @@ class _Spread:
     def pass_on(self, carried: Mapping[str, int]) -> dict[str, int]:
         passed: dict[str, int] = {}
         for debtor, fen in sorted(carried.items()):
-            claims = sorted(self.gross[debtor].items())
+            # By what is left of each claim: rounded anew each time, a creditor could come to bear more than all
+            # of its claim, and hand on what it owes to nobody.
+            claims = self._claims(debtor)
             parts = largest_remainder(fen, [claim for _, claim in claims])
             for (creditor, _), part in zip(claims, parts, strict=True):
-                rest = self._bear(debtor, creditor, part)
+                rest = part - self._bear(debtor, creditor, part)
                 if rest:
                     passed[creditor] = passed.get(creditor, 0) + rest
         return passed
 
-    def take_from_payouts(self, debtor: str, fen: int) -> None:
-        paid = sorted((party, payout) for party, payout in self.left.items() if payout)
-        for (creditor, _), part in zip(paid, largest_remainder(fen, [p for _, p in paid]), strict=True):
-            self._bear(debtor, creditor, part)
+    def lead_out(self, debtor: str, fen: int) -> None:
+        while fen:
+            way = self._way_out(debtor)
+            steps = list(pairwise(way))
+            most = min(dict(self._claims(one))[other] for one, other in steps)
+            fen_now = min(fen, most, self.left[way[-1]])
+            for one, other in steps[:-1]:
+                self._claim(one, other, fen_now)
+            self._bear(*steps[-1], fen_now)
+            fen -= fen_now
+
+    def _way_out(self, debtor: str) -> list[str]:
+        """The fewest parties from one to another that still has something to get; ties go to smaller ids."""
+        ways, seen = [[debtor]], {debtor}
+        for way in ways:
+            for creditor, claim in self._claims(way[-1]):
+                if claim and creditor not in seen:
+                    if self.left.get(creditor):
+                        return [*way, creditor]
+                    seen.add(creditor)
+                    ways.append([*way, creditor])
+        raise ValueError("what is to be paid out is not what the claims come to")
+
+    def _claims(self, debtor: str) -> list[tuple[str, int]]:
+        """What is left of the claims on a party."""
+        made = self.result.claims
+        return [
+            (creditor, claim - made.get((debtor, creditor), 0))
+            for creditor, claim in sorted(self.gross.get(debtor, {}).items())
+        ]
 
     def _bear(self, debtor: str, creditor: str, part: int) -> int:
-        if not part:
-            return 0
+        """A creditor's part of a loss; how much of it is withheld from the creditor."""
         taken = min(part, self.left.get(creditor, 0))
         if taken:
             self.left[creditor] -= taken
             self.result.withheld[creditor] = self.result.withheld.get(creditor, 0) + taken
-        key = (debtor, creditor)
-        self.result.claims[key] = self.result.claims.get(key, 0) + part
-        return part - taken
+        self._claim(debtor, creditor, part)
+        return taken
+
+    def _claim(self, debtor: str, creditor: str, fen: int) -> None:
+        if fen:
+            key = (debtor, creditor)
+            self.result.claims[key] = self.result.claims.get(key, 0) + fen

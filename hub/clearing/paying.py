@@ -11,6 +11,7 @@ from hub.clearing import model
 from hub.clearing import postings_payments as postings
 from hub.clearing.entering import Claim, OpenCycles
 from hub.clearing.model_payments import Shortfall, pay_window, share_shortfall
+from hub.clearing.movements import draw_ref
 from hub.clearing.tables import CycleRow
 from hub.clearing.tables_cycles import positions_of, stream_pairs
 from hub.clearing.tables_payments import (
@@ -25,7 +26,7 @@ from hub.core.ids import Ids
 from hub.ledger.model import CLEARING, Account
 from hub.ledger.service import Ledger
 from hub.parties.scope import HUB
-from hub.parties.tables import change_exposure
+from hub.parties.tables import change_exposure, lock_exposures
 from operator_sdk.contract.codes import CycleState, PaymentDirection, PaymentState
 from operator_sdk.contract.ids import PAYMENT
 
@@ -69,6 +70,7 @@ class Paying:
         parties = await positions_of(unit, cycle.cycle_id)
         kinds = ("deposit", "payable", "receivable")
         accounts = [Account(CLEARING, kind, party, cycle.currency) for kind in kinds for party in parties]
+        await lock_exposures(unit, set(parties))
         await self.ledger.lock(unit, sorted(accounts))
         for row in late:
             await self._draw(unit, row, now)
@@ -93,7 +95,7 @@ class Paying:
         )
         unit.session.add(
             DepositMovement(
-                movement_ref=row.payment_id,
+                movement_ref=draw_ref(row.payment_id),
                 party_id=row.party_id,
                 amount_fen=-drawn,
                 payment_id=row.payment_id,

@@ -11,6 +11,7 @@ from typing import Any
 
 from hub.clearing import postings_payments as postings
 from hub.clearing.entering import OpenCycles
+from hub.clearing.movements import Movement, take_movement
 from hub.clearing.paying import Paying, mark
 from hub.clearing.tables import CycleRow
 from hub.clearing.tables_cycles import lock_cycle_alone
@@ -31,7 +32,7 @@ from hub.core.clock import Clock
 from hub.core.database import Database, Unit
 from hub.core.errors import HubError, NotFoundError
 from hub.core.ids import Ids
-from hub.core.tables import insert_new
+from hub.core.runner import each
 from hub.ledger.model import CLEARING, CNY
 from hub.ledger.service import Ledger
 from hub.parties.audit import AuditLog
@@ -86,10 +87,12 @@ class Payments:
         """Do what is due at a business instant, one step a unit; the cycles that were looked at."""
         async with self._database.reading() as unit:
             due = await cycles_to_pay(unit, now)
-        for cycle_id in due:
-            while await self._step(cycle_id, now):
-                pass
-        return due
+        return await each("paying", due, lambda cycle_id: self._carry_on(cycle_id, now))
+
+    async def _carry_on(self, cycle_id: str, now: datetime) -> str:
+        while await self._step(cycle_id, now):
+            pass
+        return cycle_id
 
     async def _step(self, cycle_id: str, now: datetime) -> bool:
         async with self._cycle(cycle_id) as (unit, cycle):
@@ -125,8 +128,9 @@ class Payments:
 
         Raises:
             NotFoundError: no such payment.
-            HubError: id_reused, the number was booked with other content; rule_violated, more than is open;
-                state_conflict, a pay-out while a pay-in of the cycle is open.
+            HubError: id_reused, the number was booked with other content or into a deposit; rule_violated, more
+                than is open, or a number like the hub's own; state_conflict, a pay-out while a pay-in of the
+                cycle is open.
         """
         async with self._database.reading() as unit:
             seen = await get_payment(HUB, unit, payment_id)
@@ -154,31 +158,21 @@ class Payments:
     async def _claim_movement(
         self, unit: Unit, row: PaymentRow, message: messages.PaymentBook, by: str
     ) -> bool:
-        facts = {
-            "payment_id": row.payment_id,
+        movement = PaymentMovement(payment_id=row.payment_id, **self._booked(message, by))
+        return await self._claim(unit, movement)
+
+    def _booked(self, message: messages.PaymentBook | messages.DepositBook, by: str) -> dict[str, Any]:
+        return {
+            "movement_ref": message.movement_ref,
             "amount_fen": message.amount_fen,
             "moved_at": message.moved_at,
+            "booked_at": self._clock.business(),
+            "booked_by": by,
         }
-        return await self._claim(unit, PaymentMovement, message.movement_ref, facts, by)
 
-    async def _claim(
-        self,
-        unit: Unit,
-        kind: type[PaymentMovement] | type[DepositMovement],
-        movement_ref: str,
-        facts: dict[str, Any],
-        by: str,
-    ) -> bool:
+    async def _claim(self, unit: Unit, movement: Movement) -> bool:
         """Whether the bank's number is new; the same with other content is refused."""
-        known = await unit.session.get(kind, movement_ref)
-        if known is None:
-            booked = {"booked_at": self._clock.business(), "booked_by": by}
-            if await insert_new(unit, kind, movement_ref=movement_ref, **facts, **booked):
-                return True
-            known = await unit.session.get(kind, movement_ref)
-        if known is None or any(getattr(known, name) != value for name, value in facts.items()):
-            raise HubError(Code.ID_REUSED, kind="movement")
-        return False
+        return await take_movement(unit, movement, hub_party_id=self._hub_party_id, now=self._clock.wall())
 
     async def _check(self, unit: Unit, cycle: CycleRow, row: PaymentRow, amount_fen: int) -> None:
         if cycle.state != CycleState.PAYING or not row.open_fen:
@@ -209,15 +203,15 @@ class Payments:
 
         Raises:
             NotFoundError: no such party.
-            HubError: rule_violated, nothing moves; insufficient_funds, more than the deposit; id_reused.
+            HubError: rule_violated, nothing moves, or a number like the hub's own; insufficient_funds, more
+                than the deposit; id_reused, the number was booked with other content or for a payment.
         """
         if not message.amount_fen:
             raise HubError(Code.RULE_VIOLATED, field="amount_fen")
         async with self._database.unit() as unit:
             if await find_party(unit, party_id) is None:
                 raise NotFoundError
-            facts = {"party_id": party_id, "amount_fen": message.amount_fen, "moved_at": message.moved_at}
-            if await self._claim(unit, DepositMovement, message.movement_ref, facts, by):
+            if await self._claim(unit, DepositMovement(party_id=party_id, **self._booked(message, by))):
                 await self._ledger.post(
                     unit,
                     kind=postings.DEPOSIT,

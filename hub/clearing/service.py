@@ -1,12 +1,13 @@
 """Clearing: obligations as records are accepted, cycles that close once, statements for whoever is in them."""
 
 from datetime import datetime
+from typing import NamedTuple
 
 from hub.clearing import model
 from hub.clearing.accepting import Accepting
 from hub.clearing.closing import Closing, Progress, silent
 from hub.clearing.model import Step
-from hub.clearing.statements import make_statement
+from hub.clearing.statements import Source
 from hub.clearing.tables import (
     CycleRow,
     Keyset,
@@ -14,7 +15,6 @@ from hub.clearing.tables import (
     everybody,
     get_cycle,
     list_cycles,
-    list_lines,
     list_members,
     list_obligations,
     list_positions,
@@ -26,11 +26,13 @@ from hub.clearing.tables_cycles import (
     lock_open_cycle,
     unfrozen_cycle,
 )
+from hub.clearing.tables_papers import list_lines
 from hub.clearing.tables_rates import tax_codes
 from hub.core.clock import Clock, cut_to_ms, local_day
 from hub.core.database import Database, Unit
 from hub.core.errors import HubError, NotFoundError
 from hub.core.ids import Ids
+from hub.core.runner import each
 from hub.ledger.service import Ledger
 from hub.parties.scope import HUB, PartyScope, of_party
 from operator_sdk.contract.codes import CycleState, Frequency
@@ -41,6 +43,16 @@ CNY = "CNY"
 AT_ONCE = frozenset({"demo", "test"})
 RESULT_MOST = 1_000
 """Obligations in a cycle's result; all of them are `members`."""
+
+
+class Due(NamedTuple):
+    """A cycle of which something is due."""
+
+    cycle_id: str
+    currency: str
+    frequency: Frequency
+    state: str
+    due_at: datetime | None
 
 
 class ClearingService(Accepting):
@@ -96,16 +108,21 @@ class ClearingService(Accepting):
     async def close_due(self, now: datetime, progress: Progress = silent) -> list[str]:
         """Do what is due at a business instant: cut off, net, propose, fix. Returns the cycles that moved."""
         async with self._database.reading() as unit:
-            due = [(row.cycle_id, _key(row), row.state, row.due_at) for row in await due_cycles(unit, now)]
-        moved = []
-        for cycle_id, (currency, frequency), state, due_at in due:
-            if state == CycleState.OPEN and due_at is not None:
-                moved.append(await self._cut_off(due_at, currency, frequency, now))
-                await self._step(moved[-1], now, progress, only=Step.FREEZE)
-                await self.carry_on(moved[-1], now, progress)
-            elif await self.carry_on(cycle_id, now, progress):
-                moved.append(cycle_id)
-        return moved
+            due = [
+                Due(row.cycle_id, *_key(row), state=row.state, due_at=row.due_at)
+                for row in await due_cycles(unit, now)
+            ]
+        moved = await each("closing", due, lambda one: self._close_one(one, now, progress))
+        return [cycle_id for cycle_id in moved if cycle_id is not None]
+
+    async def _close_one(self, due: Due, now: datetime, progress: Progress) -> str | None:
+        """The cycle that moved, if one did."""
+        if due.state == CycleState.OPEN and due.due_at is not None:
+            cut_off = await self._cut_off(due.due_at, due.currency, due.frequency, now)
+            await self._step(cut_off, now, progress, only=Step.FREEZE)
+            await self.carry_on(cut_off, now, progress)
+            return cut_off
+        return due.cycle_id if await self.carry_on(due.cycle_id, now, progress) else None
 
     async def _cut_off(self, cutoff_at: datetime, currency: str, frequency: Frequency, now: datetime) -> str:
         """Close a cycle to whoever comes now and open the next. Whoever is inside comes to an end."""
@@ -231,6 +248,10 @@ class ClearingService(Accepting):
             NotFoundError: no such cycle, or not the viewer's party.
             HubError: state_conflict, the cycle has no positions yet.
         """
+        return (await self.statement_source(viewer, cycle_id, party_id)).make()
+
+    async def statement_source(self, viewer: PartyScope, cycle_id: str, party_id: str | None = None) -> Source:
+        """What `statement` makes the statement of, for whoever makes it elsewhere; raises the same."""
         party_id = party_id or viewer.party_id
         own = viewer.everything or (viewer.driver_ref is None and viewer.party_id == party_id)
         if party_id is None or not own:
@@ -242,14 +263,16 @@ class ClearingService(Accepting):
                 raise NotFoundError
             if cycle.netted_at is None:
                 raise HubError(Code.STATE_CONFLICT, state=cycle.state)
-            party = of_party(party_id)
-            position = (await list_positions(party, unit, cycle_id)).get(party_id, 0)
-            lines = await list_lines(party, unit, cycle_id)
             assert cycle.cutoff_at is not None, "a cycle with positions was cut off"
-            codes = await tax_codes(unit, local_day(cycle.cutoff_at))
-        statement = make_statement(cycle, party_id, names.get(party_id, party_id), lines, codes)
-        assert statement.net_fen == position, "a statement says what the position says"
-        return statement
+            party = of_party(party_id)
+            return Source(
+                cycle,
+                party_id,
+                names.get(party_id, party_id),
+                await list_lines(party, unit, cycle_id),
+                await tax_codes(unit, local_day(cycle.cutoff_at)),
+                (await list_positions(party, unit, cycle_id)).get(party_id, 0),
+            )
 
     async def names(self) -> dict[str, str]:
         """Operators' names by party id, for papers that people read."""

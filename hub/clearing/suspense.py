@@ -17,27 +17,37 @@ from hub.ledger.model import CLEARING, Entry
 from hub.ledger.service import Ledger
 from hub.parties.audit import AuditLog
 from hub.parties.scope import HUB, PartyScope
+from hub.parties.tables_staff import same_person
+from hub.roaming.context import SECOND_PERSON_FEN
 from hub.roaming.ports import WaitingMoney
 from operator_sdk.contract.codes import SuspenseKind, SuspenseOutcome
 from operator_sdk.contract.ids import SUSPENSE
 from operator_sdk.contract.messages import suspense as messages
 from operator_sdk.contract.public_codes import Code
 
-TWO_PEOPLE_FROM_FEN = 100_000
-"""From here on one person proposes how an item ends and another one agrees (OWASP ASVS 5.0, 2.3.5)."""
-
 DUE_AFTER = timedelta(days=3)
 AGES = (1, 3, 7, 30)
 OPENED = "suspense_opened"
-DECIDED_ELSEWHERE = frozenset({SuspenseKind.RECORD, SuspenseKind.DISPUTE})
-"""Closed by deciding the record and by resolving the dispute, never by themselves."""
+DECIDED_ELSEWHERE = frozenset({SuspenseKind.RECORD, SuspenseKind.DISPUTE, SuspenseKind.SESSION})
+"""Closed by deciding the record, resolving the dispute and releasing the session, never by themselves."""
 
 
 class Suspense:
     """Opens, closes and lists items."""
 
-    def __init__(self, database: Database, clock: Clock, ids: Ids, *, ledger: Ledger, audit: AuditLog) -> None:
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        ids: Ids,
+        *,
+        ledger: Ledger,
+        audit: AuditLog,
+        second_person_fen: int = SECOND_PERSON_FEN,
+    ) -> None:
+        """Above `second_person_fen` one proposes how an item ends, another agrees (OWASP ASVS 5.0, 2.3.5)."""
         self._database, self._clock, self._ids, self._ledger, self._audit = database, clock, ids, ledger, audit
+        self._second_person_fen = second_person_fen
 
     # Inside the unit that knows why.
 
@@ -140,17 +150,15 @@ class Suspense:
 
         Raises:
             NotFoundError: no such item.
-            HubError: state_conflict, it is closed or is decided with its record or dispute;
+            HubError: state_conflict, it is closed or is decided with its record, dispute or session;
                 second_person_needed, the same person cannot agree with itself.
         """
         async with self._database.unit() as unit:
             row = await self._open_item(unit, item_id)
             if row.kind in DECIDED_ELSEWHERE:
                 raise HubError(Code.STATE_CONFLICT, decide=row.kind, subject_id=row.subject_id)
-            agreed = row.proposed_outcome == message.outcome
-            if row.amount_fen >= TWO_PEOPLE_FROM_FEN and not alone and not (agreed and row.proposed_by != by):
-                if agreed:
-                    raise HubError(Code.SECOND_PERSON_NEEDED)
+            small = alone or row.amount_fen <= self._second_person_fen
+            if not small and not await _agrees(unit, row, message.outcome, by):
                 row.proposed_outcome, row.proposed_by = message.outcome.value, by
                 row.closing_reason, row.updated_at = message.reason, self._clock.business()
                 action = "propose_suspense"
@@ -239,3 +247,12 @@ class Suspense:
             closed_by=row.closed_by,
             closed_at=row.closed_at,
         )
+
+
+async def _agrees(unit: Unit, row: SuspenseRow, outcome: SuspenseOutcome, by: str) -> bool:
+    """Whether another person proposed the same."""
+    if row.proposed_by is None or row.proposed_outcome != outcome:
+        return False
+    if await same_person(unit, row.proposed_by, by):
+        raise HubError(Code.SECOND_PERSON_NEEDED)
+    return True

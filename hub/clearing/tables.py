@@ -10,12 +10,12 @@ from typing import Any
 
 from sqlalchemy import CheckConstraint, Column, Index, String, UniqueConstraint, and_, or_
 from sqlalchemy import text as sql_text
-from sqlmodel import Field, SQLModel, col, select
+from sqlmodel import Field, col, select
 
 from hub.clearing.model import shown_state
 from hub.core.database import Unit
 from hub.core.tables import table_of
-from hub.core.types import big, instant
+from hub.core.types import TableRow, big, instant
 from hub.parties.scope import PartyScope
 from hub.parties.tables import PartyRow
 from operator_sdk.contract.codes import Frequency, ObligationKind, Role
@@ -28,7 +28,7 @@ def _only(condition: str) -> dict[str, Any]:
     return {"postgresql_where": sql_text(condition), "sqlite_where": sql_text(condition)}
 
 
-class CycleRow(SQLModel, table=True):
+class CycleRow(TableRow, table=True):
     """A clearing window. `due_at` is when the next step is to be done, in business time.
 
     `frozen_at`: the cut-off is made, and whoever was still accepting into the cycle has come to an end.
@@ -73,7 +73,7 @@ _PARTS = " + ".join(
 )
 
 
-class ObligationRow(SQLModel, table=True):
+class ObligationRow(TableRow, table=True):
     """Who owes whom how much. Debtor and creditor are the parties that see it.
 
     The fees are parts of a charge or a credit and sum to it; `commission_fen` is what the host owes the hub
@@ -140,7 +140,7 @@ class ObligationRow(SQLModel, table=True):
     )  # fmt: skip
 
 
-class CyclePosition(SQLModel, table=True):
+class CyclePosition(TableRow, table=True):
     """A party's net of one cycle: positive receives, negative pays."""
 
     __tablename__ = "cycle_position"
@@ -215,16 +215,6 @@ async def list_cycles(
 async def get_cycle(viewer: PartyScope, unit: Unit, cycle_id: str) -> CycleRow | None:
     """One cycle."""
     return await unit.session.get(CycleRow, cycle_id) if _is_operator(viewer) else None
-
-
-async def list_lines(viewer: PartyScope, unit: Unit, cycle_id: str) -> list[ObligationRow]:
-    """The obligations of a cycle that the viewer owes or is owed, in order of id."""
-    statement = (
-        select(ObligationRow)
-        .where(ObligationRow.cycle_id == cycle_id, _sees(viewer))
-        .order_by(col(ObligationRow.obligation_id))
-    )
-    return list((await unit.session.exec(statement)).all())
 
 
 async def list_positions(viewer: PartyScope, unit: Unit, cycle_id: str) -> dict[str, int]:

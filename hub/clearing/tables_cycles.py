@@ -19,9 +19,6 @@ from hub.core.database import Unit
 from hub.core.tables import insert_new
 from operator_sdk.contract.codes import CycleState, ObligationKind
 
-BLOCK = 5_000
-"""Lines that are in memory at once."""
-
 _FRESH = {"populate_existing": True}
 _FEN = BigInteger()
 
@@ -200,7 +197,7 @@ async def stream_pairs(unit: Unit, cycle_id: str) -> AsyncIterator[list[tuple[st
     )
     pairs = _pairs(cycle_id).subquery("pairs")
     statement = columns(pairs).order_by(*(sql_text(name) for name in order))
-    async for rows in _blocks(unit, statement):
+    async for rows in unit.blocks(statement):
         yield [(row[0], row[1], row[2], row[3]) for row in rows]
 
 
@@ -232,19 +229,12 @@ async def stream_lines(unit: Unit, cycle_id: str) -> AsyncIterator[tuple[bytes, 
         .where(OBLIGATION.c.cycle_id == cycle_id)
         .order_by(OBLIGATION.c.obligation_id)
     )
-    async for rows in _blocks(unit, statement):
+    async for rows in unit.blocks(statement):
         yield b"".join(row[0].encode() + b"\n" for row in rows), len(rows)
 
 
 async def _rows(unit: Unit, statement: Any) -> list[Any]:
     return list(await unit.execute(statement))
-
-
-async def _blocks(unit: Unit, statement: Any) -> AsyncIterator[Any]:
-    connection = await unit.session.connection()
-    result = await connection.stream(statement, execution_options={"yield_per": BLOCK})
-    async for rows in result.partitions():
-        yield rows
 
 
 async def replace_positions(unit: Unit, cycle_id: str, sides: Mapping[str, Gross]) -> None:

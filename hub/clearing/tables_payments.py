@@ -5,13 +5,13 @@ from typing import Any
 
 from sqlalchemy import CheckConstraint, Index, UniqueConstraint, case, func, update
 from sqlalchemy import select as columns
-from sqlmodel import Field, SQLModel, col, select
+from sqlmodel import Field, col, select
 
 from hub.clearing.tables import OBLIGATION, CycleRow
 from hub.core.database import Unit
 from hub.core.keyset import page_of
 from hub.core.tables import table_of
-from hub.core.types import big, instant
+from hub.core.types import TableRow, big, instant
 from hub.parties.scope import PartyScope
 from hub.roaming.tables_records import RecordRow
 from operator_sdk.contract.codes import (
@@ -26,7 +26,7 @@ from operator_sdk.contract.messages import payments
 SETTLED_AT_ONCE = 5_000
 
 
-class PaymentRow(SQLModel, table=True):
+class PaymentRow(TableRow, table=True):
     """One party's payment of one cycle.
 
     `amount_fen` = `paid_fen` + `deposit_fen` (drawn) + `missing_fen` + what is still open of a pay-in, and
@@ -70,8 +70,8 @@ class PaymentRow(SQLModel, table=True):
         return self.amount_fen - self.paid_fen - self.deposit_fen - self.missing_fen - self.withheld_fen
 
 
-class PaymentMovement(SQLModel, table=True):
-    """Money that moved at the bank, under the bank's own reference. Append-only."""
+class PaymentMovement(TableRow, table=True):
+    """Money that moved at the bank, under the bank's own number, which no deposit has. Append-only."""
 
     __tablename__ = "payment_movement"
     movement_ref: str = Field(primary_key=True, max_length=64)
@@ -84,8 +84,8 @@ class PaymentMovement(SQLModel, table=True):
     __table_args__ = (CheckConstraint("amount_fen > 0", name="payment_movement_moves"),)
 
 
-class DepositMovement(SQLModel, table=True):
-    """Money into (positive) or out of a party's deposit. Append-only; a draw's reference is its payment."""
+class DepositMovement(TableRow, table=True):
+    """Money into (positive) or out of a party's deposit. Append-only; a draw names its payment."""
 
     __tablename__ = "deposit_movement"
     movement_ref: str = Field(primary_key=True, max_length=64)
@@ -102,7 +102,7 @@ class DepositMovement(SQLModel, table=True):
     )
 
 
-class BankDay(SQLModel, table=True):
+class BankDay(TableRow, table=True):
     """A day that is not what its weekday says: a holiday, or a weekend on which banks work."""
 
     __tablename__ = "bank_day"
@@ -189,8 +189,8 @@ async def bank_day_rows(unit: Unit) -> list[BankDay]:
     return list((await unit.session.exec(select(BankDay).order_by(col(BankDay.day)))).all())
 
 
-async def settle_some_records(unit: Unit, cycle_id: str, now: datetime) -> int:
-    """Mark accepted records of a cycle as settled, a block at a time; returns how many there were."""
+async def settle_some_records(unit: Unit, cycle_id: str, now: datetime) -> bool:
+    """Mark accepted records of a cycle as settled, a block at a time; whether there were any."""
     waiting = (
         columns(OBLIGATION.c.record_id)
         .join_from(OBLIGATION, _RECORD, _RECORD.c.record_id == OBLIGATION.c.record_id)
@@ -199,14 +199,20 @@ async def settle_some_records(unit: Unit, cycle_id: str, now: datetime) -> int:
             OBLIGATION.c.kind == ObligationKind.CHARGE.value,
             _RECORD.c.state == RecordState.ACCEPTED.value,
         )
-        .limit(SETTLED_AT_ONCE)
     )
+    if (await unit.execute(waiting.limit(1))).first() is None:
+        return False
     statement = (
         update(_RECORD)
-        .where(_RECORD.c.record_id.in_(waiting))
+        .where(
+            _RECORD.c.record_id.in_(waiting.limit(SETTLED_AT_ONCE)),
+            # Once more: one that is credited or disputed while this waits for its row stays that.
+            _RECORD.c.state == RecordState.ACCEPTED.value,
+        )
         .values(state=RecordState.SETTLED.value, updated_at=now)
     )
-    return (await unit.execute(statement)).rowcount
+    await unit.execute(statement)
+    return True
 
 
 async def discharged(unit: Unit, cycle_id: str) -> dict[str, int]:

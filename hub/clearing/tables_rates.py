@@ -6,16 +6,16 @@ from typing import Any
 
 from sqlalchemy import CheckConstraint, and_, delete, or_
 from sqlalchemy import select as columns
-from sqlmodel import Field, SQLModel, col, select
+from sqlmodel import Field, col, select
 
 from hub.clearing.model_rates import ANY, Rate
 from hub.core.database import Unit
 from hub.core.tables import table_of
-from hub.core.types import instant
+from hub.core.types import TableRow, instant
 from operator_sdk.contract.messages import clearing
 
 
-class CommissionRate(SQLModel, table=True):
+class CommissionRate(TableRow, table=True):
     """What the hub takes of a fee from a day on; empty text names nothing. Never changed, only followed."""
 
     __tablename__ = "commission_rate"
@@ -35,7 +35,7 @@ class CommissionRate(SQLModel, table=True):
     )
 
 
-class StationGroup(SQLModel, table=True):
+class StationGroup(TableRow, table=True):
     """The group of an owner's station; a station is in one group at most."""
 
     __tablename__ = "station_group"
@@ -44,7 +44,7 @@ class StationGroup(SQLModel, table=True):
     station_group: str = Field(max_length=40)
 
 
-class TaxCode(SQLModel, table=True):
+class TaxCode(TableRow, table=True):
     """Under which tax code something is invoiced from a day on. Never changed, only followed."""
 
     __tablename__ = "tax_code"

@@ -5,18 +5,18 @@ from typing import Any
 
 from sqlalchemy import CheckConstraint, Index, UniqueConstraint, case, func
 from sqlalchemy import select as columns
-from sqlmodel import Field, SQLModel, col, select
+from sqlmodel import Field, col, select
 
 from hub.core.database import Unit
 from hub.core.keyset import page_of
 from hub.core.tables import table_of
-from hub.core.types import big, instant, text
+from hub.core.types import TableRow, big, instant, text
 from hub.ledger.model import CLEARING
 from hub.ledger.tables import ACCOUNT
 from hub.parties.scope import PartyScope
 
 
-class SuspenseRow(SQLModel, table=True):
+class SuspenseRow(TableRow, table=True):
     """Money that waits. `evidence` is JSON; a proposal to close a large item waits for a second person."""
 
     __tablename__ = "suspense_item"

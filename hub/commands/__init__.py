@@ -41,6 +41,8 @@ commission = Subcommand(
     "commission", "commissions", "What hosts pay the hub: add, list, group, tax-code, tax-codes"
 )
 record = Subcommand("record", "records", "Charge records: list, show, decide, partners, restore")
+dispute = Subcommand("dispute", "disputing", "Disputes over charge records: list, show, resolve")
+check = Subcommand("check", "checking", "Daily checks of charge records: records list, show, FILE")
 suspense = Subcommand("suspense", "waiting", "Money that waits: list, show, close")
 payment = Subcommand(
     "payment", "payments", "Payments of cycles: list, begin, book, deposit, bank-day, bank-days, advance"

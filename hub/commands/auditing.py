@@ -9,6 +9,7 @@ from hub.commands.shell import (
     Failed,
     Json,
     group,
+    progress_bar,
     show_facts,
     show_json,
     show_table,
@@ -38,7 +39,6 @@ def verify_ledger(
 ) -> None:
     """Recompute everything from raw rows; fails, and names the first thing that is wrong, when anything is."""
     from hub.auditor.verify import verify
-    from hub.commands.clearing import progress_bar
 
     with progress_bar() as told:
         report = verify(_url(database), told, witness=_witness(witness))

@@ -1,9 +1,8 @@
 """`interpile cycle`: closing, showing, proving. `cycle proof` needs no database."""
 
 import gzip
-import sys
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,10 +12,10 @@ import typer
 from hub.commands.shell import (
     Failed,
     Json,
-    console,
     group,
     message,
     note,
+    progress_bar,
     show_facts,
     show_json,
     show_table,
@@ -28,28 +27,9 @@ from operator_sdk.contract.messages.clearing import Cycle, CycleClose, CycleResu
 cycle_app = group("Clearing cycles.")
 
 SHOWN_MOST = 200
-FORMATS = ("html", "csv", "json")
+FORMATS = ("html", "csv", "json", "pdf", "xlsx")
 
 CycleId = Annotated[str, typer.Argument(metavar="CYCLE")]
-Told = Callable[[str, int, int], None]
-
-
-@contextmanager
-def progress_bar() -> Iterator[Told]:
-    """A bar for long work on standard error; nothing where nobody looks."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    looking = sys.stderr.isatty()
-    with Progress(*columns, console=console(errors=True), disable=not looking, transient=True) as bar:
-        tasks: dict[str, Any] = {}
-
-        def told(what: str, done: int, of: int) -> None:
-            if what not in tasks:
-                tasks[what] = bar.add_task(what, total=of)
-            bar.update(tasks[what], completed=done, total=max(of, done, 1))
-
-        yield told
 
 
 @cycle_app.command("close")
@@ -217,23 +197,21 @@ def _opened(file: Path) -> Iterator[Iterable[bytes]]:
 def show_statement(
     cycle_id: CycleId,
     party_id: Annotated[str, typer.Argument(metavar="PARTY", help="Whose statement.")],
-    out: Annotated[Path | None, typer.Option(help="Write a .html, .csv or .json file.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Write a .html, .csv, .json, .pdf or .xlsx file.")] = None,
     as_json: Json = False,
 ) -> None:
     """One party's statement, for those who have no platform to fetch their own."""
     if out is not None and out.suffix.lstrip(".") not in FORMATS:
-        raise Failed("a statement is written as .html, .csv or .json")
+        raise Failed("a statement is written as .html, .csv, .json, .pdf or .xlsx")
 
-    async def work(hub: Any) -> Statement:
-        from hub.clearing.statements import render
+    async def work(hub: Any) -> tuple[Statement, dict[str, str]]:
         from hub.parties.scope import HUB
 
-        statement: Statement = await hub.clearing.statement(HUB, cycle_id, party_id)
-        if out is not None:
-            out.write_bytes(render(statement, out.suffix.lstrip("."), await hub.clearing.names()))
-        return statement
+        return await hub.clearing.statement(HUB, cycle_id, party_id), await hub.clearing.names()
 
-    statement = with_hub(work)
+    statement, names = with_hub(work)
+    if out is not None:
+        _write(out, statement, names)
     if as_json:
         show_json(statement)
         return
@@ -250,6 +228,45 @@ def show_statement(
         ("counterparty", "for", "CNY", "obligation"),
         ((one.counterparty, one.kind, yuan(one.amount_fen), one.obligation_id) for one in statement.lines),
     )
+
+
+def _write(out: Path, statement: Statement, names: dict[str, str]) -> None:
+    from hub.clearing.statements import render
+
+    content = render(statement, out.suffix.lstrip("."), names)
+    try:
+        out.write_bytes(content)
+    except OSError as problem:
+        raise Failed(f"{out}: {problem.strerror or problem}") from problem
+
+
+@cycle_app.command("papers")
+def write_papers(
+    cycle_id: CycleId,
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Made where there is none.")],
+    pdf: Annotated[bool, typer.Option("--pdf", help="Draw everybody's PDF too.")] = False,
+    xlsx: Annotated[bool, typer.Option("--xlsx", help="Draw everybody's workbook too.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Write everybody's page and list of lines. Interrupted, call it again: what is drawn is kept."""
+    forms = [form for form, wanted in (("pdf", pdf), ("xlsx", xlsx)) if wanted]
+
+    from hub.clearing.papers import FolderProblem, write_statements
+
+    async def work(hub: Any) -> list[Path]:
+        with progress_bar() as told:
+            written = await write_statements(hub.database, cycle_id, folder, forms=forms, progress=told)
+        await note(hub, "write_papers", cycle_id, files=len(written))
+        return written
+
+    try:
+        files = with_hub(work)
+    except FolderProblem as problem:
+        raise Failed(str(problem)) from problem
+    if as_json:
+        show_json([str(file) for file in files])
+    else:
+        show_facts((("cycle", cycle_id), ("folder", folder), ("files", len(files))))
 
 
 def _show_result(result: CycleResult, as_json: bool) -> None:

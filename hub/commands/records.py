@@ -24,6 +24,7 @@ from operator_sdk.contract.messages.records import (
     RecordQuery,
     TrustRestore,
 )
+from operator_sdk.contract.messages.roaming import SessionRelease, SessionReleased
 
 record_app = group("Charge records: what the rules said of them, and what becomes of the suspended ones.")
 
@@ -156,6 +157,32 @@ def decide_record(
         show_json(decided)
     else:
         show_facts((("record", decided.record_id), ("state", decided.state), ("home", decided.home_party_id)))
+
+
+@record_app.command("release")
+def release_session(
+    session_id: Annotated[str, typer.Argument(metavar="SESSION", help="The session's id (ses_...).")],
+    reason: Annotated[str, typer.Option(help="Why no bill is to be expected.")],
+    as_json: Json = False,
+) -> None:
+    """Let go what is held for a session that no record stands for, alone; the audit log says so."""
+    said = message(SessionRelease, reason=reason)
+
+    async def work(hub: Any) -> SessionReleased:
+        done: SessionReleased = await hub.roaming.releasing.release(session_id, said, actor(), alone=True)
+        return done
+
+    released = with_hub(work)
+    if as_json:
+        show_json(released)
+        return
+    show_facts(
+        (
+            ("session", released.session_id),
+            ("state", released.state),
+            ("authorization", f"{released.authorization_id} {released.authorization_state}"),
+        )
+    )
 
 
 @record_app.command("partners")

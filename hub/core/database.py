@@ -5,7 +5,7 @@ of this process queue on a lock instead of on the file. PostgreSQL: READ COMMITT
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -23,6 +23,9 @@ from hub.core.errors import UnitOpenError
 class OutOfReach(OSError):
     """The database does not answer. Whether an open unit was committed is not known."""
 
+
+BLOCK = 5_000
+"""Rows of a long list that are in memory at once."""
 
 _OPEN: ContextVar[bool] = ContextVar("unit_open", default=False)
 
@@ -44,11 +47,22 @@ class Unit:
     session: AsyncSession
     dialect: str
     hooks: list[Callable[[], None]] = field(default_factory=list)
+    exposures: set[str] = field(default_factory=set)
+    """Homes whose exposure this unit has locked."""
+    in_ledger: bool = False
+    """Whether it has locked accounts of the ledger; from then on no further exposure may be locked."""
 
     async def execute(self, statement: Executable) -> CursorResult[Any]:
         """Run a Core statement on this unit's connection; rows pending in the session are not flushed first."""
         result: CursorResult[Any] = await (await self.session.connection()).execute(statement)
         return result
+
+    async def blocks(self, statement: Executable) -> AsyncIterator[Sequence[Any]]:
+        """The rows of a Core statement, a block at a time, whatever there is of them in all."""
+        async with (await self.session.connection()).stream(statement) as result:
+            # Told through the option `yield_per`, partitions of a stream come as one with everything in it.
+            async for rows in result.partitions(BLOCK):
+                yield rows
 
     def after_commit(self, hook: Callable[[], None]) -> None:
         """Run this after the commit; it must not fail and must not block."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from sqlalchemy import delete, exists, func, or_, update
+from sqlalchemy import Integer, bindparam, delete, exists, func, or_, update
 from sqlmodel import col, select
 
 from hub.core.clock import Clock
@@ -22,6 +22,7 @@ from hub.core.database import Database, Unit
 from hub.core.errors import HubError, NotFoundError
 from hub.core.ids import Ids
 from hub.core.tables import OutboxLane, OutboxLetter, insert_for
+from hub.core.types import UtcDateTime
 from operator_sdk.contract.ids import LETTER
 from operator_sdk.contract.public_codes import Code
 
@@ -52,6 +53,9 @@ class Doorbell(Protocol):
     def ring(self, lane: str) -> None:
         """Ring; must not block and must not fail."""
 
+    def close(self) -> None:
+        """No more rings."""
+
 
 @dataclass(slots=True)
 class LocalDoorbell:
@@ -62,6 +66,9 @@ class LocalDoorbell:
     def ring(self, lane: str) -> None:
         """Wake the runner."""
         self.rung.set()
+
+    def close(self) -> None:
+        """Nothing to give back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,15 +162,7 @@ class Outbox:
         """Claim lanes that are due."""
         now = self._clock.wall()
         async with self._database.unit() as unit:
-            free = or_(col(OutboxLane.lease_until).is_(None), col(OutboxLane.lease_until) < now)
-            statement = (
-                select(OutboxLane)
-                .where(col(OutboxLane.due_at) <= now, free)
-                .order_by(col(OutboxLane.due_at))
-                .limit(most)
-                .with_for_update(skip_locked=True)
-            )
-            lanes = list((await unit.session.exec(statement)).all())
+            lanes = (await unit.session.exec(_DUE_LANES, params={"now": now, "most": most})).all()
             return [self._lease(lane, now) for lane in lanes]
 
     def _lease(self, row: OutboxLane, now: datetime) -> Lease:
@@ -283,6 +282,20 @@ class Outbox:
         await self._wake(unit, row.lane, row.due_at)
         unit.after_commit(lambda: self._doorbell.ring(row.lane))
         return row
+
+
+# Asked several times a second by every process, so it is put together once.
+_NOW = bindparam("now", type_=UtcDateTime())
+_DUE_LANES = (
+    select(OutboxLane)
+    .where(
+        col(OutboxLane.due_at) <= _NOW,
+        or_(col(OutboxLane.lease_until).is_(None), col(OutboxLane.lease_until) < _NOW),
+    )
+    .order_by(col(OutboxLane.due_at))
+    .limit(bindparam("most", type_=Integer()))
+    .with_for_update(skip_locked=True)
+)
 
 
 def _open_letters(lane: str) -> Any:

@@ -7,9 +7,13 @@ Runs inside `interpile serve` when embedded, as `interpile jobs` in production; 
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
+from typing import TypeVar
 
 from hub.core.outbox import LocalDoorbell, Outbox
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 log = logging.getLogger("interpile.jobs")
 
@@ -27,6 +31,27 @@ async def keep_running(name: str, every_s: int, work: Callable[[], Awaitable[obj
         except Exception:
             log.exception("%s failed; trying again", name)
         await asyncio.sleep(every_s)
+
+
+async def each(what: str, items: Iterable[T], work: Callable[[T], Awaitable[R]]) -> list[R]:
+    """Work on one item after the other; one that fails keeps none of those behind it waiting.
+
+    Raises:
+        OSError: the database is out of reach; nothing more is tried.
+        ExceptionGroup: those that failed, once all were tried.
+    """
+    done, problems = [], []
+    for item in items:
+        try:
+            done.append(await work(item))
+        except OSError:
+            raise
+        except Exception as problem:
+            log.exception("%s: one failed; going on with the others", what)
+            problems.append(problem)
+    if problems:
+        raise ExceptionGroup(f"{what}: {len(problems)} of {len(problems) + len(done)} failed", problems)
+    return done
 
 
 class JobsRunner:

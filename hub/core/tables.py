@@ -11,11 +11,11 @@ from sqlmodel import Field, SQLModel, col
 
 from hub.core.database import Unit
 from hub.core.errors import HubError
-from hub.core.types import big, blob, instant, text
+from hub.core.types import TableRow, big, blob, instant, text
 from operator_sdk.contract.public_codes import Code
 
 
-class OutboxLane(SQLModel, table=True):
+class OutboxLane(TableRow, table=True):
     """One order of delivery, usually a session. Workers claim the lane, never a letter."""
 
     __tablename__ = "outbox_lane"
@@ -25,7 +25,7 @@ class OutboxLane(SQLModel, table=True):
     lease_owner: str | None = Field(default=None, max_length=80)
 
 
-class OutboxLetter(SQLModel, table=True):
+class OutboxLetter(TableRow, table=True):
     """Something to be done after a commit. `payload` holds ids, never secrets."""
 
     __tablename__ = "outbox_letter"
@@ -64,7 +64,7 @@ class OutboxLetter(SQLModel, table=True):
     )
 
 
-class BusinessMessage(SQLModel, table=True):
+class BusinessMessage(TableRow, table=True):
     """Every business message ever taken: its sender's id, the digest of its canonical body, its evidence.
 
     Kept forever and never partitioned: it is what makes a repeated message harmless.
@@ -82,7 +82,7 @@ class BusinessMessage(SQLModel, table=True):
     body: bytes | None = blob(nullable=True)
 
 
-class RequestNonce(SQLModel, table=True):
+class RequestNonce(TableRow, table=True):
     """A signature's nonce, remembered for longer than its window."""
 
     __tablename__ = "request_nonce"
@@ -91,7 +91,7 @@ class RequestNonce(SQLModel, table=True):
     seen_at: datetime = instant(index=True)
 
 
-class Counter(SQLModel, table=True):
+class Counter(TableRow, table=True):
     """Named numbers that must be taken one by one."""
 
     __tablename__ = "counter"

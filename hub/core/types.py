@@ -1,13 +1,23 @@
-"""Column types that mean the same on both engines, and helpers for table rows."""
+"""What tables are made of: their base, column types that mean the same on both engines, and fields."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import BigInteger, Column, DateTime, Dialect, LargeBinary, Text
 from sqlalchemy.types import TypeDecorator, TypeEngine
-from sqlmodel import Field
+from sqlmodel import Field, SQLModel
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class TableRow(SQLModel):
+    """The base of every table.
+
+    Rows are made by our own code and never validated by their model, so building the validators is put off:
+    it was more than half of what loading all tables takes, in every process and every call of a command.
+    """
+
+    model_config = {"defer_build": True}
 
 
 class UtcDateTime(TypeDecorator[datetime]):

@@ -14,7 +14,7 @@ from sqlmodel import Field, SQLModel, col, select
 
 from hub.core.database import Unit
 from hub.core.tables import insert_for, table_of
-from hub.core.types import big, instant, text
+from hub.core.types import TableRow, big, instant, text
 from hub.directory.geo import cell_of
 from hub.directory.model import (
     Change,
@@ -31,7 +31,7 @@ AT_ONCE = 1000
 """Keys in one IN list."""
 
 
-class StationRow(SQLModel, table=True):
+class StationRow(TableRow, table=True):
     """A station; a removed one stays as a tombstone. `updated_at` moves with its piles and connectors.
 
     `search_text` is made of its name and address.
@@ -53,7 +53,7 @@ class StationRow(SQLModel, table=True):
     __table_args__ = (Index("station_updated", "updated_at", "host_party_id", "station_id"),)
 
 
-class PileRow(SQLModel, table=True):
+class PileRow(TableRow, table=True):
     """A piece of equipment."""
 
     __tablename__ = "pile"
@@ -70,7 +70,7 @@ class PileRow(SQLModel, table=True):
     )
 
 
-class ConnectorRow(SQLModel, table=True):
+class ConnectorRow(TableRow, table=True):
     """A plug; its id is the host's own and names it wherever it stands.
 
     `created_at` is when it was first described (None: before anybody noted it), `removed_at` when it was last
@@ -96,7 +96,7 @@ class ConnectorRow(SQLModel, table=True):
     )
 
 
-class ConnectorStatusRow(SQLModel, table=True):
+class ConnectorStatusRow(TableRow, table=True):
     """The newest state a host reported of a connector; `at` is the host's business time."""
 
     __tablename__ = "connector_status"

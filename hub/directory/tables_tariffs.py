@@ -8,18 +8,18 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Index, func, tuple_
 from sqlalchemy import select as select_columns
-from sqlmodel import Field, SQLModel, col, select
+from sqlmodel import Field, col, select
 
 from hub.core.database import Unit
 from hub.core.tables import table_of
-from hub.core.types import instant, text
+from hub.core.types import TableRow, instant, text
 from hub.parties.scope import PartyScope
 
 ANY = ""
 """In a key: any station, any kind, any home."""
 
 
-class TariffVersionRow(SQLModel, table=True):
+class TariffVersionRow(TableRow, table=True):
     """One version of a tariff, immutable. `periods`, `parking` and `idle` are JSON."""
 
     __tablename__ = "tariff_version"
@@ -35,7 +35,7 @@ class TariffVersionRow(SQLModel, table=True):
     idle: str | None = text(nullable=True)
 
 
-class TariffAssignmentRow(SQLModel, table=True):
+class TariffAssignmentRow(TableRow, table=True):
     """Where a tariff applies from an instant on, immutable. Without `tariff_id` nothing does from then on."""
 
     __tablename__ = "tariff_assignment"

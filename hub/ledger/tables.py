@@ -13,13 +13,13 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 from sqlalchemy import text as sql_text
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
 from hub.core.tables import table_of
-from hub.core.types import big, instant, text
+from hub.core.types import TableRow, big, instant, text
 
 
-class LedgerAccount(SQLModel, table=True):
+class LedgerAccount(TableRow, table=True):
     """An account. `posted_fen` is the sum of its entries, debit positive; `version` counts them."""
 
     __tablename__ = "ledger_account"
@@ -47,7 +47,7 @@ class LedgerAccount(SQLModel, table=True):
     )
 
 
-class LedgerPosting(SQLModel, table=True):
+class LedgerPosting(TableRow, table=True):
     """One movement of money. Written after its entries, never changed."""
 
     __tablename__ = "ledger_posting"
@@ -63,7 +63,7 @@ class LedgerPosting(SQLModel, table=True):
     __table_args__ = (UniqueConstraint("kind", "reference"), {"sqlite_with_rowid": False})
 
 
-class LedgerEntry(SQLModel, table=True):
+class LedgerEntry(TableRow, table=True):
     """One line of a posting. The foreign key waits for the commit, because entries come first."""
 
     __tablename__ = "ledger_entry"
@@ -88,7 +88,7 @@ class LedgerEntry(SQLModel, table=True):
     )
 
 
-class LedgerHold(SQLModel, table=True):
+class LedgerHold(TableRow, table=True):
     """Money reserved on an account. Without an account: a release that came before its hold."""
 
     __tablename__ = "ledger_hold"
@@ -120,7 +120,7 @@ class LedgerHold(SQLModel, table=True):
     )
 
 
-class LedgerHoldEvent(SQLModel, table=True):
+class LedgerHoldEvent(TableRow, table=True):
     """What became of a hold: number 1 is its beginning, number 2 its only end."""
 
     __tablename__ = "ledger_hold_event"
@@ -135,14 +135,14 @@ class LedgerHoldEvent(SQLModel, table=True):
     __table_args__ = ({"sqlite_with_rowid": False},)
 
 
-class LedgerUnsealed(SQLModel, table=True):
+class LedgerUnsealed(TableRow, table=True):
     """Postings that the sealer has not chained yet; filled by trigger, so that none is forgotten."""
 
     __tablename__ = "ledger_unsealed"
     posting_id: str = Field(primary_key=True, max_length=40)
 
 
-class LedgerSeal(SQLModel, table=True):
+class LedgerSeal(TableRow, table=True):
     """One link of the chain over all postings."""
 
     __tablename__ = "ledger_seal"
@@ -153,7 +153,7 @@ class LedgerSeal(SQLModel, table=True):
     __table_args__ = ({"sqlite_with_rowid": False},)
 
 
-class LedgerDay(SQLModel, table=True):
+class LedgerDay(TableRow, table=True):
     """A closed day: the chain up to `seal_number`, and what was sealed since the day before it."""
 
     __tablename__ = "ledger_day"

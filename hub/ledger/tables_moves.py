@@ -40,6 +40,7 @@ async def hot(unit: Unit) -> Hot:
 async def lock_accounts(unit: Unit, accounts: Iterable[Account]) -> dict[Account, Locked]:
     """Lock accounts in sorted order; those never used before are made first, before any lock is held."""
     wanted = sorted(set(accounts))
+    unit.in_ledger = True
     statements = await hot(unit)
     locked = await statements.lock(wanted)
     if not locked and wanted:

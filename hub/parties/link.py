@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from hub.core.tables import Evidence
+from operator_sdk.contract.messages.checks import RecordListPart, RecordListReply
 from operator_sdk.contract.messages.common import Token
 from operator_sdk.contract.messages.directory import ConnectorStatus, Station, Tariff
 from operator_sdk.contract.messages.records import HomeRecord, RecordAnswer, SettlementRecord
@@ -108,8 +109,8 @@ class PartyLink(Protocol):
     async def push_settlement(self, settlement: SettlementRecord) -> None:
         """Tell the host how its record was settled."""
 
-    async def check_records(self, day: str) -> list[str]:
-        """Compare a day's records."""
+    async def check_records(self, part: RecordListPart) -> tuple[RecordListReply, Evidence | None]:
+        """Give the party a part of the hub's list of a day; what differs in its own, once it has all of it."""
 
     async def driver_account(self, token: Token) -> DriverAccount:
         """What a driver's account says."""
@@ -181,7 +182,7 @@ class MissingLink:
         """Not offered."""
         raise LinkRefused("not_offered", sent=False)
 
-    async def check_records(self, day: str) -> list[str]:
+    async def check_records(self, part: RecordListPart) -> tuple[RecordListReply, Evidence | None]:
         """Not offered."""
         raise LinkRefused("not_offered", sent=False)
 

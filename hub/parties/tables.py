@@ -1,15 +1,16 @@
 """Rows of operators, keys, agreements, exposure, staff and the audit log."""
 
+from collections.abc import Collection
 from datetime import datetime
 
 from sqlalchemy import Index, UniqueConstraint, delete, update
-from sqlmodel import Field, SQLModel, col, select
+from sqlmodel import Field, col, select
 
 from hub.core.database import Unit
-from hub.core.types import big, instant, text
+from hub.core.types import TableRow, big, instant, text
 
 
-class PartyRow(SQLModel, table=True):
+class PartyRow(TableRow, table=True):
     """An operator."""
 
     __tablename__ = "party"
@@ -21,7 +22,7 @@ class PartyRow(SQLModel, table=True):
     created_at: datetime = instant()
 
 
-class TokenPrefix(SQLModel, table=True):
+class TokenPrefix(TableRow, table=True):
     """Which home issued the tokens that begin like this."""
 
     __tablename__ = "token_prefix"
@@ -29,7 +30,7 @@ class TokenPrefix(SQLModel, table=True):
     party_id: str = Field(max_length=9, foreign_key="party.party_id")
 
 
-class PartyKey(SQLModel, table=True):
+class PartyKey(TableRow, table=True):
     """A party's Ed25519 key: proposed, live or revoked."""
 
     __tablename__ = "party_key"
@@ -43,7 +44,7 @@ class PartyKey(SQLModel, table=True):
     last_used_at: datetime | None = instant(nullable=True)
 
 
-class AgreementRow(SQLModel, table=True):
+class AgreementRow(TableRow, table=True):
     """What a home and a host have agreed."""
 
     __tablename__ = "agreement"
@@ -61,7 +62,7 @@ class AgreementRow(SQLModel, table=True):
     __table_args__ = (UniqueConstraint("home_party_id", "host_party_id"),)
 
 
-class Exposure(SQLModel, table=True):
+class Exposure(TableRow, table=True):
     """What a home owes and may come to owe, against what it may."""
 
     __tablename__ = "exposure"
@@ -72,7 +73,7 @@ class Exposure(SQLModel, table=True):
     open_limits_fen: int = big(default=0)
 
 
-class StaffRow(SQLModel, table=True):
+class StaffRow(TableRow, table=True):
     """A person who works for the hub's operator."""
 
     __tablename__ = "staff"
@@ -83,7 +84,7 @@ class StaffRow(SQLModel, table=True):
     created_at: datetime = instant()
 
 
-class StaffSessionRow(SQLModel, table=True):
+class StaffSessionRow(TableRow, table=True):
     """A staff token, kept as a digest."""
 
     __tablename__ = "staff_session"
@@ -92,7 +93,7 @@ class StaffSessionRow(SQLModel, table=True):
     expires_at: datetime = instant(index=True)
 
 
-class AssertionUse(SQLModel, table=True):
+class AssertionUse(TableRow, table=True):
     """A client or driver assertion's `jti`, used once."""
 
     __tablename__ = "assertion_use"
@@ -101,7 +102,7 @@ class AssertionUse(SQLModel, table=True):
     expires_at: datetime = instant(index=True)
 
 
-class AuditRow(SQLModel, table=True):
+class AuditRow(TableRow, table=True):
     """Who did what to the hub itself. Append-only."""
 
     __tablename__ = "audit_log"
@@ -142,8 +143,29 @@ async def all_prefixes(unit: Unit) -> dict[str, str]:
     return {row.prefix: row.party_id for row in rows}
 
 
+def _note_exposures(unit: Unit, homes: Collection[str]) -> None:
+    """Exposures are locked before accounts of the ledger, always: the other way about two units wait for each
+    other.
+    """
+    assert not unit.in_ledger or unit.exposures.issuperset(homes), "exposures are locked before accounts"
+    unit.exposures.update(homes)
+
+
+async def lock_exposures(unit: Unit, homes: Collection[str]) -> None:
+    """Lock the exposures of homes, in order, until the unit ends; those without one are passed over."""
+    _note_exposures(unit, homes)
+    statement = (
+        select(Exposure.home_party_id)
+        .where(col(Exposure.home_party_id).in_(homes))
+        .order_by(col(Exposure.home_party_id))
+        .with_for_update(key_share=True)
+    )
+    await unit.execute(statement)
+
+
 async def change_exposure(unit: Unit, home_party_id: str, *, owed: int = 0, open_limits: int = 0) -> None:
     """Move what a home owes or may come to owe."""
+    _note_exposures(unit, {home_party_id})
     statement = (
         update(Exposure)
         .where(col(Exposure.home_party_id) == home_party_id)
@@ -157,6 +179,7 @@ async def change_exposure(unit: Unit, home_party_id: str, *, owed: int = 0, open
 
 async def reserve_exposure(unit: Unit, home_party_id: str, limit_fen: int) -> bool:
     """Add an authorization's limit unless that would take the home above what it may owe."""
+    _note_exposures(unit, {home_party_id})
     statement = (
         update(Exposure)
         .where(

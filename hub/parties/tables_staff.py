@@ -3,16 +3,16 @@
 from datetime import datetime
 
 from sqlalchemy import delete
-from sqlmodel import Field, SQLModel, col
+from sqlmodel import Field, col
 
 from hub.core.database import Unit
 from hub.core.tables import insert_for
-from hub.core.types import instant
+from hub.core.types import TableRow, instant
 from hub.parties.model import functions_of
 from hub.parties.tables import StaffRow, StaffSessionRow
 
 
-class SignInFailure(SQLModel, table=True):
+class SignInFailure(TableRow, table=True):
     """Wrong passwords in a row. Logins that do not exist are counted too, so that they behave the same."""
 
     __tablename__ = "sign_in_failure"

@@ -9,16 +9,18 @@ from hub.core.clock import local_day
 from hub.core.database import Unit
 from hub.core.errors import HubError
 from hub.parties.scope import HUB
-from hub.parties.tables import AgreementRow, change_exposure
+from hub.parties.tables import AgreementRow, change_exposure, lock_exposures
 from hub.roaming.context import RoamingContext
 from hub.roaming.model import may_follow
 from hub.roaming.model_records import may_become, shares_of, weights_of
 from hub.roaming.ports import AcceptedRecord, Fees, WaitingMoney
 from hub.roaming.tables import SessionRow, get_authorization
+from hub.roaming.tables_disputes import DisputeRow
 from hub.roaming.tables_records import RecordRow
 from hub.roaming.unexplained import explained
 from operator_sdk.contract.codes import (
     AuthorizationState,
+    DisputeState,
     Frequency,
     RecordState,
     SessionState,
@@ -27,6 +29,12 @@ from operator_sdk.contract.codes import (
 )
 from operator_sdk.contract.messages.records import Finding
 from operator_sdk.contract.public_codes import Code
+
+ENDS = {
+    DisputeState.ACCEPTED: SuspenseOutcome.ACCEPTED,
+    DisputeState.CREDITED: SuspenseOutcome.RETURNED,
+}
+"""What becomes of a disputed claim in suspense."""
 
 
 def move(row: RecordRow, state: RecordState) -> None:
@@ -68,10 +76,11 @@ class Acceptance:
         if row.home_party_id != row.host_party_id:
             await change_exposure(unit, row.home_party_id, owed=row.owed_fen, open_limits=-reserved_fen)
         await unit.session.flush()
-        await self._c.record_accepted.record_accepted(unit, self._accepted(row, agreement))
         excess_fen = row.amount_fen - row.owed_fen
         if excess_fen:
+            # Before what is owed, as in every unit that does both: the order in which accounts are locked.
             await self._c.money_waits.open_suspense(unit, _waiting(row, SuspenseKind.OVER_LIMIT, excess_fen))
+        await self._c.record_accepted.record_accepted(unit, self._accepted(row, agreement))
         await self.tell_home(unit, row)
 
     async def _bill_session(self, unit: Unit, row: RecordRow, session: SessionRow) -> int:
@@ -88,6 +97,7 @@ class Acceptance:
         session.stop_reason = session.stop_reason or row.stop_reason
         session.energy_wh, session.amount_fen = row.energy_wh, row.amount_fen
         session.power_w, session.updated_at = 0, now
+        await lock_exposures(unit, {session.home_party_id})
         await explained(unit, self._c.money_waits, session)
         unit.after_commit(lambda: self._c.live.publish(session.session_id))
         return reserved_fen
@@ -123,19 +133,42 @@ class Acceptance:
         await self.tell_home(unit, row)
 
     async def withdraw(self, unit: Unit, original: RecordRow, row: RecordRow) -> None:
-        """Its home disputed `original` in time and `row` credits it: nothing was owed, nothing is reversed."""
+        """`original` was disputed in time and `row` credits it: nothing was owed, nothing is reversed."""
         assert original.home_party_id is not None
         await change_exposure(unit, original.home_party_id, owed=-original.owed_fen)
-        why = (row.reason or "credited", original.host_party_id)
-        await self.close_waiting(unit, original, SuspenseKind.DISPUTE, SuspenseOutcome.RETURNED, why=why)
         await self.tell_home(unit, row)
 
-    async def set_aside(self, unit: Unit, row: RecordRow, reason: str) -> None:
+    async def set_aside(self, unit: Unit, row: RecordRow, dispute_id: str, reason: str) -> None:
         """A claim whose obligation has just left its cycle waits in suspense until the dispute is over."""
         await unit.session.flush()
         if row.owed_fen:
             waiting = _waiting(row, SuspenseKind.DISPUTE, row.owed_fen)
-            await self._c.money_waits.open_suspense(unit, replace(waiting, reason=reason[:200]))
+            waiting = replace(waiting, subject_id=dispute_id, reason=reason[:200])
+            await self._c.money_waits.open_suspense(unit, waiting)
+
+    async def uphold(self, unit: Unit, row: RecordRow, dispute: DisputeRow, *, why: tuple[str, str]) -> None:
+        """A dispute ends, and the record stands: what left its cycle enters the open one, whole."""
+        if row.state == RecordState.DISPUTED:
+            move(row, RecordState.ACCEPTED)
+            row.reason, row.updated_at = None, self._c.clock.business()
+            if await self._c.record_accepted.record_reinstated(unit, row.record_id):
+                # It never left its cycle, and that has ended meanwhile.
+                move(row, RecordState.SETTLED)
+        await self.end_dispute(unit, dispute, DisputeState.ACCEPTED, why=why)
+
+    async def end_dispute(
+        self, unit: Unit, dispute: DisputeRow, state: DisputeState, *, why: tuple[str, str]
+    ) -> None:
+        """Write down how a dispute ended, and close what it opened in suspense; `why` as below."""
+        now = self._c.clock.business()
+        reason, by = why
+        # In one go: once it is resolved the database refuses every other word.
+        dispute.state, dispute.resolution_reason, dispute.resolved_by = state.value, reason, by
+        dispute.resolved_at = dispute.updated_at = now
+        await unit.session.flush()
+        await self._c.money_waits.close_suspense(
+            unit, SuspenseKind.DISPUTE, dispute.dispute_id, outcome=ENDS[state], reason=reason, by=by
+        )
 
     async def tell_home(self, unit: Unit, row: RecordRow) -> None:
         """Post a record, or a credit, to the home: behind everything else about the same charge."""

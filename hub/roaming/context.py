@@ -32,7 +32,7 @@ UNUSED_AUTHORIZATION = timedelta(minutes=30)
 """Business time within which a host must begin what it was authorized for."""
 
 SECOND_PERSON_FEN = 100_000
-"""Above this amount a suspended record is decided by two people."""
+"""Above this amount a suspended record, a dispute and an item in suspense are decided by two people."""
 
 
 @dataclass(frozen=True, slots=True)

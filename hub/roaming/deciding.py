@@ -4,7 +4,7 @@ from hub.core.database import Unit
 from hub.core.errors import HubError, NotFoundError
 from hub.parties.audit import AuditLog
 from hub.parties.scope import HUB
-from hub.parties.tables import AgreementRow, find_agreement
+from hub.parties.tables import AgreementRow, find_agreement, lock_exposures
 from hub.parties.tables_staff import same_person
 from hub.roaming.acceptance import Acceptance, move
 from hub.roaming.context import RoamingContext
@@ -124,6 +124,8 @@ class Deciding:
         move(row, BECOMES[said.decision])
         row.reason, row.updated_at = said.reason, self._c.clock.business()
         why = said.reason, said.said_by
+        if home := row.home_party_id or said.home_party_id:
+            await lock_exposures(unit, {home})
         await self._acceptance.close_waiting(unit, row, SuspenseKind.RECORD, CLOSES[said.decision], why=why)
         if row.state == RecordState.ACCEPTED:
             row.home_party_id = row.home_party_id or said.home_party_id

@@ -6,6 +6,7 @@ from hub.parties.link import Capability, LinkError, LinkRefused, PartyLink
 from hub.parties.scope import HUB
 from hub.roaming.charges import Charges
 from hub.roaming.context import UNKNOWN_MOST, RoamingContext
+from hub.roaming.disputes import Disputes
 from hub.roaming.following import progress_of
 from hub.roaming.model import FROM_HOST, NOT_YET_CHARGING, may_follow
 from hub.roaming.reading_records import home_record, settlement_of
@@ -13,7 +14,7 @@ from hub.roaming.records import Records
 from hub.roaming.stopping import Stopping
 from hub.roaming.tables import SessionRow, get_authorization, get_session, list_updates
 from hub.roaming.tables_records import RecordRow, get_record
-from hub.roaming.unexplained import wait_for_word
+from hub.roaming.unexplained import explained, wait_for_word
 from operator_sdk.contract.codes import (
     AuthorizationState,
     RecordKind,
@@ -38,8 +39,16 @@ OVER_AT_HOST = frozenset(
 class RoamingJobs:
     """Handlers of this room's letters, by kind."""
 
-    def __init__(self, context: RoamingContext, charges: Charges, stopping: Stopping, records: Records) -> None:
-        self._c, self._charges, self._stopping, self._records = context, charges, stopping, records
+    def __init__(
+        self,
+        context: RoamingContext,
+        charges: Charges,
+        stopping: Stopping,
+        records: Records,
+        disputes: Disputes,
+    ) -> None:
+        self._c, self._charges, self._stopping = context, charges, stopping
+        self._records, self._disputes = records, disputes
 
     def register(self) -> None:
         """Hand the handlers to the outbox. Money and stops are carried until they arrive, however late."""
@@ -114,7 +123,11 @@ class RoamingJobs:
         if row.kind == RecordKind.CREDIT:
             # It is owed the money all the same: nobody disputes what he is given back.
             raise Dead(f"credit refused: {reason}")
-        await self._records.dispute(row.record_id, reason)
+        try:
+            await self._disputes.refuse(row.record_id, reason)
+        except HubError as problem:
+            # Too late, or its own record: it is owed all the same, and the letter shows what the home said.
+            raise Dead(f"refused ({reason}), which is no dispute: {problem.code}") from problem
 
     async def push_settlement(self, letter: Letter) -> None:
         """A settlement record to the host."""
@@ -173,6 +186,7 @@ class RoamingJobs:
                     unused = row.start_mode == StartMode.HOST and row.last_number == 0
                     ended = AuthorizationState.EXPIRED if unused else AuthorizationState.RELEASED
                     await self._charges.fail_start(unit, row, Code.HOST_REFUSED, ended)
+                    await explained(unit, self._c.money_waits, row)
 
     async def authorize_timeout(self, letter: Letter) -> None:
         """Nobody waits any more for this authorization: a pending one is refused, an unstarted one let go."""

@@ -90,7 +90,7 @@ class Judging:
             live=None if update is None else _live_facts(update),
             auto_accept=hints.stopped_day is None,
             limits=self._c.record_limits,
-            **_neighbours(await records_around(unit, around), place),
+            **_neighbours(around.host_party_id, await records_around(unit, around), place),
         )
         return _judged(record, facts, agreement), authorization
 
@@ -113,7 +113,7 @@ class Judging:
             published_at=hints.published_at,
             auto_accept=hints.stopped_day is None,
             limits=self._c.record_limits,
-            **_neighbours(await records_around(unit, around), place),
+            **_neighbours(around.host_party_id, await records_around(unit, around), place),
         )
         return _judged(record, facts, agreement)
 
@@ -175,7 +175,8 @@ def _connector_facts(place: Any) -> ConnectorFacts | None:
         return None
     return ConnectorFacts(
         kind=place.kind,
-        rated_power_w=place.plug_power_w or place.pile_power_w,
+        # A rating that an import assumed for want of a better one proves nothing against a bill.
+        rated_power_w=place.plug_power_w or (0 if place.power_assumed else place.pile_power_w),
         station_id=place.station_id,
         created_at=place.created_at,
         removed_at=place.removed_at,
@@ -186,7 +187,7 @@ def _live_facts(update: Any) -> LiveFacts:
     return LiveFacts(energy_wh=update.energy_wh, at=update.at, ended=update.state == SessionState.ENDED)
 
 
-def _neighbours(rows: list[Any], place: Any) -> dict[str, Any]:
+def _neighbours(host_party_id: str, rows: list[Any], place: Any) -> dict[str, Any]:
     """The facts that other records make."""
     before = [row.meter_end_wh for row in rows if row.about == "before"]
     overlap = [row.record_id for row in rows if row.about == "overlap"]
@@ -194,17 +195,19 @@ def _neighbours(rows: list[Any], place: Any) -> dict[str, Any]:
         "stands": any(row.about == "stands" for row in rows),
         "meter_end_wh": before[0] if before else None,
         "overlapping": overlap[0] if overlap else None,
-        "elsewhere": tuple(_elsewhere(row, place) for row in rows if row.about == "driver"),
+        "elsewhere": tuple(_elsewhere(host_party_id, row, place) for row in rows if row.about == "driver"),
     }
 
 
-def _elsewhere(row: Any, place: Any) -> Elsewhere:
+def _elsewhere(host_party_id: str, row: Any, place: Any) -> Elsewhere:
+    own = row.host_party_id == host_party_id
     distance_m = None
     if place is not None and row.latitude_e6 is not None:
         here = place_at(place.latitude_e6, place.longitude_e6)
         distance_m = metres(here.squares_to(row.latitude_e6, row.longitude_e6))
     return Elsewhere(
-        connector=connector_ref(row.host_party_id, row.connector_id),
+        # What is found goes to the host: where its rivals' drivers charge is nothing it may read.
+        connector=connector_ref(host_party_id, row.connector_id) if own else None,
         started_at=row.started_at,
         ended_at=row.ended_at,
         distance_m=distance_m,

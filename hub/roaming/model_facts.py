@@ -82,9 +82,12 @@ class ConnectorFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Elsewhere:
-    """Another charge of the same driver; `distance_m` None where one of the places is not known."""
+    """Another charge of the same driver; `distance_m` None where one of the places is not known.
 
-    connector: str
+    `connector` is None where it is not the sender's own: then who hears of it may not know which.
+    """
+
+    connector: str | None
     started_at: datetime
     ended_at: datetime
     distance_m: int | None

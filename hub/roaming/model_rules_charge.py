@@ -129,10 +129,11 @@ def driver_twice(record: AnyRecord, facts: Facts) -> Answer:
     if not isinstance(record, Bill):
         return NOT_APPLICABLE
     for other in facts.elsewhere:
+        where = f"at {other.connector}" if other.connector else "at another operator's"
         if other.started_at < record.ended_at and record.started_at < other.ended_at:
-            return Verdict.WARN, f"the same driver charged at {other.connector} at the same time"
+            return Verdict.WARN, f"the same driver charged {where} at the same time"
         if _too_far(other, record, facts):
-            return Verdict.WARN, f"the same driver charged at {other.connector}, too far for the time between"
+            return Verdict.WARN, f"the same driver charged {where}, too far for the time between"
     return PASS
 
 

@@ -107,7 +107,8 @@ def late(record: AnyRecord, facts: Facts) -> Answer:
     """20: a bill comes within a day; after a week a person looks; after the agreed time it is refused."""
     if not isinstance(record, Bill):
         return NOT_APPLICABLE
-    age = facts.now - record.ended_at
+    # Nobody can bill parking and idle before the vehicle has left.
+    age = facts.now - (record.left_at or record.ended_at)
     if age > facts.terms.late_most:
         return Verdict.REJECT, f"later than the {facts.terms.late_most.days} days agreed"
     if age > facts.limits.late_suspend:

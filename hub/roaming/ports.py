@@ -55,11 +55,18 @@ class RecordAccepted(Protocol):
     async def record_accepted(self, unit: Unit, record: AcceptedRecord) -> None:
         """Write the obligation and its posting."""
 
-    async def record_reinstated(self, unit: Unit, record_id: str) -> None:
-        """Put a disputed record's obligation back, whole, into the open cycle."""
+    async def record_reinstated(self, unit: Unit, record_id: str) -> bool:
+        """Put a disputed record's obligation back, whole, into the open cycle.
 
-    async def record_disputed(self, unit: Unit, record_id: str) -> None:
-        """Take the record's obligation out of the open cycle whole."""
+        True: it never left its cycle, and that cycle has ended.
+        """
+
+    async def record_disputed(self, unit: Unit, record_id: str) -> bool:
+        """Take the record's obligation out of its cycle whole; False where there is none to take out.
+
+        Raises:
+            HubError: state_conflict, its cycle is fixed or the time to dispute it is over.
+        """
 
     async def record_withdrawn(self, unit: Unit, record_id: str) -> bool:
         """A disputed record was credited before any cycle fixed it: its obligation is owed by nobody.

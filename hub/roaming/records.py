@@ -10,7 +10,7 @@ from hub.core.database import Unit
 from hub.core.errors import HubError, NotFoundError
 from hub.core.tables import Evidence, claim_message
 from hub.parties.scope import HUB, of_party
-from hub.roaming.acceptance import Acceptance, lane_of, move
+from hub.roaming.acceptance import Acceptance, lane_of
 from hub.roaming.context import RoamingContext
 from hub.roaming.following import refuse_implausible
 from hub.roaming.judging import Judged, Judging
@@ -18,15 +18,10 @@ from hub.roaming.model import may_follow
 from hub.roaming.model_records import OWED, owed_fen, weights_of
 from hub.roaming.model_rules import letters_of, objections, state_of
 from hub.roaming.tables import SessionRow, get_session
+from hub.roaming.tables_disputes import find_open_dispute
 from hub.roaming.tables_facts import session_by_ref
 from hub.roaming.tables_records import RecordRow, get_record
-from operator_sdk.contract.codes import (
-    RecordKind,
-    RecordState,
-    SessionState,
-    SuspenseKind,
-    SuspenseOutcome,
-)
+from operator_sdk.contract.codes import RecordKind, RecordState, SessionState
 from operator_sdk.contract.ids import RECORD
 from operator_sdk.contract.messages.records import (
     Bill,
@@ -199,15 +194,12 @@ class Records:
         self, unit: Unit, session: SessionRow | None, row: RecordRow, settlement: SettlementRecord
     ) -> None:
         _check_settlement(session, row, settlement)
-        if row.state == RecordState.DISPUTED:
-            # Whoever settles a bill accepts it: the host is owed again.
-            move(row, RecordState.ACCEPTED)
-            row.reason = None
-            await self._c.record_accepted.record_reinstated(unit, row.record_id)
-            why = ("the home settled it", row.home_party_id or "hub")
-            await self._acceptance.close_waiting(
-                unit, row, SuspenseKind.DISPUTE, SuspenseOutcome.ACCEPTED, why=why
-            )
+        if row.state in MAY_HAVE_A_DISPUTE:
+            dispute = await find_open_dispute(HUB, unit, row.record_id)
+            if dispute is not None and dispute.raised_by == row.home_party_id:
+                # Whoever settles a bill accepts it: the host is owed again.
+                why = ("the home settled it", dispute.raised_by)
+                await self._acceptance.uphold(unit, row, dispute, why=why)
         now = self._c.clock.business()
         row.settlement_ref, row.settled_at = settlement.settlement_ref, settlement.settled_at
         row.driver_amount_fen = settlement.driver_amount_fen
@@ -227,28 +219,11 @@ class Records:
             payload={"record_id": row.record_id},
         )
 
-    async def dispute(self, record_id: str, reason: str) -> None:
-        """The home refused an accepted record: its obligation leaves the cycle, the host's side stands."""
-        async with self._c.database.unit() as unit:
-            row = await get_record(HUB, unit, record_id, lock=True)
-            assert row is not None
-            if row.state != RecordState.ACCEPTED:
-                return
-            move(row, RecordState.DISPUTED)
-            row.reason = reason[:200]
-            row.updated_at = self._c.clock.business()
-            try:
-                await self._c.record_accepted.record_disputed(unit, record_id)
-                await self._acceptance.set_aside(unit, row, reason)
-            except HubError as problem:
-                if problem.code is not Code.STATE_CONFLICT:
-                    raise
-                # Its cycle is fixed: what is settled is never touched, and only a credit can undo it.
-                row.reason = f"after its cycle was fixed: {reason}"[:200]
-
 
 MAY_SETTLE = frozenset({RecordState.ACCEPTED, RecordState.DISPUTED, RecordState.SETTLED, RecordState.CREDITED})
 """A cycle may settle before a slow home answers, and a bill may be credited before that."""
+
+MAY_HAVE_A_DISPUTE = frozenset({RecordState.DISPUTED, RecordState.SETTLED})
 
 
 def _check_settlement(session: SessionRow | None, row: RecordRow, settlement: SettlementRecord) -> None:

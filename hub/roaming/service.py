@@ -5,11 +5,13 @@ from hub.roaming.charges import Charges
 from hub.roaming.context import RoamingContext
 from hub.roaming.credits import Credits
 from hub.roaming.deciding import Deciding
+from hub.roaming.disputes import Disputes
 from hub.roaming.following import Following
 from hub.roaming.jobs import RoamingJobs
 from hub.roaming.labels import Labels
 from hub.roaming.reading import Reading
 from hub.roaming.records import Records
+from hub.roaming.releasing import Releasing
 from hub.roaming.scans import Scans
 from hub.roaming.starting import Starting
 from hub.roaming.stopping import Stopping
@@ -27,12 +29,14 @@ class Roaming:
         self.following = Following(context, charges, self.stopping)
         self.records = Records(context)
         self.credits = Credits(context, self.records)
+        self.disputes = Disputes(context, self.credits)
         self.deciding = Deciding(context)
+        self.releasing = Releasing(context, charges, self.stopping)
         self.trust = Trust(context)
         self.scans = Scans(context)
         self.labels = Labels(context, self.scans)
         self.reading = Reading(context)
-        self.jobs = RoamingJobs(context, charges, self.stopping, self.records)
+        self.jobs = RoamingJobs(context, charges, self.stopping, self.records, self.disputes)
         self.jobs.register()
         self._stores = [store for store in (context.authorize_store, context.update_store) if store is not None]
 

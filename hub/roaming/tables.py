@@ -7,16 +7,16 @@ from typing import Any
 from sqlalchemy import Index, UniqueConstraint
 from sqlalchemy import select as select_columns
 from sqlalchemy import text as sql_text
-from sqlmodel import Field, SQLModel, col, select
+from sqlmodel import Field, col, select
 
 from hub.core.database import Unit
 from hub.core.keyset import page_of
 from hub.core.tables import table_of
-from hub.core.types import big, instant
+from hub.core.types import TableRow, big, instant
 from hub.parties.scope import PartyScope
 
 
-class AuthorizationRow(SQLModel, table=True):
+class AuthorizationRow(TableRow, table=True):
     """May this token charge here. `hold_fen` is what was asked for, `limit_fen` what the home granted."""
 
     __tablename__ = "authorization"
@@ -45,7 +45,7 @@ class AuthorizationRow(SQLModel, table=True):
     )
 
 
-class SessionRow(SQLModel, table=True):
+class SessionRow(TableRow, table=True):
     """One charge while it runs, with its live state. Energy Wh, power W, money fen."""
 
     __tablename__ = "session"
@@ -92,7 +92,7 @@ class SessionRow(SQLModel, table=True):
     )
 
 
-class LegRow(SQLModel, table=True):
+class LegRow(TableRow, table=True):
     """A session as one party knows it, with that party's number."""
 
     __tablename__ = "leg"
@@ -106,7 +106,7 @@ class LegRow(SQLModel, table=True):
     __table_args__ = (UniqueConstraint("party_id", "side", "protocol", "external_ref"),)
 
 
-class UpdateRow(SQLModel, table=True):
+class UpdateRow(TableRow, table=True):
     """One live update as the host numbered it, stored before it was acknowledged."""
 
     __tablename__ = "session_update"
@@ -125,7 +125,7 @@ class UpdateRow(SQLModel, table=True):
     seconds_left: int | None = None
 
 
-class ScanRow(SQLModel, table=True):
+class ScanRow(TableRow, table=True):
     """What a driver scanned: bound to driver, connector, tariff version and hold; used once."""
 
     __tablename__ = "scan"

@@ -14,6 +14,7 @@ from hub.core.database import Unit
 from hub.core.tables import table_of
 from hub.directory.tables import ConnectorRow, PileRow, StationRow
 from hub.directory.tables_tariffs import ANY, TariffVersionRow, Where, applying
+from hub.parties.scope import PartyScope
 from hub.roaming.tables import AuthorizationRow, LegRow, SessionRow, UpdateRow
 from hub.roaming.tables_records import RecordRow
 from hub.roaming.tables_trust import PartnerTrustRow
@@ -54,7 +55,7 @@ async def place_of(unit: Unit, host_party_id: str, bill: Bill, home_party_id: st
         select_columns(
             plug.c.station_id, plug.c.created_at, plug.c.removed_at, pile.c.kind,
             plug.c.rated_power_w.label("plug_power_w"), pile.c.rated_power_w.label("pile_power_w"),
-            station.c.latitude_e6, station.c.longitude_e6, tariff_id.label("tariff_id"),
+            pile.c.power_assumed, station.c.latitude_e6, station.c.longitude_e6, tariff_id.label("tariff_id"),
         )
         .select_from(plug.join(pile).join(station))
         .where(plug.c.host_party_id == host_party_id, plug.c.connector_id == bill.connector_id)
@@ -131,6 +132,21 @@ async def records_around(unit: Unit, around: Around) -> list[Row[Any]]:
 
 
 _R, _STATION = table_of(RecordRow), table_of(StationRow)
+
+
+async def standing_record(viewer: PartyScope, unit: Unit, session_id: str) -> str | None:
+    """The bill of a session that was neither rejected nor credited; a session has one at most."""
+    statement = (
+        select_columns(_R.c.record_id)
+        .where(
+            _R.c.kind == RecordKind.CHARGE.value,
+            _R.c.session_id == session_id,
+            _R.c.state.in_(STANDS),
+            viewer.sees(RecordRow.home_party_id, RecordRow.host_party_id, RecordRow.driver_ref),
+        )
+        .limit(1)
+    )
+    return (await unit.execute(statement)).scalars().first()
 
 
 def _asked(about: str, *, where: ColumnElement[bool], most: int = 1) -> Select[Any]:

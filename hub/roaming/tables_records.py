@@ -5,11 +5,11 @@ from typing import Any
 
 from sqlalchemy import Index
 from sqlalchemy import text as sql_text
-from sqlmodel import Field, SQLModel, select
+from sqlmodel import Field, select
 
 from hub.core.database import Unit
 from hub.core.keyset import page_of
-from hub.core.types import big, instant, text
+from hub.core.types import TableRow, big, instant, text
 from hub.parties.scope import PartyScope
 
 
@@ -17,7 +17,7 @@ def _only(condition: str) -> dict[str, Any]:
     return {"postgresql_where": sql_text(condition), "sqlite_where": sql_text(condition)}
 
 
-class RecordRow(SQLModel, table=True):
+class RecordRow(TableRow, table=True):
     """A charge record, or the credit of one; `lines`, `fees`, `findings`, `repriced` are JSON as on the wire.
 
     `verdicts` is what each of the 25 rules said, one letter each. A record that the hub opened no session for
@@ -78,6 +78,9 @@ class RecordRow(SQLModel, table=True):
         Index("charge_record_home", "home_party_id", "updated_at", "record_id"),
         Index("charge_record_host", "host_party_id", "updated_at", "record_id"),
         Index("charge_record_driver", "driver_ref", "updated_at", "record_id"),
+        Index("charge_record_home_day", "home_party_id", "service_day", "record_id"),
+        Index("charge_record_host_day", "host_party_id", "service_day", "record_id"),
+        Index("charge_record_ref", "host_party_id", "record_ref"),
         Index("charge_record_state", "state"),
         Index("charge_record_connector", "host_party_id", "connector_id", "ended_at"),
         Index("charge_record_token", "token_ref", "ended_at", **_only("token_ref IS NOT NULL")),

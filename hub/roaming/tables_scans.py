@@ -4,17 +4,17 @@ import json
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from sqlmodel import Field, SQLModel, col, delete
+from sqlmodel import Field, col, delete
 
 from hub.core.database import Unit
 from hub.core.tables import insert_new
-from hub.core.types import instant, text
+from hub.core.types import TableRow, instant, text
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 
 
-class ScanFailureRow(SQLModel, table=True):
+class ScanFailureRow(TableRow, table=True):
     """Wrong codes that a driver showed lately. `failed_at` is JSON: Unix milliseconds of wall time."""
 
     __tablename__ = "scan_failure"

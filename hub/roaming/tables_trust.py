@@ -1,18 +1,19 @@
-"""Rows of what people decide: about suspended records, and about hosts whose records are disputed too often.
+"""Rows of what people decide: about suspended records, about authorizations for which no bill stands, and about
+hosts whose records are disputed too often.
 
 Staff alone see them, so no query here takes a viewer.
 """
 
 from datetime import datetime
 
-from sqlmodel import Field, SQLModel, col, select
+from sqlmodel import Field, col, select
 
 from hub.core.database import Unit
 from hub.core.tables import insert_new
-from hub.core.types import instant, text
+from hub.core.types import TableRow, instant, text
 
 
-class RecordDecisionRow(SQLModel, table=True):
+class RecordDecisionRow(TableRow, table=True):
     """What a person said about a suspended record; the table only grows.
 
     Where two people are needed, the first is not `final`, and the second says the same.
@@ -29,7 +30,22 @@ class RecordDecisionRow(SQLModel, table=True):
     final: bool = False
 
 
-class PartnerTrustRow(SQLModel, table=True):
+class SessionReleaseRow(TableRow, table=True):
+    """That a person let a session's authorization go; the table only grows.
+
+    Where two people are needed, the first is not `final`.
+    """
+
+    __tablename__ = "session_release"
+    session_id: str = Field(primary_key=True, max_length=40)
+    number: int = Field(primary_key=True)
+    reason: str = text()
+    said_by: str = Field(max_length=60)
+    said_at: datetime = instant()
+    final: bool = False
+
+
+class PartnerTrustRow(TableRow, table=True):
     """Disputes over a host's records on one day, and since when the hub does not accept them by itself."""
 
     __tablename__ = "partner_trust"
@@ -48,6 +64,17 @@ async def last_decision(unit: Unit, record_id: str) -> RecordDecisionRow | None:
         select(RecordDecisionRow)
         .where(RecordDecisionRow.record_id == record_id)
         .order_by(col(RecordDecisionRow.number).desc())
+        .limit(1)
+    )
+    return (await unit.session.exec(statement)).first()
+
+
+async def last_release(unit: Unit, session_id: str) -> SessionReleaseRow | None:
+    """What was said last about letting a session go; its row is locked."""
+    statement = (
+        select(SessionReleaseRow)
+        .where(SessionReleaseRow.session_id == session_id)
+        .order_by(col(SessionReleaseRow.number).desc())
         .limit(1)
     )
     return (await unit.session.exec(statement)).first()

@@ -76,8 +76,9 @@ def _postgresql() -> list[str]:
 
 
 _DECISIONS = only_grows("record_decision", "record_id,number")
+_RELEASES = only_grows("session_release", "session_id,number")
 
 TRIGGERS: dict[str, list[str]] = {
-    "sqlite": [*_sqlite(), *_DECISIONS["sqlite"]],
-    "postgresql": [MUST, *_postgresql(), *_DECISIONS["postgresql"]],
+    "sqlite": [*_sqlite(), *_DECISIONS["sqlite"], *_RELEASES["sqlite"]],
+    "postgresql": [MUST, *_postgresql(), *_DECISIONS["postgresql"], *_RELEASES["postgresql"]],
 }

@@ -28,14 +28,26 @@ async def wait_for_word(unit: Unit, money_waits: MoneyWaits, session: SessionRow
 
 async def explained(unit: Unit, money_waits: MoneyWaits, session: SessionRow) -> None:
     """The host has spoken: whatever the session is now, it is not unexplained."""
+    why = "the host explained it", session.host_party_id
+    await _close(unit, money_waits, session, SuspenseOutcome.ACCEPTED, why)
+
+
+async def given_up(unit: Unit, money_waits: MoneyWaits, session: SessionRow, *, reason: str, by: str) -> None:
+    """A person says that no bill is to be expected: the limit is at risk no more."""
+    await _close(unit, money_waits, session, SuspenseOutcome.RETURNED, (reason, by))
+
+
+async def _close(
+    unit: Unit,
+    money_waits: MoneyWaits,
+    session: SessionRow,
+    outcome: SuspenseOutcome,
+    why: tuple[str, str],
+) -> None:
     if session.suspense is None:
         return
     session.suspense = None
+    reason, by = why
     await money_waits.close_suspense(
-        unit,
-        SuspenseKind.SESSION,
-        session.session_id,
-        outcome=SuspenseOutcome.ACCEPTED,
-        reason="the host explained it",
-        by=session.host_party_id,
+        unit, SuspenseKind.SESSION, session.session_id, outcome=outcome, reason=reason, by=by
     )

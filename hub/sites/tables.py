@@ -7,11 +7,11 @@ from typing import Any
 from sqlalchemy import Index, UniqueConstraint, delete, func, or_, tuple_, update
 from sqlalchemy import select as select_columns
 from sqlalchemy import text as sql_text
-from sqlmodel import Field, SQLModel, col, select
+from sqlmodel import Field, col, select
 
 from hub.core.database import Unit
 from hub.core.tables import insert_for, table_of
-from hub.core.types import big, blob, instant
+from hub.core.types import TableRow, big, blob, instant
 from hub.directory.tables import ConnectorRow
 from hub.directory.tables_tariffs import TariffVersionRow
 from hub.parties.tables import PartyRow
@@ -20,7 +20,7 @@ OPEN = sql_text("result IS NULL")
 STANDING = sql_text("NOT revoked")
 
 
-class SiteRow(SQLModel, table=True):
+class SiteRow(TableRow, table=True):
     """A site of a hosted host. It can connect once `public_key` is set: a proposed key was approved."""
 
     __tablename__ = "site"
@@ -46,7 +46,7 @@ class SiteRow(SQLModel, table=True):
     )
 
 
-class SiteLinkRow(SQLModel, table=True):
+class SiteLinkRow(TableRow, table=True):
     """A site's connection: `token` names the one that counts, null when there is none. Wall time.
 
     `health_*` and the counts are what the agent last said; `health_at` is business time.
@@ -65,7 +65,7 @@ class SiteLinkRow(SQLModel, table=True):
     spool_waiting: int = big(default=0)
 
 
-class SiteStreamRow(SQLModel, table=True):
+class SiteStreamRow(TableRow, table=True):
     """How far a spool's stream is durable here."""
 
     __tablename__ = "site_stream"
@@ -75,7 +75,7 @@ class SiteStreamRow(SQLModel, table=True):
     number: int = big(default=0)
 
 
-class SiteCommandRow(SQLModel, table=True):
+class SiteCommandRow(TableRow, table=True):
     """Something a site is to do. Not sent after `expires_at`; without one it waits for the site. Wall time.
 
     `command` and `result` are as on the link. The first result stays.
@@ -98,7 +98,7 @@ class SiteCommandRow(SQLModel, table=True):
     )
 
 
-class SiteBadItemRow(SQLModel, table=True):
+class SiteBadItemRow(TableRow, table=True):
     """An item that was not taken, as it came, for a person to look at; ids of one batch are in its order."""
 
     __tablename__ = "site_bad_item"

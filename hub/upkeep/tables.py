@@ -7,16 +7,16 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Index, and_, func, or_, true
 from sqlalchemy import select as select_columns
-from sqlmodel import Field, SQLModel, col, select
+from sqlmodel import Field, col, select
 
 from hub.core.database import Unit
 from hub.core.keyset import page_of
-from hub.core.types import instant, text
+from hub.core.types import TableRow, instant, text
 from hub.parties.scope import PartyScope
 from hub.upkeep.model import LIVING, UNFINISHED
 
 
-class WorkOrderRow(SQLModel, table=True):
+class WorkOrderRow(TableRow, table=True):
     """Something to be repaired at a host's connector or site. `version` is the number of its last step.
 
     `accept_s` and `done_s` are business seconds from opening to the first acceptance and to the last finish.
@@ -56,7 +56,7 @@ class WorkOrderRow(SQLModel, table=True):
     )
 
 
-class WorkOrderStepRow(SQLModel, table=True):
+class WorkOrderStepRow(TableRow, table=True):
     """A line of an order's history; never changed. `photos` is JSON."""
 
     __tablename__ = "work_order_step"

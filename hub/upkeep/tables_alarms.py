@@ -4,18 +4,18 @@ from collections.abc import Collection
 from datetime import datetime
 
 from sqlalchemy import Index, and_, case, null
-from sqlmodel import Field, SQLModel, col, select
+from sqlmodel import Field, col, select
 
 from hub.core.database import Unit
 from hub.core.keyset import page_of
 from hub.core.tables import insert_for, table_of
-from hub.core.types import instant
+from hub.core.types import TableRow, instant
 from hub.parties.scope import PartyScope
 from hub.upkeep.model import MOMENTARY_CODES, UNFINISHED
 from hub.upkeep.tables import WorkOrderRow
 
 
-class AlarmRow(SQLModel, table=True):
+class AlarmRow(TableRow, table=True):
     """A fault that a pile, a site or a host's status reports. `open_key` names it until it is cleared."""
 
     __tablename__ = "alarm"

@@ -4,16 +4,16 @@ from datetime import datetime
 
 from sqlalchemy import Index, func, update
 from sqlalchemy import select as select_columns
-from sqlmodel import Field, SQLModel, col, select
+from sqlmodel import Field, col, select
 
 from hub.core.database import Unit
 from hub.core.keyset import page_of
-from hub.core.types import instant
+from hub.core.types import TableRow, instant
 from hub.core.types import text as long_text
 from hub.parties.scope import PartyScope
 
 
-class FaultRow(SQLModel, table=True):
+class FaultRow(TableRow, table=True):
     """What a driver reported. Its states follow those of the order; `photos` is JSON."""
 
     __tablename__ = "fault_report"

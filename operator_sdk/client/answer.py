@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -31,11 +31,13 @@ class Answer:
 
 
 def decode(call: Call[Reply], answer: Answer) -> Reply:
-    """The message of a good answer.
+    """The message of a good answer; the answer as it is, where that is what was asked for.
 
     Raises:
         MalformedAnswer: it is not the operation's reply.
     """
+    if call.reply is bytes:
+        return cast("Reply", answer.body)
     try:
         return msgspec.json.decode(answer.body, type=call.reply)
     except (msgspec.DecodeError, UnicodeDecodeError) as problem:

@@ -24,7 +24,9 @@ from operator_sdk.client.exchange import (
     token_exchange,
 )
 from operator_sdk.client.methods_async import AsyncMethods
+from operator_sdk.client.methods_checks_async import AsyncChecksMethods
 from operator_sdk.client.methods_clearing_async import AsyncClearingMethods
+from operator_sdk.client.methods_disputes_async import AsyncDisputesMethods
 from operator_sdk.client.methods_payments_async import AsyncPaymentsMethods
 from operator_sdk.client.methods_suspense_async import AsyncSuspenseMethods
 from operator_sdk.client.methods_tariffs_async import AsyncTariffsMethods
@@ -45,7 +47,9 @@ EVENT_SILENCE_S = 60
 class AsyncHubClient(
     AsyncMethods,
     AsyncTariffsMethods,
+    AsyncDisputesMethods,
     AsyncSuspenseMethods,
+    AsyncChecksMethods,
     AsyncClearingMethods,
     AsyncPaymentsMethods,
     AsyncUpkeepMethods,

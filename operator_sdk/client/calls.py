@@ -174,6 +174,11 @@ def decide_record(record_id: str, message: records.RecordDecision) -> Call[recor
     return _call("decide_record", records.RecordDecided, message, path={"record_id": record_id})
 
 
+def release_session(session_id: str, message: roaming.SessionRelease) -> Call[roaming.SessionReleased]:
+    """Staff: let go what is held for a session that no bill stands for."""
+    return _call("release_session", roaming.SessionReleased, message, path={"session_id": session_id})
+
+
 def list_partner_trust(*, limit: int | None, after: str | None) -> Call[records.PartnerTrustPage]:
     """Staff: hosts whose records are disputed."""
     return _call("list_partner_trust", records.PartnerTrustPage, query={"limit": limit, "after": after})

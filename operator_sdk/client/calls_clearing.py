@@ -1,7 +1,11 @@
-"""The typed calls about closing cycles and rates of commission: what the hub's staff do."""
+"""The typed calls about closing cycles, papers and rates of commission: most are for the hub's staff."""
+
+from typing import Literal
 
 from operator_sdk.client.request import Call, QueryValue, hub_operation
 from operator_sdk.contract.messages import clearing
+
+PaperForm = Literal["pdf", "xlsx", "csv", "html"]
 
 
 def close_cycle(message: clearing.CycleClose) -> Call[clearing.CycleResult]:
@@ -12,6 +16,23 @@ def close_cycle(message: clearing.CycleClose) -> Call[clearing.CycleResult]:
 def get_cycle(cycle_id: str) -> Call[clearing.CycleResult]:
     """Staff: a cycle with everybody's position."""
     return Call(hub_operation("get_cycle"), clearing.CycleResult, None, {"cycle_id": cycle_id})
+
+
+def get_statement_paper(cycle_id: str, form: PaperForm) -> Call[bytes]:
+    """My statement as a file; as PDF or XLSX up to 10,000 lines."""
+    return Call(hub_operation("get_statement"), bytes, None, {"cycle_id": cycle_id}, {"format": form})
+
+
+def get_party_statement(cycle_id: str, party_id: str) -> Call[clearing.Statement]:
+    """Staff: anybody's statement."""
+    path = {"cycle_id": cycle_id, "party_id": party_id}
+    return Call(hub_operation("get_party_statement"), clearing.Statement, None, path)
+
+
+def get_party_statement_paper(cycle_id: str, party_id: str, form: PaperForm) -> Call[bytes]:
+    """Staff: anybody's statement as a file; as PDF or XLSX up to 10,000 lines."""
+    path = {"cycle_id": cycle_id, "party_id": party_id}
+    return Call(hub_operation("get_party_statement"), bytes, None, path, {"format": form})
 
 
 def list_cycle_obligations(

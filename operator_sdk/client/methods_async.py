@@ -121,6 +121,12 @@ class AsyncMethods(AsyncRunner):
         """Staff: accept or reject a suspended record."""
         return await self.run(calls.decide_record(record_id, message))
 
+    async def release_session(
+        self, session_id: str, message: roaming.SessionRelease
+    ) -> roaming.SessionReleased:
+        """Staff: let go what is held for a session that no bill stands for."""
+        return await self.run(calls.release_session(session_id, message))
+
     async def list_partner_trust(
         self, *, limit: int | None = None, after: str | None = None
     ) -> records.PartnerTrustPage:

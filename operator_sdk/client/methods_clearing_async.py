@@ -1,6 +1,7 @@
-"""The thin typed methods of the async client about closing cycles and rates of commission."""
+"""The thin typed methods of the async client about closing cycles, papers and rates of commission."""
 
 from operator_sdk.client import calls_clearing
+from operator_sdk.client.calls_clearing import PaperForm
 from operator_sdk.client.runner import AsyncRunner
 from operator_sdk.contract.messages import clearing
 
@@ -15,6 +16,18 @@ class AsyncClearingMethods(AsyncRunner):
     async def get_cycle(self, cycle_id: str) -> clearing.CycleResult:
         """Staff: a cycle with everybody's position."""
         return await self.run(calls_clearing.get_cycle(cycle_id))
+
+    async def get_statement_paper(self, cycle_id: str, form: PaperForm = "pdf") -> bytes:
+        """My statement as a file; as PDF or XLSX up to 10,000 lines."""
+        return await self.run(calls_clearing.get_statement_paper(cycle_id, form))
+
+    async def get_party_statement(self, cycle_id: str, party_id: str) -> clearing.Statement:
+        """Staff: anybody's statement."""
+        return await self.run(calls_clearing.get_party_statement(cycle_id, party_id))
+
+    async def get_party_statement_paper(self, cycle_id: str, party_id: str, form: PaperForm = "pdf") -> bytes:
+        """Staff: anybody's statement as a file; as PDF or XLSX up to 10,000 lines."""
+        return await self.run(calls_clearing.get_party_statement_paper(cycle_id, party_id, form))
 
     async def list_cycle_obligations(
         self, cycle_id: str, *, limit: int | None = None, after: str | None = None

@@ -119,6 +119,10 @@ class SyncMethods(SyncRunner):
         """Staff: accept or reject a suspended record."""
         return self.run(calls.decide_record(record_id, message))
 
+    def release_session(self, session_id: str, message: roaming.SessionRelease) -> roaming.SessionReleased:
+        """Staff: let go what is held for a session that no bill stands for."""
+        return self.run(calls.release_session(session_id, message))
+
     def list_partner_trust(
         self, *, limit: int | None = None, after: str | None = None
     ) -> records.PartnerTrustPage:

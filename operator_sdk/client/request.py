@@ -22,7 +22,7 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}\Z")
 
 @dataclass(frozen=True, slots=True)
 class Call(Generic[Reply]):
-    """One call: what is asked (`operation`, `message`) and what comes back (`reply`)."""
+    """One call: what is asked (`operation`, `message`) and what comes back (`reply`; `bytes` as they are)."""
 
     operation: Operation
     reply: type[Reply]
@@ -126,7 +126,7 @@ def build(
         below = f"{below}?{urlencode(wanted, quote_via=quote)}"
     url = base_url.rstrip("/") + below
     headers = {
-        "accept": "text/event-stream" if operation.stream else "application/json",
+        "accept": _accepted(call),
         # The digest of a signed answer is over the bytes as they are, so none are asked for packed.
         "accept-encoding": "identity",
         "user-agent": "interpile-sdk",
@@ -148,6 +148,12 @@ def build(
         )
         headers |= signed.as_dict()
     return Prepared(operation.method, url, headers, body)
+
+
+def _accepted(call: Call[Reply]) -> str:
+    if call.operation.stream:
+        return "text/event-stream"
+    return "*/*" if call.reply is bytes else "application/json"
 
 
 def _text(value: str | int | datetime) -> str:

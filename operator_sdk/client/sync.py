@@ -24,7 +24,9 @@ from operator_sdk.client.exchange import (
     open_stream,
     token_exchange,
 )
+from operator_sdk.client.methods_checks_sync import SyncChecksMethods
 from operator_sdk.client.methods_clearing_sync import SyncClearingMethods
+from operator_sdk.client.methods_disputes_sync import SyncDisputesMethods
 from operator_sdk.client.methods_payments_sync import SyncPaymentsMethods
 from operator_sdk.client.methods_suspense_sync import SyncSuspenseMethods
 from operator_sdk.client.methods_sync import SyncMethods
@@ -45,7 +47,9 @@ EVENT_SILENCE_S = 60
 class HubClient(
     SyncMethods,
     SyncTariffsMethods,
+    SyncDisputesMethods,
     SyncSuspenseMethods,
+    SyncChecksMethods,
     SyncClearingMethods,
     SyncPaymentsMethods,
     SyncUpkeepMethods,

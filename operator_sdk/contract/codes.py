@@ -204,6 +204,35 @@ class DisputeState(StrEnum):
     CREDITED = "credited"
 
 
+class CheckSource(StrEnum):
+    """Who began a daily check: the operator, the hub, or staff with a file of the operator's."""
+
+    PARTNER = "partner"
+    HUB = "hub"
+    STAFF = "staff"
+
+
+class CheckState(StrEnum):
+    """A daily check; `compared` and `declined` are its ends."""
+
+    COLLECTING = "collecting"
+    SENDING = "sending"
+    COMPARED = "compared"
+    DECLINED = "declined"
+
+
+class DifferenceKind(StrEnum):
+    """How two lists differ about a charge record. The last two are no difference about money."""
+
+    MISSING_HERE = "missing_here"
+    MISSING_THERE = "missing_there"
+    AMOUNT = "amount"
+    ENERGY = "energy"
+    DOUBLE = "double"
+    REJECTED_HERE = "rejected_here"
+    SUSPENDED_HERE = "suspended_here"
+
+
 class SuspenseKind(StrEnum):
     """Why money waits."""
 

@@ -8,10 +8,19 @@ from operator_sdk.contract.codes import (
     AuthorizationState,
     Band,
     ConnectorState,
+    DisputeState,
     FaultKind,
     SessionState,
     TargetKind,
     TokenKind,
+)
+from operator_sdk.contract.messages.checks import (
+    CheckTotals,
+    ListedRecord,
+    RecordCheck,
+    RecordDifference,
+    RecordListPart,
+    RecordListReply,
 )
 from operator_sdk.contract.messages.clearing import Obligation
 from operator_sdk.contract.messages.common import ErrorBody, FeeLine, Message, Target, Token
@@ -27,6 +36,7 @@ from operator_sdk.contract.messages.directory import (
     TariffPut,
     TimeFee,
 )
+from operator_sdk.contract.messages.disputes import Dispute, DisputeAnswer, DisputeEvidence, DisputeRaise
 from operator_sdk.contract.messages.records import (
     ChargeRecord,
     CreditRecord,
@@ -85,6 +95,17 @@ SETTLEMENT = SettlementRecord(
     captured_fen=AMOUNT,
     released_fen=10_000 - AMOUNT,
     settled_at=END,
+)
+
+LISTED = CheckTotals(records=2, amount_fen=0, energy_wh=0)
+NOT_LISTED = RecordDifference(
+    record="c-1",
+    kind="missing_there",
+    here_fen=-AMOUNT,
+    there_fen=None,
+    here_wh=-30_001,
+    there_wh=None,
+    at_risk_fen=AMOUNT,
 )
 
 GOLDEN: list[Message] = [
@@ -231,6 +252,72 @@ GOLDEN: list[Message] = [
     ),
     SETTLEMENT,
     RecordAnswer(state="settled", settlement=SETTLEMENT),
+    RecordListPart(
+        check_ref="day-1",
+        role="host",
+        day="2026-11-20",
+        part=2,
+        parts=2,
+        lines=[
+            ListedRecord(record="r-1", amount_fen=AMOUNT, energy_wh=30_001),
+            ListedRecord(record="c-1", amount_fen=AMOUNT, energy_wh=30_001, credit=True),
+        ],
+    ),
+    RecordListReply(
+        state="compared",
+        here=LISTED,
+        there=CheckTotals(records=1, amount_fen=AMOUNT, energy_wh=30_001),
+        differences=[NOT_LISTED],
+        differences_count=1,
+    ),
+    RecordCheck(
+        check_id="chk_019aa000-0000-7000-8000-000000000006",
+        party_id=HOST,
+        role="host",
+        day="2026-11-20",
+        source="partner",
+        check_ref="day-1",
+        state="compared",
+        parts=2,
+        parts_done=2,
+        created_at=END,
+        updated_at=END,
+        here=LISTED,
+        there=CheckTotals(records=1, amount_fen=AMOUNT, energy_wh=30_001),
+        differences_count=1,
+        at_risk_fen=AMOUNT,
+        differences=[replace(NOT_LISTED, record_id=RECORD)],
+        compared_at=END,
+    ),
+    DisputeRaise(
+        dispute_ref="d-1",
+        record_id=RECORD,
+        reason="司机当时不在现场",
+        evidence=[DisputeEvidence(name="app log", text="09:30 start failed")],
+    ),
+    DisputeAnswer(
+        answer="contest",
+        reason="meter and camera say otherwise",
+        evidence=[
+            DisputeEvidence(name="photo", link="https://evidence.example/1.jpg", sha256="0a" * 32),
+        ],
+    ),
+    Dispute(
+        dispute_id="dsp_019aa000-0000-7000-8000-000000000007",
+        record_id=RECORD,
+        home_party_id=HOME,
+        host_party_id=HOST,
+        raised_by=HOME,
+        state=DisputeState.RAISED.value,
+        in_time=True,
+        amount_fen=AMOUNT,
+        currency="CNY",
+        reason="司机当时不在现场",
+        evidence=[DisputeEvidence(name="app log", text="09:30 start failed")],
+        raised_at=END,
+        due_at=END + timedelta(hours=72),
+        updated_at=END,
+    ),
     Obligation(
         obligation_id="obl_019aa000-0000-7000-8000-000000000004",
         kind="charge",

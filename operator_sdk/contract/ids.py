@@ -2,7 +2,7 @@
 
 SESSION, AUTHORIZATION, RECORD, OBLIGATION, CYCLE = "ses", "aut", "rec", "obl", "cyc"
 CUSTOMER, SCAN, LETTER, AGREEMENT, POSTING, HOLD = "cus", "sca", "let", "agr", "pos", "hld"
-DISPUTE, SUSPENSE, CHECK, PAYMENT = "dis", "sus", "chk", "pay"
+DISPUTE, SUSPENSE, CHECK, PAYMENT = "dsp", "sus", "chk", "pay"
 FAULT, ORDER, ALARM = "flt", "wo", "alm"
 
 

@@ -1,7 +1,8 @@
 """How long a day of a million records takes from its cut-off to the last statement, and how much memory.
 
 The day is made by `cycle_data`, closed in a process of its own (`tests.bench.cycle`), and its proof is checked
-afterwards. Each engine has a database of its own that is gone when the stage ends.
+afterwards. Each engine has a database of its own that is gone when the stage ends. Beside it how long one
+statement takes to be drawn (`tests.bench.statement`).
 """
 
 import asyncio
@@ -26,8 +27,10 @@ from tests.bench.world import DATABASE, ROOT, SERVER, on_server
 
 POSTGRESQL = ("cycle_1m_s", "cycle_1m_peak_mb", "netting_vs_group_by_ratio")
 SQLITE = ("sqlite_cycle_100k_s",)
-FIGURES = (*POSTGRESQL, *SQLITE)
+STATEMENT = "statement_pdf_s"
+FIGURES = (*POSTGRESQL, *SQLITE, STATEMENT)
 RECORDS, RECORDS_SQLITE, OPERATORS = 1_000_000, 100_000, 500
+STATEMENT_LINES = 4_000
 PATIENCE_S = 1_200
 METHOD = {
     "cycle_1m_s": f"{RECORDS:,} accepted records of one day between {OPERATORS} operators, obligations and "
@@ -38,12 +41,16 @@ METHOD = {
     "netting_vs_group_by_ratio": "netting the whole cycle (both sides of every operator) against the bare "
     "driver's GROUP BY debtor, creditor over the same rows, in turns, medians of three",
     "sqlite_cycle_100k_s": f"the same as cycle_1m_s with {RECORDS_SQLITE:,} records on SQLite",
+    STATEMENT: f"seconds of the first PDF that a process draws, of a statement of {STATEMENT_LINES:,} lines "
+    f"with {OPERATORS - 1} counterparties: loading the library and the font, laying out, writing; those after "
+    "it, and the workbook, are in `rounds`",
 }
 
 
 def steps(wanted: set[str]) -> int:
     """How many there will be."""
-    return 2 * bool(wanted & set(POSTGRESQL)) + 2 * bool(wanted & set(SQLITE))
+    closed = 2 * bool(wanted & set(POSTGRESQL)) + 2 * bool(wanted & set(SQLITE))
+    return closed + (STATEMENT in wanted)
 
 
 def run(bench: Bench, _drivers: Sequence[Driver]) -> None:
@@ -56,6 +63,9 @@ def run(bench: Bench, _drivers: Sequence[Driver]) -> None:
         bench.found("netting_vs_group_by_ratio", round(spent["netting_s"] / spent["group_by_s"], 2))
     if bench.wanted & set(SQLITE):
         bench.found("sqlite_cycle_100k_s", _whole(_on_sqlite(bench)))
+    if STATEMENT in bench.wanted:
+        bench.step(f"statement: drawing {STATEMENT_LINES:,} lines")
+        bench.found(STATEMENT, _draw(bench)["pdf_first_s"])
 
 
 def _whole(spent: dict[str, Any]) -> float:
@@ -96,10 +106,19 @@ def _database() -> Iterator[str]:
 def _close(bench: Bench, name: str, url: str) -> dict[str, Any]:
     folder = Path(bench.processes.folder) / name
     folder.mkdir()
-    command = [sys.executable, "-m", "tests.bench.cycle", url, str(folder)]
+    return _run(bench, name, ["tests.bench.cycle", url, str(folder)])
+
+
+def _draw(bench: Bench) -> dict[str, Any]:
+    return _run(bench, "statement", ["tests.bench.statement", str(STATEMENT_LINES)])
+
+
+def _run(bench: Bench, name: str, module: list[str]) -> dict[str, Any]:
+    """What a process of its own has measured."""
+    command = [sys.executable, "-m", *module]
     done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=False, cwd=ROOT)
     if done.returncode:
-        raise BenchError(f"the cycle was not closed: {done.stderr[-500:]}")
+        raise BenchError(f"{name} was not measured: {done.stderr[-500:]}")
     spent: dict[str, Any] = json.loads(done.stdout)
     bench.rounds[name] = [spent | {"load": load_average()}]
     return spent

@@ -16,7 +16,7 @@ from playwright.async_api import Browser, BrowserContext, Page, Request, async_p
 
 from operator_sdk.examples.demo.proxy import Channel
 from tests.browser.world import World, open_world
-from tests.rig_partners import listen
+from tests.rig_partners import listen, stop_listening
 
 SHOTS = Path(__file__).resolve().parents[2] / "var" / "screenshots"
 PHONE, DESK = (390, 844), (1280, 800)
@@ -167,6 +167,7 @@ async def line_to(url: str) -> AsyncIterator[tuple[str, Channel]]:
     try:
         yield port.url, channel
     finally:
+        await stop_listening(*server.sockets)
         server.close()
         channel.obey("cut")
         await asyncio.sleep(0.05)  # what was broken off is closed in the rounds that follow

@@ -7,6 +7,15 @@ import msgspec
 from hub.core.tables import OutboxLetter
 from hub.roaming.ports import WaitingMoney
 from operator_sdk.contract.codes import SuspenseKind
+from operator_sdk.contract.messages.checks import ListedRecord
+from operator_sdk.contract.messages.common import Message
+from operator_sdk.contract.messages.disputes import (
+    DisputeAnswer,
+    DisputeEvidence,
+    DisputeInsist,
+    DisputeRaise,
+    DisputeWithdraw,
+)
 from operator_sdk.contract.messages.payments import Payment
 from operator_sdk.contract.messages.records import UnmatchedRecord
 from tests.rig import A, B, Rig
@@ -62,6 +71,28 @@ async def leave_waiting(rig: Rig, record_id: str) -> str:
         return await rig.hub.suspense.open_suspense(unit, waiting)
 
 
+async def raise_a_dispute(rig: Rig, record_id: str) -> tuple[str, dict[str, bytes]]:
+    """B disputes a record of A's; its id, and what either side may say about it."""
+    raising = DisputeRaise(dispute_ref="d-1", record_id=record_id, reason="the driver was not there")
+    raised = await rig.client(B).raise_dispute(raising)
+    photo = DisputeEvidence(name="photo", link="https://evidence.example/1.jpg")
+    said: dict[str, Message] = {
+        # Said again by whoever raised it, it is the same dispute; by others it is about nobody's record.
+        "raise_dispute": raising,
+        "answer_dispute": DisputeAnswer(answer="contest", reason="it was", evidence=[photo]),
+        "insist_dispute": DisputeInsist(reason="another car"),
+        "withdraw_dispute": DisputeWithdraw(reason="found it"),
+    }
+    return raised.dispute_id, {name: msgspec.json.encode(message) for name, message in said.items()}
+
+
+async def check_a_day(rig: Rig) -> str:
+    """A's list of a day, and what it differs in."""
+    line = ListedRecord(record="theirs-4", amount_fen=0, energy_wh=1)
+    check = await rig.hub.record_checks.enter(A, "host", "2026-10-01", [line], by="test")
+    return check.check_id
+
+
 async def bury_a_letter(rig: Rig) -> str:
     async with rig.hub.database.unit() as unit:
         rows = await rig.rows(OutboxLetter, kind="push_record")
@@ -90,6 +121,9 @@ def bodies_of(ids: dict[str, str], now: datetime) -> dict[str, bytes]:
         ),
         "start_session": msgspec.json.encode(
             {"start_ref": "theirs", "token": {"kind": "app_user", "ref": "u-1"}, "connector": f"A1.{A}"}
+        ),
+        "check_records": msgspec.json.encode(
+            {"check_ref": "theirs", "role": "host", "day": "2026-10-01", "part": 1, "parts": 1, "lines": []}
         ),
         "report_fault": msgspec.json.encode(
             {"request_ref": "theirs", "connector": ids["connector"], "kind": "other"}

@@ -24,6 +24,7 @@ from hub.export_contracts import contracts
 from hub.upkeep.tables import WorkOrderRow
 from hub.upkeep.tables_alarms import AlarmRow
 from operator_sdk.contract.codes import ConnectorState, FaultKind
+from operator_sdk.contract.messages.disputes import DisputeRaise
 from operator_sdk.contract.messages.upkeep import FaultReport
 from operator_sdk.contract.operations import HUB, Operation, Scope
 from tests.edge_client import Site
@@ -82,6 +83,9 @@ async def _fill(rig: Rig) -> Target:
     await set_up_site(rig, Site(site_id=SITE))
     (order,), (alarm,) = await rig.rows(WorkOrderRow), await rig.rows(AlarmRow)
     record = await rig.record(billed.session_id)
+    dispute = await rig.client(B).raise_dispute(
+        DisputeRaise(dispute_ref="d-1", record_id=record.record_id, reason="the driver was not there")
+    )
     ids = {
         "party_id": A,
         "station_id": "S1",
@@ -90,6 +94,7 @@ async def _fill(rig: Rig) -> Target:
         "hosted": hosted.session_id,
         "authorization_id": granted.authorization_id,
         "record_id": record.record_id,
+        "dispute_id": dispute.dispute_id,
         "cycle_id": cycle.cycle.cycle_id,
         "customer_id": rig.customer.customer_id,
         "tariff_id": "t",

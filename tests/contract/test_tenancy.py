@@ -27,8 +27,10 @@ from tests.contract.tenancy_objects import (
     bodies_about,
     bodies_of,
     bury_a_letter,
+    check_a_day,
     close_and_ask,
     leave_waiting,
+    raise_a_dispute,
 )
 from tests.rig import A, B, C, D, Rig, open_rig
 from tests.rig_charges import begin_by_driver, begin_by_home, begin_by_host, charge_of
@@ -48,12 +50,14 @@ class World:
 
 
 async def build(rig: Rig) -> World:
-    """Charges in every stage, a statement, a dead letter, a scan, a fault with its order, an alarm."""
+    """Charges in every stage, a dispute, a statement, a dead letter, a scan, a fault, its order, an alarm."""
     billed = await charge_of(rig, (await begin_by_home(rig)).session_id)
     await billed.whole()
     agreed = TariffAssignmentPut(tariff_id="t", valid_from=rig.hub.clock.business(), home_party_id=B)
     await rig.hub.directory.assign_tariff(A, agreed)
     asked = await close_and_ask(rig)
+    doubtful = await charge_of(rig, (await begin_by_home(rig)).session_id)
+    dispute_id, said = await raise_a_dispute(rig, (await doubtful.whole()).record_id)
     running = await charge_of(rig, (await begin_by_home(rig)).session_id)
     await running.runs(0, 10)
     granted = await begin_by_host(rig)
@@ -77,6 +81,8 @@ async def build(rig: Rig) -> World:
         "payment_id": asked[B].payment_id,
         "item_id": await leave_waiting(rig, record.record_id),
         "letter_id": await bury_a_letter(rig),
+        "check_id": await check_a_day(rig),
+        "dispute_id": dispute_id,
         "customer_id": rig.customer.customer_id,
         "hosted": hosted.session_id,
         "scan_id": scan.scan_id,
@@ -88,6 +94,7 @@ async def build(rig: Rig) -> World:
     bodies = {
         **bodies_of(ids, rig.hub.clock.business()),
         **bodies_about(running),
+        **said,
         "push_settlement": msgspec.json.encode(theirs),
     }
     return World(rig, ids, bodies, await rig.fingerprint())

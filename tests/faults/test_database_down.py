@@ -186,8 +186,8 @@ async def _leave_work(rig: Rig) -> bool:
         )
         await unit.session.flush()
         entries = [
-            Entry(book="clearing", kind=kind, subject=party, amount_fen=fen, currency="CNY")
-            for kind, party, fen in (("receivable", B, 100), ("payable", A, -100))
+            Entry(book=A, kind=kind, amount_fen=fen, currency="CNY")
+            for kind, fen in (("funds_at_bank", 100), ("charging_sales", -100))
         ]
         await hub.ledger.post(unit, kind="test", reference="t-1", event_at=business, entries=entries, note="")
     return True

@@ -55,9 +55,13 @@ async def open_world(
     /,
     **environment: str,
 ) -> AsyncIterator[World]:
-    """Everything but the processes of the hub; the books must be whole at the end."""
+    """Everything but the processes of the hub; the books must be whole at the end.
+
+    `kind` is an engine, or the address of a database of the test's own.
+    """
     async with AsyncExitStack() as stack:
-        database_url = await stack.enter_async_context(databases.fresh_url(kind))
+        given_one = "://" in kind
+        database_url = kind if given_one else await stack.enter_async_context(databases.fresh_url(kind))
         url, ports = f"http://127.0.0.1:{free_port()}", [listen() for _ in range(3)]
         given = {
             "INTERPILE_ENV": "test",

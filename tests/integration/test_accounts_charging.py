@@ -336,6 +336,17 @@ async def test_a_record_behind_its_credit_takes_nothing_and_lets_the_hold_go(dri
     assert await driver.wallet() == (5000, 0, 0)
 
 
+async def test_a_credit_of_what_was_never_granted_gives_nothing_back(driver: Driver) -> None:
+    await driver.authorize(1, 99_999)
+    await driver.authorize(2, token=Token(kind=TokenKind.CARD, ref="nobody's"))
+    for n in (1, 2, 3):
+        told = [await give_back(driver, n, 3000) for _ in range(2)]
+        assert told[0] == told[1]
+        assert (told[0].driver_amount_fen, told[0].captured_fen, told[0].released_fen) == (0, 0, 0)
+    assert await driver.wallet() == (5000, 0, 0)
+    assert await driver.owed_to("payable", HOST) == 0
+
+
 async def test_a_record_of_a_charge_unknown_here_finds_nobody(driver: Driver) -> None:
     with pytest.raises(NotFoundError):
         await driver.settle(1, 3000, session_id=None, authorization_id=None)

@@ -68,13 +68,22 @@ def test_one_changed_digit_is_found(backup: Backup, table: str, column: str, whe
     assert report.problems
 
 
+def test_a_hold_in_whatever_state_has_no_other_state_unseen(backup: Backup) -> None:
+    holds = backup.run("SELECT hold_id, state FROM ledger_hold")
+    assert {state for _, state in holds} == {"open", "captured", "voided", "expired", "refused"}
+    for hold_id, state in holds:
+        for lie in {"open", "captured", "voided", "expired", "refused", "opened"} - {state}:
+            report = backup.report_after("UPDATE ledger_hold SET state = ? WHERE hold_id = ?", lie, hold_id)
+            assert not report.verified, f"{state} became {lie}"
+
+
 def other(value: Any) -> Any:
-    """The value with one digit (or letter, where it has none) changed, the smallest change there is."""
+    """The value with the smallest change there is: one more, or another last digit or letter."""
     match value:
         case bool():
             return not value
         case int():
-            return value + 1 if value % 10 < 9 else value - 1
+            return value + 1
         case datetime():
             return value + timedelta(microseconds=1)
         case "":
@@ -208,6 +217,17 @@ def test_the_first_thing_that_is_wrong_is_named(backup: Backup, planted: str) ->
     report = backup.report_after(statement)
     assert not report.verified
     assert re.fullmatch(finding, report.problems[0]), report.problems
+
+
+def test_a_bank_number_booked_as_two_things_is_named(backup: Backup) -> None:
+    booked = "INSERT INTO {} SELECT 'N-1', {}, opened_at, opened_at, 'ann' FROM suspense_item LIMIT 1"
+    backup.run(booked.format("deposit_movement", "'MA5BBBBB2', 0, NULL"))
+    try:
+        assert verify(backup.url).problems == []
+        report = backup.report_after(booked.format("payment_movement", "'pay_1', 5"))
+    finally:
+        backup.run("DELETE FROM deposit_movement")
+    assert report.problems == ["bank number N-1: booked as a payment and as a deposit"]
 
 
 def test_a_flood_of_problems_is_counted_and_not_kept(backup: Backup) -> None:

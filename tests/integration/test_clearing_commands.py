@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hub.commands.clearing import progress_bar
-from hub.commands.shell import with_hub
+from hub.commands.shell import progress_bar, with_hub
 from hub.core.clock import ManualClock
 from hub.wiring import Hub
 from operator_sdk.contract.codes import Frequency
@@ -137,3 +136,41 @@ def test_who_looks_sees_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
         told("digest", 20_000, 20_000)
     assert "digest" in screen.getvalue()
     assert "20000/20000" in screen.getvalue()
+
+
+def test_a_statement_is_written_in_the_form_of_the_files_name(interpile: Terminal, hub_at: Path) -> None:
+    at = with_hub(_trade)
+    cycle_id = interpile.json(f"cycle close --cutoff {at}")["cycle"]["cycle_id"]
+    for form, begins in (("pdf", b"%PDF-"), ("xlsx", b"PK"), ("html", b"<!doctype"), ("csv", b"\xef\xbb\xbf")):
+        file = hub_at / f"statement.{form}"
+        assert interpile(f"cycle statement {cycle_id} {A} --out", str(file)) == 0
+        assert file.read_bytes().startswith(begins)
+    assert interpile(f"cycle statement {cycle_id} {A} --out", str(hub_at / "statement.docx")) == 1
+    assert ".pdf or .xlsx" in interpile.err
+    assert interpile(f"cycle statement {cycle_id} {A} --out", str(hub_at / "no" / "folder.pdf")) == 1
+    assert "folder.pdf: No such file or directory" in interpile.err
+    assert interpile.err.count("\n") == 1
+
+
+def test_everybodys_papers_are_written_to_a_folder(interpile: Terminal, hub_at: Path) -> None:
+    at = with_hub(_trade)
+    cycle_id = interpile.json(f"cycle close --cutoff {at}")["cycle"]["cycle_id"]
+    folder = hub_at / "papers"
+    assert interpile(f"cycle papers {cycle_id}", str(folder)) == 0
+    assert "files" in interpile.out
+    parties = (A, B, "MA5HUB000")
+    assert {file.name for file in folder.iterdir()} == {
+        f"{p}.{kind}" for p in parties for kind in ("csv", "html")
+    }
+    written = interpile.json(f"cycle papers {cycle_id}", str(folder), "--pdf", "--xlsx")
+    assert written == sorted(str(folder / f"{p}.{f}") for p in parties for f in ("csv", "html", "pdf", "xlsx"))
+    assert interpile.err == "", "no progress where nobody looks"
+    assert folder.joinpath(f"{A}.pdf").read_bytes().startswith(b"%PDF-")
+    assert interpile("cycle papers cyc_none", str(hub_at / "none")) == 1
+    assert not (hub_at / "none").exists()
+    taken = hub_at / "taken"
+    taken.write_text("mine")
+    assert interpile(f"cycle papers {cycle_id}", str(taken)) == 1
+    assert "taken: File exists" in interpile.err
+    assert interpile.err.count("\n") == 1
+    assert taken.read_text() == "mine"

@@ -16,6 +16,7 @@ from hub.core.clock import ZONE, ManualClock, local_day
 from hub.core.database import Database
 from hub.parties.scope import HUB
 from operator_sdk.contract.codes import Frequency
+from operator_sdk.contract.messages.clearing import CycleResult
 from tests.clearing_world import MIDNIGHT, A, B, C, Market, MortalDatabase, net, records
 from tests.databases import fresh_url
 
@@ -231,6 +232,36 @@ async def test_who_is_accepting_while_the_cycle_is_cut_off_is_still_in_it(
         finally:
             await slow.close()
             await closer.close()
+
+
+@pytest.mark.integration
+@pytest.mark.faults
+async def test_a_cycle_is_not_frozen_before_who_has_entered_it_has_come_to_an_end(clock: ManualClock) -> None:
+    """Also where nothing was written yet: the cycle itself is held from the first moment on."""
+    async with fresh_url("postgresql") as url:
+        one, other = Database(url, pool_size=2), Database(url, pool_size=2)
+        try:
+            entering, closing = await Market(one, clock).open(), Market(other, clock)
+            first = await entering.accept(B, A, 1)
+            clock.now = MIDNIGHT
+            entered = asyncio.Event()
+            closed = asyncio.create_task(_close_after(entered, closing))
+            async with one.unit() as unit:
+                await entering.clearing.open_cycles.enter(
+                    unit, currency="CNY", frequency=Frequency.DAILY, at=MIDNIGHT
+                )
+                entered.set()
+                await asyncio.sleep(0.5)
+                assert not closed.done()
+            assert records(await closed) == {first}
+        finally:
+            await one.close()
+            await other.close()
+
+
+async def _close_after(told: asyncio.Event, closing: Market) -> CycleResult:
+    await told.wait()
+    return await closing.clearing.close_cycle(MIDNIGHT)
 
 
 @pytest.mark.integration

@@ -249,7 +249,8 @@ async def test_what_is_fixed_is_what_was_proposed_or_nothing_is(database: Databa
         more = "UPDATE obligation SET amount_fen = amount_fen + 1 WHERE kind = 'commission'"
         await (await unit.session.connection()).exec_driver_sql(more)
     clock.now = MIDNIGHT + timedelta(hours=15)
-    with pytest.raises(AssertionError):
+    with pytest.raises(ExceptionGroup) as failed:
         await advance(market.clearing, clock.business())
+    assert [type(problem) for problem in failed.value.exceptions] == [AssertionError]
     assert (await market.cycle(cycle_id)).state == "proposed"
     assert await market.posted("cycle", cycle_id) == 0

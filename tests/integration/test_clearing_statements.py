@@ -8,7 +8,8 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from hub.clearing.statements import COLUMNS, CONTENT_TYPES, render
+from hub.clearing.statement_words import CONTENT_TYPES
+from hub.clearing.statements import COLUMNS, render
 from hub.core.clock import ManualClock
 from hub.core.database import Database
 from hub.core.errors import HubError, NotFoundError
@@ -208,4 +209,4 @@ def test_only_the_formats_on_offer_are_rendered() -> None:
     for form in CONTENT_TYPES:
         assert render(paper(), form, NAMES)
     with pytest.raises(KeyError):
-        render(paper(), "pdf", NAMES)
+        render(paper(), "docx", NAMES)

@@ -4,12 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from hub.clearing.papers import write_statements
-from hub.clearing.statements import statement_csv, statement_html
+from hub.clearing.papers import MANIFEST, FolderProblem, write_statements
+from hub.clearing.statements import render, statement_csv, statement_html
 from hub.core.clock import ManualClock
 from hub.core.database import Database
 from hub.core.errors import HubError, NotFoundError
 from hub.parties.scope import HUB, of_party
+from hub.parties.tables import PartyRow
 from hub.roaming.ports import Fees
 from operator_sdk.contract.messages.clearing import Invoice, Statement, TaxCodeAdd
 from tests.clearing_world import MIDNIGHT, NAMES, A, B, C, Market
@@ -91,3 +92,101 @@ async def test_papers_of_an_open_or_unknown_cycle_are_refused(market: Market, tm
         await write_statements(market.database, open_one, tmp_path / "papers")
     with pytest.raises(NotFoundError):
         await write_statements(market.database, "cyc_unknown", tmp_path / "papers")
+
+
+DRAWN = {f"{party}.{form}" for party in NAMES for form in ("pdf", "xlsx")}
+
+
+async def test_what_is_drawn_is_the_partys_own_statement_with_every_line(
+    market: Market, tmp_path: Path
+) -> None:
+    cycle_id = await closed(market)
+    files = await write_statements(market.database, cycle_id, tmp_path, forms=("pdf", "xlsx"))
+    assert {file.name for file in files} == DRAWN | {f"{p}.{kind}" for p in NAMES for kind in ("csv", "html")}
+    names = await market.clearing.names()
+    for party, statement in (await statements(market, cycle_id)).items():
+        for form in ("pdf", "xlsx"):
+            assert tmp_path.joinpath(f"{party}.{form}").read_bytes() == render(statement, form, names)
+
+
+def found(folder: Path) -> list[Path]:
+    """What is there."""
+    return sorted(folder.iterdir())
+
+
+class Killed(Exception):
+    """The run ended here."""
+
+
+async def test_an_interrupted_run_is_taken_up_and_keeps_what_is_whole(market: Market, tmp_path: Path) -> None:
+    cycle_id, folder, whole = await closed(market), tmp_path / "papers", tmp_path / "whole"
+    await write_statements(market.database, cycle_id, whole, forms=("pdf",))
+
+    def dies(what: str, done: int, _of: int) -> None:
+        if (what, done) == ("pdf", 3):
+            raise Killed
+
+    with pytest.raises(Killed):
+        await write_statements(market.database, cycle_id, folder, forms=("pdf",), progress=dies)
+    drawn = sorted(folder.glob("*.pdf"))
+    assert len(drawn) == 3
+    with folder.joinpath(MANIFEST).open("ab") as manifest:
+        manifest.write(b'{"name":"')  # what a power cut leaves of a line
+    before = inodes(folder)
+    await write_statements(market.database, cycle_id, folder, forms=("pdf",))
+    drawn_now = inodes(folder)
+    assert drawn_now.keys() > before.keys()
+    assert before.items() <= drawn_now.items(), "what was drawn is not drawn again"
+    for file in (file for file in found(whole) if file.name != MANIFEST):
+        assert folder.joinpath(file.name).read_bytes() == file.read_bytes()
+    assert not [file for file in found(folder) if file.suffix == ".part"]
+    await write_statements(market.database, cycle_id, folder, forms=("pdf",))
+    assert inodes(folder) == drawn_now, "nothing is left to draw"
+    drawn[0].write_bytes(drawn[0].read_bytes()[:-100])
+    await write_statements(market.database, cycle_id, folder, forms=("pdf",))
+    assert [name for name, inode in inodes(folder).items() if inode != drawn_now[name]] == [drawn[0].name]
+    assert drawn[0].read_bytes() == whole.joinpath(drawn[0].name).read_bytes()
+
+
+def inodes(folder: Path) -> dict[str, int]:
+    """Which file each PDF is: one that is drawn again is another."""
+    return {file.name: file.stat().st_ino for file in folder.glob("*.pdf")}
+
+
+async def test_a_paper_that_would_say_something_else_now_is_drawn_anew(market: Market, tmp_path: Path) -> None:
+    cycle_id = await closed(market)
+    await write_statements(market.database, cycle_id, tmp_path, forms=("xlsx",))
+    before = {f"{party}.xlsx": tmp_path.joinpath(f"{party}.xlsx").read_bytes() for party in NAMES}
+    async with market.database.unit() as unit:
+        party = await unit.session.get(PartyRow, C)
+        assert party is not None
+        party.name = "丙新能源"
+    await write_statements(market.database, cycle_id, tmp_path, forms=("xlsx",))
+    changed = {name for name, content in before.items() if tmp_path.joinpath(name).read_bytes() != content}
+    assert changed == {f"{A}.xlsx", f"{C}.xlsx"}, "C's own, and that of the one who deals with C"
+
+
+async def test_nothing_is_written_for_forms_that_are_not_drawn(market: Market, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="not drawn as docx"):
+        await write_statements(market.database, await closed(market), tmp_path / "papers", forms=("docx",))
+    assert not tmp_path.joinpath("papers").exists()
+
+
+@pytest.mark.parametrize("ending", [".html", ".csv", ".pdf"])
+async def test_a_full_disk_is_told_and_leaves_no_half_file(
+    market: Market, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str
+) -> None:
+    cycle_id = await closed(market)
+    written = Path.write_bytes
+
+    def full(file: Path, content: bytes) -> int:
+        if file.name.endswith(f"{ending}.part"):
+            written(file, content[:100])
+            raise OSError(28, "No space left on device", str(file))
+        return written(file, content)
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(FolderProblem, match=rf"{ending}\.part: No space left on device"):
+        await write_statements(market.database, cycle_id, tmp_path, forms=("pdf",))
+    written_before = {".html": set(), ".csv": {".html"}, ".pdf": {".html", ".csv"}}
+    assert {file.suffix for file in found(tmp_path)} == written_before[ending]

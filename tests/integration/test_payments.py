@@ -248,6 +248,21 @@ async def test_who_passes_a_default_on_owes_and_is_owed_what_it_could_not_pay(ti
     assert claims == {(B, A): 100, (A, C): 100}
 
 
+async def test_a_host_that_cannot_pay_its_commission_owes_it_in_the_next_cycle(till: Till) -> None:
+    await till.market.accept(B, A, 1_000, ppm=20_000)
+    await till.market.accept(A, B, 1_000)
+    cycle_id = await till.close()
+    await till.payments.ask(cycle_id)
+    await till.payments.advance(PAY_IN_OVER)
+    assert (await till.asked(cycle_id))[HUB_PARTY].withheld_fen == 20
+    assert await state(till, cycle_id) == "partially_paid"
+    till.market.clock.now = MIDNIGHT + timedelta(days=1)
+    following = await till.market.clearing.close_cycle(till.market.clock.now)
+    assert {(o.debtor, o.kind, o.amount_fen) for o in following.obligations if o.creditor == HUB_PARTY} == {
+        (A, "claim", 20)
+    }
+
+
 async def test_homes_may_owe_anew_what_they_paid_and_not_what_they_left(till: Till) -> None:
     async with till.market.database.unit() as unit:
         unit.session.add(Exposure(home_party_id=B, limit_fen=1_000))

@@ -1,17 +1,21 @@
 """`interpile record`, over a database with records that wait."""
 
+from typing import Any
+
 import pytest
 from sqlmodel import select
 
 from hub.commands.shell import with_hub
 from hub.core.clock import local_day
 from hub.parties.tables import AuditRow
+from hub.roaming.tables import AuthorizationRow, SessionRow
 from hub.roaming.tables_records import RecordRow
 from hub.roaming.trust import DISPUTES_MOST, count_dispute
 from hub.wiring import Hub
 from tests.integration.test_commands import A, B, Terminal, add_parties, hub_at, interpile  # noqa: F401
 from tests.integration.test_record_states import row
 
+SESSION, AUTHORIZATION = (f"{kind}_0198c0de-0000-7000-8000-000000000003" for kind in ("ses", "aut"))
 RECORD, OTHER = (f"rec_0198c0de-0000-7000-8000-00000000000{n}" for n in (1, 2))
 
 
@@ -65,6 +69,44 @@ def test_an_accountant_decides_what_waits(interpile: Terminal) -> None:  # noqa:
     assert ("accept_record", RECORD) in done
     assert ("reject_record", OTHER) in done
     assert ("restore_trust", A) in done
+
+
+async def leave_unknown(hub: Hub) -> None:
+    """A start of a home's driver at A's, of which nobody heard again."""
+    now = hub.clock.business()
+    same: dict[str, Any] = {
+        "home_party_id": B,
+        "host_party_id": A,
+        "session_id": SESSION,
+        "authorization_id": AUTHORIZATION,
+    }
+    async with hub.database.unit() as unit:
+        unit.session.add(AuthorizationRow(**same, state="granted", limit_fen=1, created_at=now, updated_at=now))
+        unit.session.add(
+            SessionRow(
+                **same,
+                connector_id="A1",
+                start_mode="home",
+                state="unknown",
+                token_ref="t",
+                target_kind="full",
+                tariff_id="t",
+                created_at=now,
+                updated_at=now,
+            )
+        )
+
+
+def test_an_accountant_lets_go_what_no_bill_stands_for(interpile: Terminal) -> None:  # noqa: F811
+    add_parties(interpile)
+    with_hub(leave_unknown)
+    assert interpile(f"record release {SESSION}") == 2
+    released = interpile.json(f"record release {SESSION} --reason no-bill-comes")
+    assert (released["state"], released["authorization_state"]) == ("start_failed", "released")
+    assert interpile(f"record release {SESSION} --reason no-bill-comes") == 0
+    assert f"{AUTHORIZATION} released" in interpile.out
+    assert interpile("record release ses_none --reason x") == 1
+    assert with_hub(audited).count(("release_session", SESSION)) == 1
 
 
 @pytest.mark.parametrize("words", ["record list", "record partners"])

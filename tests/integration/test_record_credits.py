@@ -86,19 +86,32 @@ async def test_a_second_credit_and_half_a_credit_are_rejected_and_change_nothing
     assert {one.rule for one in outcomes if one.verdict != "not_applicable"} >= {"party", "credit"}
 
 
-async def test_nobody_credits_what_nobody_owes_or_somebody_disputes(rig: Rig) -> None:
+async def test_nobody_credits_what_nobody_owes(rig: Rig) -> None:
     charge = await charge_of(rig, (await begin_by_home(rig)).session_id)
     charge.minutes = 40
     suspended = await charge.bill(tariff_version=2)
     rejected = await rig.client(A).push_credit(credit(suspended.record_id))
     assert rejected.state == "rejected"
-    rig.b.record_answer = lambda _: RecordAnswer(state="refused", reason="not mine")
-    _, disputed = await billed(rig)
     before = await rig.fingerprint()
-    assert await code_of(rig.client(A).push_credit(credit(disputed.record_id, "later"))) == "state_conflict"
-    unknown = disputed.record_id[:-4] + "ffff"
+    unknown = suspended.record_id[:-4] + "ffff"
     assert await code_of(rig.client(A).push_credit(credit(unknown, "unknown"))) == "not_found"
     assert await rig.fingerprint() == before
+
+
+async def test_a_credit_of_what_the_home_refused_concedes_its_dispute(rig: Rig) -> None:
+    rig.b.record_answer = lambda _: RecordAnswer(state="refused", reason="not mine")
+    _, disputed = await billed(rig)
+    (raised,) = (await rig.client(A).list_disputes(state="raised")).items
+    assert (raised.record_id, raised.raised_by, raised.reason) == (disputed.record_id, B, "not mine")
+    given = await rig.client(A).push_credit(credit(disputed.record_id))
+    assert (given.state, given.owed_fen) == ("accepted", 0)
+    assert (await rig.client(B).get_dispute(raised.dispute_id)).state == "credited"
+    assert await rig.posted(CLEARING, "claimed", A) == 0
+    assert await rig.exposure() == (0, 0)
+    rig.b.record_answer = rig.b.settle
+    await rig.work()
+    told = rig.b.records[-1]
+    assert (told.kind, told.credit_of, told.owed_fen) == ("credit", disputed.record_id, 0)
 
 
 async def test_a_credited_session_may_be_billed_anew(rig: Rig) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 from hub.core.database import Database
 from hub.roaming.model_records import BEGINS, FOLLOWS, may_become
 from hub.roaming.tables_records import RecordRow
-from hub.roaming.tables_trust import RecordDecisionRow
+from hub.roaming.tables_trust import RecordDecisionRow, SessionReleaseRow
 from hub.roaming.triggers import BILLED
 from operator_sdk.contract.codes import RecordState
 
@@ -62,7 +62,7 @@ async def refused(database: Database, *statements: str, because: str = EDITED) -
         await run(database, *statements)
 
 
-async def add(database: Database, *rows: RecordRow | RecordDecisionRow) -> None:
+async def add(database: Database, *rows: RecordRow | RecordDecisionRow | SessionReleaseRow) -> None:
     async with database.unit() as unit:
         unit.session.add_all(rows)
 
@@ -142,3 +142,10 @@ async def test_what_people_decided_only_grows(database: Database) -> None:
     await add(database, said)
     for statement in ("UPDATE record_decision SET final = true", "DELETE FROM record_decision"):
         await refused(database, statement, because="record_decision only grows")
+
+
+async def test_what_people_let_go_only_grows(database: Database) -> None:
+    said = SessionReleaseRow(session_id="s", number=1, reason="no bill", said_by="boss", said_at=NOON)
+    await add(database, said)
+    for statement in ("UPDATE session_release SET final = true", "DELETE FROM session_release"):
+        await refused(database, statement, because="session_release only grows")

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from hub.core.clock import local_day
-from hub.directory.tables import ConnectorRow
+from hub.directory.tables import ConnectorRow, PileRow
 from hub.roaming.tables import AuthorizationRow
 from hub.roaming.tables_records import RecordRow
 from hub.roaming.trust import DISPUTES_MOST, auto_accept, count_dispute
@@ -105,13 +105,21 @@ async def test_permission_and_place_are_those_of_the_time(rig: Rig) -> None:
         await patch(rig, gone, connector=dict.fromkeys(when))
 
 
+async def test_a_rating_that_was_only_assumed_proves_nothing_against_a_bill(rig: Rig) -> None:
+    for assumed, expected in ((False, {"power": "suspend"}), (True, {})):
+        charge = await charged(rig)
+        await patch(rig, charge, pile={"rated_power_w": 7_000, "power_assumed": assumed})
+        assert objected(await charge.bill()) == expected
+
+
 async def patch(rig: Rig, charge: Charge, **rows: Mapping[str, object]) -> None:
-    """Alter what is known of a charge's authorization or connector."""
+    """Alter what is known of a charge's authorization, connector or pile."""
     session = await rig.session(charge.session_id)
     async with rig.hub.database.unit() as unit:
         known = {
             "authorization": await unit.session.get(AuthorizationRow, session.authorization_id),
             "connector": await unit.session.get(ConnectorRow, (A, session.connector_id)),
+            "pile": await unit.session.get(PileRow, (A, "S1", "P1")),
         }
         for name, values in rows.items():
             for column, value in values.items():

@@ -9,12 +9,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hub.clearing.suspense import TWO_PEOPLE_FROM_FEN, Suspense
+from hub.clearing.suspense import Suspense
 from hub.core.clock import ManualClock
 from hub.core.database import Database
 from hub.core.errors import HubError, NotFoundError
 from hub.parties.audit import AuditLog
 from hub.parties.scope import HUB, of_party
+from hub.roaming.context import SECOND_PERSON_FEN
 from hub.roaming.ports import WaitingMoney
 from operator_sdk.contract.codes import SuspenseKind, SuspenseOutcome
 from operator_sdk.contract.messages.suspense import SuspenseClose, SuspenseItem
@@ -32,6 +33,7 @@ WAITING = WaitingMoney(
     reason="above the limit",
     evidence={"limit_fen": 1_000, "bill_fen": 1_500},
 )
+LARGE_FEN = SECOND_PERSON_FEN + 1
 WRITE_OFF = SuspenseClose(outcome=SuspenseOutcome.WRITTEN_OFF, reason="the host bears it")
 
 
@@ -92,7 +94,7 @@ async def test_an_item_stands_in_the_books_until_it_is_closed_once(shelf: Shelf)
 
 
 async def test_a_large_item_takes_two_people_who_say_the_same(shelf: Shelf) -> None:
-    item_id = await shelf.put(replace(WAITING, amount_fen=TWO_PEOPLE_FROM_FEN))
+    item_id = await shelf.put(replace(WAITING, amount_fen=LARGE_FEN))
     proposed = await shelf.suspense.close(item_id, WRITE_OFF, by="chen")
     assert (proposed.outcome, proposed.proposed_outcome, proposed.proposed_by) == (None, "written_off", "chen")
     with pytest.raises(HubError) as refused:
@@ -101,17 +103,19 @@ async def test_a_large_item_takes_two_people_who_say_the_same(shelf: Shelf) -> N
     other = SuspenseClose(outcome=SuspenseOutcome.RETURNED, reason="not his money")
     assert (await shelf.suspense.close(item_id, other, by="lin")).outcome is None
     assert (await shelf.suspense.item(HUB, item_id)).proposed_by == "lin"
-    assert await shelf.claimed(A) == TWO_PEOPLE_FROM_FEN
+    assert await shelf.claimed(A) == LARGE_FEN
     assert (await shelf.suspense.close(item_id, other, by="chen")).outcome is SuspenseOutcome.RETURNED
+    small = await shelf.put(replace(WAITING, subject_id="rec-2", amount_fen=SECOND_PERSON_FEN))
+    assert (await shelf.suspense.close(small, WRITE_OFF, by="chen")).outcome is SuspenseOutcome.WRITTEN_OFF
 
 
 async def test_who_holds_the_database_acts_alone(shelf: Shelf) -> None:
-    item_id = await shelf.put(replace(WAITING, amount_fen=TWO_PEOPLE_FROM_FEN))
+    item_id = await shelf.put(replace(WAITING, amount_fen=LARGE_FEN))
     closed = await shelf.suspense.close(item_id, WRITE_OFF, by="cli:root", alone=True)
     assert closed.closed_by == "cli:root"
 
 
-@pytest.mark.parametrize("kind_of_item", [SuspenseKind.RECORD, SuspenseKind.DISPUTE])
+@pytest.mark.parametrize("kind_of_item", [SuspenseKind.RECORD, SuspenseKind.DISPUTE, SuspenseKind.SESSION])
 async def test_what_is_decided_elsewhere_is_not_closed_by_itself(
     shelf: Shelf, kind_of_item: SuspenseKind
 ) -> None:

@@ -24,10 +24,19 @@ def half_away_from_zero(exact: Fraction) -> int:
     return whole if exact >= 0 else -whole
 
 
-@given(st.integers(-BIG, BIG), st.integers(1, BIG))
+@given(st.integers(-BIG, BIG) | st.integers(-(BIG**2), BIG**2), st.integers(1, BIG))
 def test_rounding_is_to_the_nearest_with_halves_away_from_zero(top: int, bottom: int) -> None:
-    assert round_half_up(top, bottom) == half_away_from_zero(Fraction(top, bottom))
-    assert round_half_up(-top, bottom) == -round_half_up(top, bottom)
+    """Tops beyond what a float can count, and bottoms down to what makes their quotients as large."""
+    for denominator in (bottom, 10**7, 3):
+        assert round_half_up(top, denominator) == half_away_from_zero(Fraction(top, denominator))
+        assert round_half_up(-top, denominator) == -round_half_up(top, denominator)
+
+
+@given(st.integers(0, BIG), st.integers(1, BIG))
+def test_an_exact_half_is_rounded_up_whatever_its_neighbours_are(whole: int, half: int) -> None:
+    top, bottom = (2 * whole + 1) * half, 2 * half
+    assert round_half_up(top, bottom) == whole + 1
+    assert round_half_up(-top, bottom) == -(whole + 1)
 
 
 @given(st.integers(-BIG, BIG), st.integers(-5, 0))

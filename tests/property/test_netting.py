@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from hub.clearing import model, postings
 from hub.clearing.model import Gross
-from hub.clearing.statements import in_words, yuan
+from hub.clearing.statement_words import in_words, yuan
 
 pytestmark = pytest.mark.property
 

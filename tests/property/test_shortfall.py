@@ -19,7 +19,7 @@ def markets(draw: st.DrawFn) -> Claims:
     pairs = [(one, other) for one in PARTIES for other in PARTIES if one != other]
     gross: Claims = {party: {} for party in PARTIES}
     for debtor, creditor in draw(st.lists(st.sampled_from(pairs), max_size=14, unique=True)):
-        gross[debtor][creditor] = draw(st.one_of(st.integers(1, 9), st.integers(1, 10**9)))
+        gross[debtor][creditor] = draw(st.one_of(st.integers(1, 3), st.integers(1, 9), st.integers(1, 10**9)))
     return gross
 
 
@@ -65,6 +65,25 @@ def test_one_debtor_with_solvent_creditors_is_borne_in_proportion(gross: Claims,
     for party, share in exact.items():
         assert abs(shortfall.withheld.get(party, 0) - share) < 1
     assert shortfall.claims == {(debtor, party): fen for party, fen in shortfall.withheld.items()}
+
+
+@given(markets())
+def test_a_default_of_everybody_leaves_each_claim_at_most_what_it_was(gross: Claims) -> None:
+    positions = nets(gross)
+    payouts = {party: fen for party, fen in positions.items() if fen > 0}
+    missing = {party: -fen for party, fen in positions.items() if fen < 0}
+    shortfall = share_shortfall(missing, gross, payouts)
+    assert shortfall.withheld == payouts
+    for (debtor, creditor), fen in shortfall.claims.items():
+        assert fen <= gross[debtor].get(creditor, 0)
+
+
+def test_no_creditor_bears_more_than_its_claim_by_rounding_twice() -> None:
+    """A gets back to itself what it passed on, and shares again: B's one fen must not become two."""
+    gross: Claims = {"A": {"B": 1, "D": 1}, "B": {}, "C": {"A": 1}, "D": {}}
+    shortfall = share_shortfall({"A": 1, "C": 1}, gross, {"B": 1, "D": 1})
+    assert shortfall.withheld == {"B": 1, "D": 1}
+    assert shortfall.claims == {("A", "B"): 1, ("A", "D"): 1, ("C", "A"): 1}
 
 
 def test_who_was_to_get_nothing_passes_its_loss_on_to_its_own_creditors() -> None:

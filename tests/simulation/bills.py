@@ -110,6 +110,10 @@ class Bills:
             answer = await door.insist(RecordReply, "push_credit", me, credit)
             self.host.scene.reach(f"credit {answer.state}")
             self.credits[said.record_id] = answer
+            if self.host.scene.around.chance.happens(500):
+                self.host.scene.reach("credit sent twice")
+                if await door.insist(RecordReply, "push_credit", me, credit) != answer:
+                    self.host.problem(f"credit {credit.record_ref} was answered in two ways")
         except Refusal as problem:
             self.host.scene.reach(f"credit refused {problem.code}")
 

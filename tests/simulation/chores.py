@@ -22,7 +22,8 @@ SELECT MIN(at) FROM (SELECT due_at AS at FROM cycle WHERE due_at IS NOT NULL
 UNION ALL SELECT fixed_at FROM cycle WHERE state = 'fixed'
 UNION ALL SELECT due_at FROM payment WHERE state = 'due' AND direction = 'pay_in'
 UNION ALL SELECT c.fixed_at FROM cycle c WHERE c.state = 'paying' AND NOT EXISTS
-  (SELECT 1 FROM payment p WHERE p.cycle_id = c.cycle_id AND p.state = 'due'))
+  (SELECT 1 FROM payment p WHERE p.cycle_id = c.cycle_id AND p.state = 'due')
+UNION ALL SELECT due_at FROM dispute WHERE state IN ('raised', 'answered') AND insisted_at IS NULL)
 """
 UNSEALED = "SELECT COUNT(*) FROM ledger_unsealed"
 LOOK_AGAIN_S = 1_800
@@ -110,6 +111,9 @@ class Chores:
             wait = self.seconds_to(NEXT_CYCLE)
             await rest(LOOK_AGAIN_S if wait is None else min(wait, LOOK_AGAIN_S) + self._scene.seconds(0, 9))
             if self.seconds_to(NEXT_CYCLE) == 0:
+                if self._around.chance.happens(250):
+                    self._scene.reach("closer asleep")
+                    await rest(self._scene.seconds(60, 5_400))
                 twice = self._around.chance.happens(400)
                 await asyncio.gather(*(self._advance() for _ in range(1 + twice)))
 
@@ -160,6 +164,7 @@ class Chores:
 
 
 async def _advance_all(hub: Hub) -> list[str]:
-    """What the hub's own loop does at every turn."""
+    """What the hub's own loops do at every turn."""
+    await hub.roaming.disputes.expire_due(hub.clock.business())
     moved = await advance(hub.clearing, hub.clock.business())
     return moved + await hub.payments.advance(hub.clock.business())

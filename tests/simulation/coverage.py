@@ -5,6 +5,7 @@ Each of these came about ten times or more in ten seeds.
 
 FAULTS = (
     "dropped", "refused", "answer_lost", "slow", "late", "repeated", "ring_lost", "crash", "clock step",
+    "closer asleep",
 )  # fmt: skip
 
 CRASHES = ("crash before commit", "crash after commit", "crash at a call")

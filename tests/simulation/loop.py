@@ -5,12 +5,16 @@ and no real clock, the same seed gives the same order of everything.
 """
 
 import asyncio
+from collections.abc import Callable
+from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar, TypeVarTuple
 
 from hub.core.clock import cut_to_ms
 
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 LONGEST_S = 100 * 24 * 3600
 
 
@@ -34,6 +38,10 @@ class _NoSelector:
         """Nothing is open."""
 
 
+async def _done(func: Callable[[*Ts], T], *args: *Ts) -> T:
+    return func(*args)
+
+
 class VirtualLoop(asyncio.BaseEventLoop):
     """The standard loop, over no selector. `now_s` is the time since its beginning."""
 
@@ -45,6 +53,12 @@ class VirtualLoop(asyncio.BaseEventLoop):
     def time(self) -> float:
         """Virtual seconds."""
         return self.now_s
+
+    def run_in_executor(
+        self, executor: Executor | None, func: Callable[[*Ts], T], *args: *Ts
+    ) -> "asyncio.Future[T]":
+        """There is one thread: what would be done in another is done at once, and in its turn."""
+        return self.create_task(_done(func, *args))
 
     def _process_events(self, event_list: list[Any]) -> None:
         """No events come from outside."""

@@ -141,6 +141,9 @@ class _Doorbell:
         if not self._around.fault("ring_lost"):
             self._around.rung()
 
+    def close(self) -> None:
+        """Nothing to give back."""
+
 
 class HubProcess:
     """One process, life after life. Its compiled statements survive: they are the driver's, not the hub's."""

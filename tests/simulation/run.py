@@ -171,12 +171,12 @@ class World:
             await self._or_broken(self._audit())
 
     async def _audit(self) -> None:
-        """Hear everybody, and let the auditor add everything up."""
+        """Hear everybody, and let the auditor add everything up; then the hub's own."""
+        papers = [paper async for paper in self._papers()]
+        self.auditor.end(hear(self.market, self.bank, papers))
         report = verify(f"sqlite:///{self.around.path}")
         if not report.verified:
             self.around.problem(f"the hub's own check of its books: {report.problems[:3]}")
-        papers = [paper async for paper in self._papers()]
-        self.auditor.end(hear(self.market, self.bank, papers))
 
     async def _papers(self) -> AsyncIterator[Statement]:
         """Everybody's statement of every cycle that has positions."""

@@ -1,11 +1,13 @@
 """PartyLink to a hosted operator: as a home our own `accounts` answer, as a host the agents of its sites."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from hub.accounts.service import Accounts
 from hub.accounts.service_charging import HostedCharging
 from hub.core.database import Database
+from hub.core.errors import UNDECIDED, HubError
 from hub.core.tables import Evidence
 from hub.parties.link import Capability, LinkError, LinkRefused, MissingLink
 from hub.parties.scope import of_party
@@ -81,13 +83,15 @@ class HostedLink(MissingLink):
 
     async def authorize(self, request: HomeAuthorizeRequest) -> tuple[HomeAuthorization, Evidence | None]:
         """Hold in the driver's wallet."""
-        return await self._charging.authorize(self._party_id, request), None
+        with _as_answered():
+            return await self._charging.authorize(self._party_id, request), None
 
     async def release_authorization(
         self, authorization_id: str, reason: str, home_ref: str | None = None
     ) -> None:
         """Void the hold."""
-        await self._charging.release(self._party_id, authorization_id)
+        with _as_answered():
+            await self._charging.release(self._party_id, authorization_id)
 
     async def push_record(self, record: HomeRecord) -> tuple[RecordAnswer, Evidence | None]:
         """Capture, release the rest, and settle at once; a credit gives back.
@@ -96,7 +100,8 @@ class HostedLink(MissingLink):
         """
         if record.authorization_id is None:
             return RecordAnswer(state="received"), None
-        settlement = await self._charging.settle(self._party_id, record)
+        with _as_answered():
+            settlement = await self._charging.settle(self._party_id, record)
         return RecordAnswer(state="settled", settlement=settlement), None
 
     async def driver_account(self, token: Token) -> DriverAccount:
@@ -159,6 +164,16 @@ class HostedLink(MissingLink):
         if site_id is None:
             raise LinkError("no site", sent=False)
         return await self._commands.run(site_id, command, command_id=command_id, keep=keep)
+
+
+@contextmanager
+def _as_answered() -> Iterator[None]:
+    """What `accounts` decides is the home's word, as any home's 4xx is; what is down says nothing."""
+    try:
+        yield
+    except HubError as problem:
+        kind = LinkError if problem.code in UNDECIDED else LinkRefused
+        raise kind(problem.code.value) from problem
 
 
 def _out_of_place(result: Result) -> LinkError:

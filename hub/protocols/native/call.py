@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from hub.accounts.service import Accounts
 from hub.accounts.service_signin import SignIn
+from hub.clearing.checking import RecordChecks
 from hub.clearing.payments import Payments
 from hub.clearing.proof import Proofs
 from hub.clearing.rates import Rates
@@ -70,6 +71,7 @@ class Services:
     proofs: Proofs
     payments: Payments
     suspense: Suspense
+    record_checks: RecordChecks
     upkeep: UpkeepService
     sites: Sites
     outbox: Outbox

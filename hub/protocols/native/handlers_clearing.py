@@ -5,7 +5,7 @@ from datetime import datetime
 
 from starlette.responses import Response
 
-from hub.clearing.statements import statement_csv, statement_html
+from hub.clearing.on_demand import make_paper, statement_apart
 from hub.core.errors import HubError
 from hub.core.outbox import list_dead
 from hub.core.paging import cut_page, encode_cursor
@@ -20,6 +20,7 @@ from operator_sdk.contract.messages.clearing import (
     Obligation,
     ObligationPage,
     Statement,
+    StatementQuery,
     StationGroupPut,
     StationGroups,
     TaxCode,
@@ -57,17 +58,28 @@ async def list_cycles(call: Call, _: Empty) -> CyclePage:
 
 
 async def get_statement(call: Call, _: Empty) -> Statement | Response:
-    """The caller's own statement as JSON, CSV or a page."""
-    form = call.query.get("format", "json")
-    if form not in {"json", "csv", "html"}:
-        raise HubError(Code.MALFORMED, field="format")
-    statement = await call.services.clearing.statement(call.viewer, call.path["cycle_id"])
-    if form == "csv":
-        return Response(statement_csv(statement), media_type="text/csv; charset=utf-8")
-    if form == "html":
-        names = await call.services.clearing.names()
-        return Response(statement_html(statement, names), media_type="text/html; charset=utf-8")
-    return statement
+    """The caller's own statement, as a message or as a file."""
+    return await _statement(call, None)
+
+
+async def get_party_statement(call: Call, _: Empty) -> Statement | Response:
+    """Anybody's statement, as a message or as a file."""
+    return await _statement(call, call.path["party_id"])
+
+
+async def _statement(call: Call, party_id: str | None) -> Statement | Response:
+    form, cycle_id, services = call.asked(StatementQuery).format, call.path["cycle_id"], call.services
+    if form == "json":
+        return await statement_apart(services.clearing, call.viewer, cycle_id, party_id)
+    paper = await make_paper(
+        services.clearing, services.database, call.viewer, cycle_id, form, party_id=party_id
+    )
+    how = "inline" if form == "html" else "attachment"
+    headers = {
+        "content-disposition": f'{how}; filename="{paper.file_name}"',
+        "x-content-type-options": "nosniff",
+    }
+    return Response(paper.content, media_type=paper.content_type, headers=headers)
 
 
 async def list_cycle_obligations(call: Call, _: Empty) -> ObligationPage:
@@ -159,6 +171,7 @@ HANDLERS: dict[str, Handler] = {
         list_obligations,
         list_cycles,
         get_statement,
+        get_party_statement,
         list_cycle_obligations,
         add_commission_rate,
         list_commission_rates,

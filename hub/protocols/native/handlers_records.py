@@ -19,6 +19,7 @@ from operator_sdk.contract.messages.records import (
     TrustRestore,
     UnmatchedRecord,
 )
+from operator_sdk.contract.messages.roaming import SessionRelease, SessionReleased
 
 
 async def push_record(call: Call, record: ChargeRecord) -> RecordReply:
@@ -66,6 +67,11 @@ async def decide_record(call: Call, decision: RecordDecision) -> RecordDecided:
     return await call.services.roaming.deciding.decide(call.path["record_id"], decision, actor=call.subject)
 
 
+async def release_session(call: Call, message: SessionRelease) -> SessionReleased:
+    """No bill stands for a session: what is held for it goes."""
+    return await call.services.roaming.releasing.release(call.path["session_id"], message, actor=call.subject)
+
+
 async def list_partner_trust(call: Call, _: Empty) -> PartnerTrustPage:
     """Hosts whose records are disputed."""
     found = await call.services.roaming.trust.hosts(after=call.query.get("after"), limit=call.limit + 1)
@@ -88,6 +94,7 @@ HANDLERS: dict[str, Handler] = {
         get_record,
         list_records,
         decide_record,
+        release_session,
         list_partner_trust,
         restore_trust,
     )

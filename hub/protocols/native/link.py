@@ -14,6 +14,7 @@ from hub.core.secrets import Seal
 from hub.core.tables import Evidence
 from hub.parties.link import Capability, LinkError, LinkRefused, MissingLink
 from hub.parties.service import PartiesService
+from operator_sdk.contract.messages.checks import RecordListPart, RecordListReply
 from operator_sdk.contract.messages.common import Empty, ErrorBody, Message, Token
 from operator_sdk.contract.messages.records import HomeRecord, RecordAnswer, SettlementRecord, SettlementReply
 from operator_sdk.contract.messages.roaming import (
@@ -44,7 +45,7 @@ from operator_sdk.contract.signing import (
 
 M = TypeVar("M", bound=Message)
 
-AUTHORIZE_S, START_S, OTHER_S = 3, 5, 10
+AUTHORIZE_S, START_S, OTHER_S, LIST_S = 3, 5, 10, 20
 SERVER_ERROR = 500
 FINAL_STATUSES = range(400, SERVER_ERROR)
 TRY_AGAIN = frozenset({401, 408, 409, 425, 429})
@@ -77,6 +78,7 @@ class NativeLink(MissingLink):
             Capability.PUSH_SESSION,
             Capability.PUSH_RECORD,
             Capability.PUSH_SETTLEMENT,
+            Capability.CHECK_RECORDS,
             Capability.DRIVER_ACCOUNT,
         }
     )
@@ -124,6 +126,10 @@ class NativeLink(MissingLink):
     async def push_settlement(self, settlement: SettlementRecord) -> None:
         """Tell the host."""
         await self._ask(SettlementReply, "push_settlement", settlement)
+
+    async def check_records(self, part: RecordListPart) -> tuple[RecordListReply, Evidence | None]:
+        """Ask the operator to compare, within 20 s."""
+        return await self._ask_proven(RecordListReply, "check_records", part, timeout_s=LIST_S)
 
     async def driver_account(self, token: Token) -> DriverAccount:
         """Ask the home."""

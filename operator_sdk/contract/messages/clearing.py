@@ -176,6 +176,12 @@ class Statement(Message, frozen=True, kw_only=True):
     invoices: list[Invoice] = []
 
 
+class StatementQuery(Message, frozen=True, kw_only=True):
+    """How a statement is wanted: the message, its lines as CSV, a page, sheets of A4, or a workbook."""
+
+    format: Annotated[str, Meta(pattern="^(json|csv|html|pdf|xlsx)$")] = "json"
+
+
 class CycleResult(Message, frozen=True, kw_only=True):
     """A closed cycle with everybody's position; the positions sum to zero."""
 

@@ -47,7 +47,12 @@ class PaymentQuery(Message, frozen=True, kw_only=True):
 
 
 class PaymentBook(Message, frozen=True, kw_only=True):
-    """Staff: money moved at the bank for a payment. `movement_ref` is the bank's own number, used once."""
+    """Staff: money moved at the bank for a payment.
+
+    `movement_ref` is the bank's own number, taken once over payments and deposits together. A transfer that
+    pays several cycles is booked in parts, one for each payment: NUMBER:1, NUMBER:2. References that begin with
+    `draw:` are the hub's own.
+    """
 
     movement_ref: ForeignId
     amount_fen: MovedFen
@@ -55,7 +60,10 @@ class PaymentBook(Message, frozen=True, kw_only=True):
 
 
 class DepositBook(Message, frozen=True, kw_only=True):
-    """Staff: money moved at the bank into (positive) or out of (negative) a party's deposit."""
+    """Staff: money moved at the bank into (positive) or out of (negative) a party's deposit.
+
+    `movement_ref` as for a payment.
+    """
 
     movement_ref: ForeignId
     amount_fen: Annotated[int, Meta(ge=-100_000_000_000_000, le=100_000_000_000_000)]

@@ -146,6 +146,24 @@ class StopReply(Message, frozen=True, kw_only=True):
     state: str
 
 
+class SessionRelease(Message, frozen=True, kw_only=True):
+    """Staff: no bill of this session stands or is to be expected; let go what its authorization holds."""
+
+    reason: Annotated[str, Meta(min_length=1, max_length=200)]
+
+
+class SessionReleased(Message, frozen=True, kw_only=True):
+    """Where a release stands. `decided_by` null: it is about much, and a second person must say the same."""
+
+    session_id: HubId
+    state: str
+    authorization_id: HubId
+    authorization_state: str
+    reason: str
+    proposed_by: str
+    decided_by: str | None
+
+
 class SessionUpdate(Message, frozen=True, kw_only=True):
     """Host to hub: update `number` of a session (1, 2, 3 ... in the order the pile's side made them).
 

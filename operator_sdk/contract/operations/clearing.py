@@ -5,17 +5,27 @@ from operator_sdk.contract.messages.common import Empty
 from operator_sdk.contract.operations.model import Scope, op
 from operator_sdk.contract.public_codes import Code
 
+PAPERS = (
+    "text/csv",
+    "text/html",
+    "application/pdf",
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+)
 CLEARING = (
     op("list_obligations", "GET /v1/obligations", Empty, clearing.ObligationPage, Scope.OPERATOR,
         "What I owe and am owed", paged=True),
     op("list_cycles", "GET /v1/cycles", Empty, clearing.CyclePage, (Scope.OPERATOR, Scope.STAFF),
         "Clearing cycles", paged=True),
     op("get_statement", "GET /v1/cycles/{cycle_id}/statement", Empty, clearing.Statement, Scope.OPERATOR,
-        "My statement; ?format=json|csv|html", errors=(Code.STATE_CONFLICT,)),
+        "My statement; as PDF and XLSX up to 10,000 lines", query=clearing.StatementQuery, media=PAPERS,
+        errors=(Code.STATE_CONFLICT, Code.RULE_VIOLATED)),
     op("close_cycle", "POST /v1/staff/cycles/close", clearing.CycleClose, clearing.CycleResult, Scope.STAFF,
         "Cut the open cycle off", role="clearing", errors=(Code.STATE_CONFLICT, Code.RULE_VIOLATED)),
     op("get_cycle", "GET /v1/staff/cycles/{cycle_id}", Empty, clearing.CycleResult, Scope.STAFF,
         "A cycle with everybody's position", role="clearing"),
+    op("get_party_statement", "GET /v1/staff/cycles/{cycle_id}/statements/{party_id}",
+        Empty, clearing.Statement, Scope.STAFF, "Anybody's statement", role="clearing",
+        query=clearing.StatementQuery, media=PAPERS, errors=(Code.STATE_CONFLICT, Code.RULE_VIOLATED)),
     op("list_cycle_obligations", "GET /v1/staff/cycles/{cycle_id}/obligations", Empty, clearing.ObligationPage,
         Scope.STAFF, "All obligations of a cycle, in order of id", role="clearing", paged=True),
     op("add_commission_rate", "POST /v1/staff/commission-rates", clearing.CommissionRateAdd,

@@ -2,7 +2,9 @@
 
 from operator_sdk.contract.messages import access, admin, directory, roaming
 from operator_sdk.contract.messages.common import Empty, ListQuery
+from operator_sdk.contract.operations.checks import CHECKS
 from operator_sdk.contract.operations.clearing import CLEARING
+from operator_sdk.contract.operations.disputes import DISPUTES
 from operator_sdk.contract.operations.model import Operation, Scope, op
 from operator_sdk.contract.operations.payments import PAYMENTS
 from operator_sdk.contract.operations.places import PLACES
@@ -289,6 +291,8 @@ HUB: dict[str, Operation] = {
         *PLACES,
         *_ROAMING,
         *RECORDS,
+        *DISPUTES,
+        *CHECKS,
         *SUSPENSE,
         *UPKEEP,
         *CLEARING,

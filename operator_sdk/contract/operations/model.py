@@ -22,8 +22,8 @@ class Operation:
     """One call.
 
     `role` narrows the scope: a party's role (home, host) or the staff function needed; `staff_role` is the
-    function where operators may call too. `query` describes what a GET takes behind its path. Only what is
-    marked `apps` is open to a party that is nothing but an app.
+    function where operators may call too. `query` describes what a GET takes behind its path; `media` names
+    what else than JSON it may answer. Only what is marked `apps` is open to a party that is nothing but an app.
     """
 
     id: str
@@ -41,6 +41,7 @@ class Operation:
     stream: bool = False
     paged: bool = False
     query: type[Message] | None = None
+    media: tuple[str, ...] = ()
     apps: bool = False
     success: int = 200
     max_body: int = 262_144

@@ -2,6 +2,7 @@
 
 from operator_sdk.contract.messages import records, roaming
 from operator_sdk.contract.messages.common import Empty
+from operator_sdk.contract.operations.checks import OF_OPERATORS
 from operator_sdk.contract.operations.model import Operation, Scope, op
 
 _FROM_HUB = Scope.HUB
@@ -29,5 +30,6 @@ OPERATOR: dict[str, Operation] = {
             "Host: what do you know of this session?", role="host"),
         op("push_settlement", "POST /v1/settlement-records", records.SettlementRecord,
             records.SettlementReply, _FROM_HUB, "Host: how your record was settled", signed=True, role="host"),
+        *OF_OPERATORS,
     )
 }  # fmt: skip

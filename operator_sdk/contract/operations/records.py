@@ -1,6 +1,6 @@
 """What the hub serves about charge records, credits, and what people decide about them."""
 
-from operator_sdk.contract.messages import records
+from operator_sdk.contract.messages import records, roaming
 from operator_sdk.contract.messages.common import Empty
 from operator_sdk.contract.operations.model import Scope, op
 from operator_sdk.contract.public_codes import Code
@@ -29,6 +29,9 @@ RECORDS = (
     op("decide_record", "POST /v1/staff/charge-records/{record_id}/decision", records.RecordDecision,
         records.RecordDecided, _STAFF, "Accept or reject a suspended record", role="clearing",
         errors=(Code.STATE_CONFLICT, Code.RULE_VIOLATED, Code.SECOND_PERSON_NEEDED), max_body=16_384),
+    op("release_session", "POST /v1/staff/sessions/{session_id}/release", roaming.SessionRelease,
+        roaming.SessionReleased, _STAFF, "Let go what is held for a session that no bill stands for",
+        role="clearing", errors=(Code.STATE_CONFLICT, Code.SECOND_PERSON_NEEDED), max_body=16_384),
     op("list_partner_trust", "GET /v1/staff/partner-trust", Empty, records.PartnerTrustPage, _STAFF,
         "Hosts whose records are disputed, and those not taken at their word", role="clearing", paged=True),
     op("restore_trust", "POST /v1/staff/parties/{party_id}/trust", records.TrustRestore, records.PartnerTrust,

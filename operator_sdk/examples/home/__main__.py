@@ -17,6 +17,7 @@ def main(argv: list[str] | None = None) -> int:
         host=given.address,
         port=given.port,
         log_level="warning",
+        timeout_keep_alive=75,  # longer than the hub keeps an idle connection
         timeout_graceful_shutdown=3,
     )
     return 0

@@ -19,6 +19,7 @@ from starlette.routing import Mount, Route
 from operator_sdk.chance import fresh_id
 from operator_sdk.client import AsyncHubClient
 from operator_sdk.clock import Clock, unix_s
+from operator_sdk.contract.messages.checks import RecordListPart, RecordListReply
 from operator_sdk.contract.messages.common import ConnectorRef, Empty, Message, Target
 from operator_sdk.contract.messages.records import HomeRecord, RecordAnswer
 from operator_sdk.contract.messages.roaming import (
@@ -124,6 +125,11 @@ def answer_the_hub(app: OperatorApp, desk: Desk, store: Store) -> None:
     @app.push_record
     async def push_record(message: HomeRecord, _: Call) -> RecordAnswer:
         return desk.settle(message)
+
+    @app.check_records
+    async def check_records(message: RecordListPart, _: Call) -> RecordListReply:
+        with store.unit():
+            return store.lists.check(message)
 
     @app.push_session
     async def push_session(message: SessionProgress, _: Call) -> Empty:

@@ -98,6 +98,7 @@ class Desk:
             # How a charge was settled is asked for by its authorization: there is one of those.
             named = "" if is_credit else record.authorization_id or ""
             self._store.save_answer(record.record_id, named, answer)
+            self._store.list_record(record)
         return answer
 
     def _give_back(self, record: HomeRecord, hold: Hold) -> SettlementRecord:

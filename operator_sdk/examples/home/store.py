@@ -8,9 +8,13 @@ from pathlib import Path
 
 import msgspec
 
+from operator_sdk.contract.codes import RecordKind, Role
+from operator_sdk.contract.messages.checks import ListedRecord
 from operator_sdk.contract.messages.common import Message
-from operator_sdk.contract.messages.records import RecordAnswer, SettlementRecord
+from operator_sdk.contract.messages.records import HomeRecord, RecordAnswer, SettlementRecord
 from operator_sdk.contract.messages.roaming import Session, SessionProgress, StartRequest
+from operator_sdk.contract.record_check import day_of
+from operator_sdk.examples.checks import RecordLists
 from operator_sdk.examples.home.book import Account
 
 _SCHEMA = """
@@ -82,6 +86,7 @@ class Store:
         for pragma in ("journal_mode = wal", "synchronous = full", "foreign_keys = on"):
             self._db.execute(f"pragma {pragma}")
         self._db.executescript(_SCHEMA)
+        self.lists = RecordLists(self._db)
 
     def close(self) -> None:
         """Close the file."""
@@ -201,6 +206,16 @@ class Store:
             "insert into answers values (?, ?, ?)",
             (record_id, authorization_id, msgspec.json.encode(answer)),
         )
+
+    def list_record(self, record: HomeRecord) -> None:
+        """A record that the hub told us of, as a line of its day's list."""
+        line = ListedRecord(
+            record=record.record_id,
+            amount_fen=record.owed_fen,
+            energy_wh=record.energy_wh,
+            credit=record.kind == RecordKind.CREDIT,
+        )
+        self.lists.put(Role.HOME, day_of(record.ended_at), line)
 
     def settlement_of(self, authorization_id: str) -> SettlementRecord | None:
         """How a charge was settled."""

@@ -19,6 +19,7 @@ def main(argv: list[str] | None = None) -> int:
         port=given.port,
         log_level="warning",
         ws_max_size=FRAME_BYTES_MOST,
+        timeout_keep_alive=75,  # longer than the hub keeps an idle connection
         timeout_graceful_shutdown=3,
     )
     return 0

@@ -18,6 +18,7 @@ from operator_sdk.contract.edge_link.frames import (
     StopCommand,
     StopResult,
 )
+from operator_sdk.contract.messages.checks import RecordListPart, RecordListReply
 from operator_sdk.contract.messages.common import Empty
 from operator_sdk.contract.messages.records import RecordReply, SettlementRecord, SettlementReply
 from operator_sdk.contract.messages.roaming import (
@@ -65,6 +66,10 @@ class Desk:
         @app.check_connector
         async def check_connector(message: CheckConnectorRequest, _: Call) -> CheckConnectorReply:
             return await self.check(message.connector_id)
+
+        @app.check_records
+        async def check_records(message: RecordListPart, _: Call) -> RecordListReply:
+            return self._store.check_records(message)
 
         @app.push_settlement
         async def push_settlement(message: SettlementRecord, _: Call) -> SettlementReply:

@@ -10,12 +10,15 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from operator_sdk.contract.codes import SessionState
+from operator_sdk.contract.codes import RecordState, Role, SessionState
 from operator_sdk.contract.edge_link.frames import FaultItem, HealthItem
+from operator_sdk.contract.messages.checks import ListedRecord, RecordListPart, RecordListReply
 from operator_sdk.contract.messages.common import Token
 from operator_sdk.contract.messages.directory import ConnectorStatus
 from operator_sdk.contract.messages.records import ChargeRecord, RecordReply, SettlementRecord
 from operator_sdk.contract.messages.roaming import HostStartReply, SessionUpdate
+from operator_sdk.contract.record_check import day_of
+from operator_sdk.examples.checks import RecordLists
 from operator_sdk.examples.host.site import SiteTariff
 
 OVER = frozenset({SessionState.ENDED, SessionState.START_FAILED})
@@ -117,6 +120,7 @@ class Store:
         self._db.execute("pragma journal_mode = wal")
         self._db.execute("pragma synchronous = full")
         self._db.executescript(_SCHEMA)
+        self._lists = RecordLists(self._db)
 
     def close(self) -> None:
         """Close the file."""
@@ -149,6 +153,24 @@ class Store:
                 " is_open = excluded.is_open, body = excluded.body",
                 rows,
             )
+            for one in sessions:
+                self._list_bill(one)
+
+    def _list_bill(self, session: Session) -> None:
+        bill = session.bill
+        if bill is None:
+            return
+        if session.record is not None and session.record.state == RecordState.REJECTED:
+            self._lists.drop(Role.HOST, bill.record_ref)
+            return
+        line = ListedRecord(record=bill.record_ref, amount_fen=bill.amount_fen, energy_wh=bill.energy_wh)
+        self._lists.put(Role.HOST, day_of(bill.ended_at), line)
+
+    def check_records(self, part: RecordListPart) -> RecordListReply:
+        """Compare the hub's list of a day with our bills, once all of it is there."""
+        with self._db:
+            self._db.execute("begin immediate")
+            return self._lists.check(part)
 
     # Stops that have not reached their site.
 

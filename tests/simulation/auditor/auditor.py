@@ -5,6 +5,7 @@ from collections.abc import Callable
 from tests.simulation.auditor.books import Books
 from tests.simulation.auditor.charges import Charges
 from tests.simulation.auditor.cycles import Cycles
+from tests.simulation.auditor.defaults import Defaults
 from tests.simulation.auditor.money import Money
 from tests.simulation.auditor.partners import Partners
 from tests.simulation.auditor.rows import Source
@@ -45,6 +46,7 @@ class Auditor:
         self._steps.end()
         self._cycles.said = said
         self._cycles.end()
+        Defaults(self._source).end()
         Charges(self._source, said).end()
         Money(self._source, said, self._books).end()
         Partners(self._source, said).end()

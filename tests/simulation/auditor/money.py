@@ -11,8 +11,9 @@ from tests.simulation.auditor.testimony import Testimony
 Sums = defaultdict[tuple[str, str], int]
 ENDED = frozenset({"settled", "partially_paid"})
 WITH_CYCLE = """
-SELECT o.*, c.state AS cycle_state, EXISTS (SELECT 1 FROM suspense_item i
-  WHERE i.kind = 'dispute' AND i.subject_id = o.record_id AND i.closed_at IS NULL) AS set_aside
+SELECT o.*, c.state AS cycle_state, EXISTS (
+  SELECT 1 FROM suspense_item i JOIN dispute d ON d.dispute_id = i.subject_id
+  WHERE i.kind = 'dispute' AND d.record_id = o.record_id AND i.closed_at IS NULL) AS set_aside
 FROM obligation o LEFT JOIN cycle c ON c.cycle_id = o.cycle_id
 """
 WALLETS = """

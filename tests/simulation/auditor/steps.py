@@ -53,6 +53,7 @@ COUNTED = {
     "obligation": "SELECT kind FROM obligation",
     "payment": "SELECT direction || ' ' || state FROM payment",
     "suspense": "SELECT kind || ' ' || COALESCE(outcome, 'open') FROM suspense_item",
+    "dispute": "SELECT CASE WHEN in_time THEN 'in time ' ELSE 'late ' END || state FROM dispute",
     "letter": "SELECT CASE WHEN dead_at IS NOT NULL THEN 'dead' ELSE COALESCE(reason, 'done') END"
     " FROM outbox_letter",
 }

@@ -1,0 +1,99 @@
+"""The pool of connections to partners."""
+
+import socket
+from collections.abc import Mapping
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.resolver import ThreadedResolver
+from yarl import URL
+
+from hub.core.outbound import OutboundAnswer, OutboundError, address_allowed
+
+ANSWER_MOST = 1_048_576
+
+KEEP_IDLE_S = 4
+"""Many servers close an idle connection after 5 s; one that is used at that moment costs its message."""
+
+
+class CheckedResolver(AbstractResolver):
+    """Resolves once and hands on only addresses that may be called; the connection goes to those."""
+
+    def __init__(self, *, private: bool) -> None:
+        self._inner, self._private = ThreadedResolver(), private
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        """All of a name's addresses must be allowed; one that is not spoils the name."""
+        found = await self._inner.resolve(host, port, family)
+        if not found or any(not address_allowed(entry["host"], private=self._private) for entry in found):
+            raise OSError(None, "address not allowed")
+        return found
+
+    async def close(self) -> None:
+        """Nothing to give back."""
+        await self._inner.close()
+
+
+class Pool:
+    """One pooled client for all partners: what `Outbound` calls through."""
+
+    def __init__(self, *, private: bool) -> None:
+        self._private = private
+        self._session: aiohttp.ClientSession | None = None
+
+    async def call(
+        self, method: str, url: str, *, headers: Mapping[str, str], body: bytes, timeout_s: int
+    ) -> OutboundAnswer:
+        """One attempt; answers are read up to a limit.
+
+        Raises:
+            OutboundError: unreachable, too slow, too large, or an address that may not be called.
+        """
+        target = URL(url, encoded=True)
+        self._check(target)
+        limit = aiohttp.ClientTimeout(total=timeout_s, connect=min(timeout_s, 3))
+        try:
+            async with self._client().request(
+                method, target, headers=headers, data=body, timeout=limit, allow_redirects=False
+            ) as answer:
+                content = await answer.content.read(ANSWER_MOST + 1)
+                while len(content) <= ANSWER_MOST and not answer.content.at_eof():
+                    content += await answer.content.read(ANSWER_MOST + 1 - len(content))
+                if len(content) > ANSWER_MOST:
+                    raise OutboundError("answer too large", sent=True)
+                lowered = {name.lower(): value for name, value in answer.headers.items()}
+                return OutboundAnswer(answer.status, lowered, content)
+        except aiohttp.ClientConnectorError as problem:
+            raise OutboundError("unreachable", sent=False) from problem
+        except (aiohttp.ClientError, TimeoutError, OSError) as problem:
+            raise OutboundError(type(problem).__name__, sent=True) from problem
+
+    def _check(self, target: URL) -> None:
+        if target.scheme not in {"https", "http"} or (target.scheme == "http" and not self._private):
+            raise OutboundError("scheme not allowed", sent=False)
+        if target.user or target.password or not target.host:
+            raise OutboundError("address not allowed", sent=False)
+        literal = target.host.replace(".", "").isdigit() or ":" in target.host
+        if literal and not address_allowed(target.host, private=self._private):
+            raise OutboundError("address not allowed", sent=False)
+
+    def _client(self) -> aiohttp.ClientSession:
+        if self._session is None or self._session.closed:
+            connector = aiohttp.TCPConnector(
+                resolver=CheckedResolver(private=self._private),
+                limit=200,
+                limit_per_host=50,
+                keepalive_timeout=KEEP_IDLE_S,
+                use_dns_cache=False,
+            )
+            self._session = aiohttp.ClientSession(
+                connector=connector, auto_decompress=False, trust_env=False, cookie_jar=aiohttp.DummyCookieJar()
+            )
+        return self._session
+
+    async def close(self) -> None:
+        """Close the pool."""
+        if self._session is not None:
+            await self._session.close()
