@@ -216,7 +216,12 @@ async def open_sdk(folder: Path, *, limits: Mapping[str, Any] | None = None) -> 
     served = SdkGateway(at.url, inbox, GatewayLimits(**(limits or {})))
     app = Starlette(routes=[served.gateway.route("/edge")])
     config = uvicorn.Config(
-        app, log_config=None, access_log=False, ws="websockets-sansio", timeout_graceful_shutdown=2
+        app,
+        log_config=None,
+        access_log=False,
+        ws="websockets-sansio",
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=2,
     )
     server = Server(config)
     task = asyncio.create_task(server.serve(sockets=[at.socket]))

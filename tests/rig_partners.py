@@ -314,5 +314,6 @@ def _config(app: ASGIApp) -> uvicorn.Config:
         ws="websockets-sansio",
         ws_max_size=2 << 20,
         lifespan="on",
+        timeout_keep_alive=75,  # longer than any client of a test keeps an idle line
         timeout_graceful_shutdown=2,
     )

@@ -23,7 +23,12 @@ def served(make: Callable[[str], ASGIApp]) -> Iterator[str]:
     listener.listen(128)
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     config = uvicorn.Config(
-        make(url), log_level="warning", timeout_graceful_shutdown=2, ws="auto", loop="asyncio"
+        make(url),
+        log_level="warning",
+        timeout_keep_alive=75,  # longer than any client keeps an idle connection
+        timeout_graceful_shutdown=2,
+        ws="auto",
+        loop="asyncio",
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listener])), daemon=True)
