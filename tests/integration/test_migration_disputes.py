@@ -96,7 +96,7 @@ async def test_refused_records_are_disputed_by_their_home(url: str) -> None:
         for record_id, row in rows.items():
             assert row.dispute_id == record_id.replace("rec_", "dsp_")
             assert (row.state, row.raised_by, row.reason, row.amount_fen) == ("raised", B, "not ours", 1_000)
-            assert now < row.due_at < now + timedelta(hours=73)
+            assert clock.wall() < row.due_at < clock.wall() + timedelta(hours=73)
         assert (await world.withdraw(rows[LATE].dispute_id)).state == "accepted"
         (item,) = await world.hub.suspense.items(HUB)
         assert item.subject_id == rows[IN_TIME].dispute_id
