@@ -1,0 +1,10 @@
+"""what protocols of others say about stations."""
+
+revision = "0016"
+down_revision = "0015"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Forward."""
