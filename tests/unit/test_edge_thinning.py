@@ -6,6 +6,7 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import given, settings
@@ -170,7 +171,7 @@ def test_a_fault_goes_with_its_end_or_not_at_all(store: Store) -> None:
 def test_whatever_is_dropped_the_same_faults_are_open_at_the_end(
     said: list[tuple[str, bool]], delivered: int, times: int
 ) -> None:
-    with closing(Store(Path(":memory:"), new_spool_id="s")) as store:
+    with TemporaryDirectory() as folder, closing(Store(Path(folder, "spool.db"), new_spool_id="s")) as store:
         items = [fault(code, minute, cleared=cleared) for minute, (code, cleared) in enumerate(said)]
         spool = keep(store, items)
         for _ in range(times):
