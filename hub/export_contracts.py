@@ -15,6 +15,7 @@ from operator_sdk.contract.messages.common import ErrorBody, Message
 from operator_sdk.contract.operations import HUB, OPERATOR, Operation, Scope
 from operator_sdk.contract.public_codes import PUBLIC_CODES, Code
 from operator_sdk.contract.signing import SigningKey, sign_answer, sign_request
+from operator_sdk.contract.tcec102.golden import golden_files
 
 COMMON_ERRORS = (Code.MALFORMED, Code.TOO_LARGE, Code.TOO_MANY_REQUESTS, Code.INTERNAL, Code.UNAVAILABLE)
 VECTOR_SEED = bytes(range(32))
@@ -51,6 +52,7 @@ def contracts() -> dict[str, Any]:
     for message in GOLDEN:
         name = type(message).__name__
         files[f"golden/{name}.json"] = json.loads(msgspec.json.encode(message))
+    files.update({f"examples/tcec102/{name}": content for name, content in golden_files().items()})
     return files
 
 

@@ -1,6 +1,7 @@
 """Settings, read from the environment once, at the start."""
 
 import os
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -11,6 +12,7 @@ from hub.core.clock import SystemClock
 ENVIRONMENTS = ("production", "demo", "test")
 DEFAULT_QUEUE = "interpile"
 CHECK_MINUTE_MOST = 180
+_OPERATOR_ID = re.compile(r"[0-9A-Z]{9}")
 
 
 class SettingsError(Exception):
@@ -30,6 +32,10 @@ class Settings:
     public_url: str = "http://127.0.0.1:8080"
     party_id: str = "MA5HUB000"
     party_name: str = "Interpile"
+    operator_id: str | None = None
+    """The hub's own OperatorID towards partners that speak T/CEC 102; None is its party id."""
+    certificate_header: str | None = None
+    """The header in which a proxy tells a caller's certificate; the proxy must drop it when others send it."""
     secret_file: Path = Path("interpile-secrets.json")
     code_file: Path | None = None
     epoch: datetime | None = None
@@ -80,6 +86,8 @@ class Settings:
             public_url=_public_url(given, env),
             party_id=given.get("INTERPILE_PARTY_ID") or "MA5HUB000",
             party_name=given.get("INTERPILE_PARTY_NAME") or "Interpile",
+            operator_id=_operator_id(given),
+            certificate_header=(given.get("INTERPILE_CERTIFICATE_HEADER") or "").lower() or None,
             secret_file=Path(given.get("INTERPILE_SECRET_FILE") or "interpile-secrets.json"),
             code_file=Path(code_file) if code_file else None,
             epoch=epoch,
@@ -107,6 +115,13 @@ def _public_url(given: dict[str, str], env: str) -> str:
         raise SettingsError("INTERPILE_PUBLIC_URL must be an http or https URL without query or fragment")
     if env == "production" and url.scheme != "https" and url.hostname not in LOOPBACK:
         raise SettingsError("INTERPILE_PUBLIC_URL must be https in production")
+    return text
+
+
+def _operator_id(given: dict[str, str]) -> str | None:
+    text = given.get("INTERPILE_OPERATOR_ID") or None
+    if text is not None and not _OPERATOR_ID.fullmatch(text):
+        raise SettingsError("INTERPILE_OPERATOR_ID must be 9 digits and upper-case letters")
     return text
 
 

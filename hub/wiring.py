@@ -22,7 +22,6 @@ from hub.clearing.service import ClearingService
 from hub.clearing.suspense import Suspense
 from hub.core.clock import Clock
 from hub.core.database import Database
-from hub.core.errors import NotFoundError
 from hub.core.group_writer import GroupWriter
 from hub.core.ids import Ids, SystemIds
 from hub.core.live import Live, LocalLive
@@ -35,19 +34,24 @@ from hub.core.secrets import Seal, Secrets, make_secrets, read_secrets
 from hub.core.tables import forget_nonces
 from hub.core.tokens import Tokens
 from hub.directory.importer import StationImporter
+from hub.directory.pulling import StationPulls
+from hub.directory.relaying import StatusRelay
 from hub.directory.search import StationSearch
 from hub.directory.service import DirectoryService
 from hub.ledger.jobs import LedgerJobs
 from hub.ledger.service import Ledger
 from hub.ledger.tables_seals import serving_role_may_change_entries
+from hub.parties.agreements import Agreements
 from hub.parties.audit import AuditLog
-from hub.parties.link import Links, PartyLink
+from hub.parties.link import Links
 from hub.parties.service import PartiesService
 from hub.parties.staff import StaffService
 from hub.parties.tables import forget_assertions
-from hub.protocols.hosted.link import HostedLink, HostedTools
+from hub.protocols.hosted.link import HostedTools
 from hub.protocols.native.call import Services
-from hub.protocols.native.link import NativeLink, NativeTools
+from hub.protocols.native.link import NativeTools
+from hub.protocols.tcec102.tables import forget_old as forget_old_of_tcec102
+from hub.protocols.tcec102.tools import LinkTools
 from hub.roaming.context import RoamingContext
 from hub.roaming.model_scans import WINDOW
 from hub.roaming.service import Roaming
@@ -59,6 +63,7 @@ from hub.sites.context import SitesContext
 from hub.sites.jobs import forget_old as forget_old_of_sites
 from hub.sites.service import Sites
 from hub.upkeep.service import UpkeepService
+from hub.wiring_protocols import LinkRegistry, tcec102_links
 
 log = logging.getLogger("interpile.wiring")
 
@@ -66,31 +71,8 @@ TIDY_EVERY_S = 60
 CLEARING_EVERY_S = 5
 CHECKS_EVERY_S = 30
 DISPUTES_EVERY_S = 15
-
-
-class LinkRegistry:
-    """Finds a party's link by the protocol it speaks; implements `parties.Links`."""
-
-    def __init__(
-        self,
-        parties: PartiesService,
-        native: NativeTools,
-        hosted: HostedTools,
-    ) -> None:
-        self._parties, self._native, self._hosted = parties, native, hosted
-
-    async def of(self, party_id: str) -> PartyLink:
-        """The party's link.
-
-        Raises:
-            NotFoundError: no such party, or the hub itself.
-        """
-        party = await self._parties.party(party_id)
-        if party.protocol == "hosted":
-            return HostedLink(party_id, party.roles, self._hosted)
-        if party.protocol == "native" and party.base_url is not None:
-            return NativeLink(party_id, party.base_url, self._native)
-        raise NotFoundError
+FOREIGN = ("tcec102",)
+"""Protocols whose hosts are asked for stations, and whose homes are told what connectors do."""
 
 
 class NoCodeSender:
@@ -112,6 +94,8 @@ class Hub(Services):
     ledger_jobs: LedgerJobs
     accounts_jobs: AccountsJobs
     checks_out: RecordChecksOut
+    station_pulls: StationPulls
+    tcec102: LinkTools
 
     async def advance_clearing(self) -> None:
         """Follow the cycles' due times, and those of their payments, until cancelled."""
@@ -146,6 +130,7 @@ class Hub(Services):
             await forget_done(unit, now)
             await forget_old_of_sites(unit, now)
             await forget_failures(unit, before=now - WINDOW)
+            await forget_old_of_tcec102(unit, now)
 
 
 @asynccontextmanager
@@ -170,6 +155,7 @@ async def open_hub(settings: Settings, *, warn: bool = True) -> AsyncIterator[Hu
         hub = build_hub(settings, secrets, database, effects)
         await hub.parties.ensure_hub_party(settings.party_id, settings.party_name)
         yield hub
+        await hub.tcec102.tolerance.close()
         await hub.sign_in.close()
         await hub.roaming.close()
         await hub.directory.close()
@@ -215,17 +201,22 @@ class Effects:
 
 def build_hub(settings: Settings, secrets: Secrets, database: Database, effects: Effects) -> Hub:
     """Every room over one database, joined; nothing is opened yet."""
-    clock, ids, live = effects.clock, effects.ids, _live(settings)
-    audit, ledger, digests = AuditLog(clock, ids), Ledger(clock, ids), Digests(secrets.derive("accounts"))
-    parties = PartiesService(database, clock, ids, audit=audit, env=settings.env)
-    upkeep = UpkeepService(database, clock, ids, audit=audit, hub_party_id=settings.party_id)
-    directory = DirectoryService(database, clock, status_ttl_s=settings.status_life_s, statuses_seen=upkeep)
+    clock, ids = effects.clock, effects.ids
+    lower = _lower(settings, secrets, database, effects)
+    audit, live, parties, directory, upkeep = (
+        lower.audit,
+        lower.live,
+        lower.parties,
+        lower.directory,
+        lower.upkeep,
+    )
+    ledger, digests = Ledger(clock, ids), Digests(secrets.derive("accounts"))
     accounts = Accounts(database, clock, ids, ledger=ledger, digests=digests)
     tools = NativeTools(effects.outbound, secrets.signer, parties, clock, ids, Seal(secrets.derive("evidence")))
     sites = Sites(SitesContext(database, clock, ids, live, audit, upkeep))
-    lower = _Lower(settings, secrets, database, effects, live, directory, parties)
-    money = _money(settings, database, clock, ids, ledger, audit)
-    context = _roaming_context(lower, _links(lower, tools, accounts, sites, ledger, digests), money)
+    money, partners = _money(settings, database, clock, ids, ledger, audit), _partners(lower)
+    hosted = _hosted(lower, accounts, sites, ledger, digests)
+    context = _roaming_context(lower, LinkRegistry(parties, tools, hosted, partners), money)
     return Hub(
         settings=settings,
         database=database,
@@ -261,6 +252,8 @@ def build_hub(settings: Settings, secrets: Secrets, database: Database, effects:
         ledger_jobs=LedgerJobs(database, clock, ledger),
         accounts_jobs=AccountsJobs(database, clock),
         checks_out=_checks_out(lower, context),
+        station_pulls=_station_pulls(lower, context),
+        tcec102=partners,
     )
 
 
@@ -271,8 +264,19 @@ class _Lower:
     database: Database
     effects: Effects
     live: Live
-    directory: DirectoryService
+    audit: AuditLog
     parties: PartiesService
+    upkeep: UpkeepService
+    directory: DirectoryService
+
+
+def _lower(settings: Settings, secrets: Secrets, database: Database, effects: Effects) -> _Lower:
+    clock, ids = effects.clock, effects.ids
+    audit = AuditLog(clock, ids)
+    parties = PartiesService(database, clock, ids, audit=audit, env=settings.env)
+    upkeep = UpkeepService(database, clock, ids, audit=audit, hub_party_id=settings.party_id)
+    directory = DirectoryService(database, clock, status_ttl_s=settings.status_life_s, statuses_seen=upkeep)
+    return _Lower(settings, secrets, database, effects, _live(settings), audit, parties, upkeep, directory)
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,13 +311,23 @@ def _roaming_context(lower: _Lower, links: Links, money: _Money) -> RoamingConte
     )
 
 
-def _links(
-    lower: _Lower, tools: NativeTools, accounts: Accounts, sites: Sites, ledger: Ledger, digests: Digests
-) -> LinkRegistry:
+def _hosted(lower: _Lower, accounts: Accounts, sites: Sites, ledger: Ledger, digests: Digests) -> HostedTools:
     clock = lower.effects.clock
     charging = HostedCharging(lower.database, clock, accounts=accounts, ledger=ledger, digests=digests)
-    hosted = HostedTools(accounts, charging, sites.commands, lower.database)
-    return LinkRegistry(lower.parties, tools, hosted)
+    return HostedTools(accounts, charging, sites.commands, lower.database)
+
+
+def _partners(lower: _Lower) -> LinkTools:
+    effects = lower.effects
+    return tcec102_links(
+        lower.settings,
+        lower.secrets,
+        effects.outbound,
+        lower.audit,
+        parties=lower.parties,
+        directory=lower.directory,
+        rooms=(lower.database, effects.clock, effects.ids),
+    )
 
 
 def _record_checks(lower: _Lower, context: RoamingContext, audit: AuditLog) -> RecordChecks:
@@ -332,6 +346,14 @@ def _checks_out(lower: _Lower, context: RoamingContext) -> RecordChecksOut:
         money_waits=context.money_waits,
         minute=lower.settings.check_minute,
     )
+
+
+def _station_pulls(lower: _Lower, context: RoamingContext) -> StationPulls:
+    room, links, directory = (lower.database, context.clock, context.ids), context.links, lower.directory
+    agreements = Agreements(lower.database, context.clock, telling=FOREIGN)
+    directory.tell_homes(StatusRelay(*room[1:], agreements=agreements, links=links, outbox=context.outbox))
+    life_s = lower.settings.status_life_s
+    return StationPulls(*room, links=links, directory=directory, protocols=FOREIGN, status_ttl_s=life_s)
 
 
 def _live(settings: Settings) -> Live:

@@ -106,7 +106,7 @@ async def _run_jobs(settings: Settings) -> None:
 
 
 def background(hub: Hub) -> list[Any]:
-    """Everything that runs beside serving: due lanes, the ledger's seal, cycles, disputes, checks."""
+    """Everything that runs beside serving: due lanes, the ledger's seal, cycles, disputes, checks, pulls."""
     runner = JobsRunner(hub.outbox, hub.local_doorbell)
     return [
         runner.run(),
@@ -114,6 +114,7 @@ def background(hub: Hub) -> list[Any]:
         hub.advance_clearing(),
         hub.end_disputes(),
         hub.check_records(),
+        hub.station_pulls.run(),
         hub.keep_tidy(),
     ]
 

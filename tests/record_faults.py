@@ -52,6 +52,18 @@ def plug(facts: Facts, **values: object) -> Facts:
     return replace(facts, connector=replace(facts.connector, **values))  # type: ignore[arg-type]
 
 
+def unmetered(record: ChargeRecord) -> ChargeRecord:
+    """The same bill of a host whose protocol tells no readings."""
+    return changed(record, metered=False, meter_start_wh=0, meter_end_wh=record.energy_wh)
+
+
+def _estimated(facts: Facts) -> Facts:
+    """The tariff is only an estimate, and was written down late."""
+    assert facts.tariff is not None
+    tariff = msgspec.structs.replace(facts.tariff, binding=False)
+    return replace(facts, tariff=tariff, published_at=facts.now)
+
+
 def _parked(record: ChargeRecord, amount_fen: int) -> ChargeRecord:
     """A parking fee that the tariff does not know."""
     fee = FeeLine(
@@ -132,6 +144,7 @@ FAULTS: dict[str, tuple[str, Verdict, Fault]] = {
     ),
     "after the connector": ("connector", _S, lambda r, f: (r, plug(f, removed_at=r.started_at))),
     "a meter that ran ahead": ("meter", _S, lambda r, f: (changed(r, meter_end_wh=r.meter_end_wh + 21), f)),
+    "no readings where they are due": ("meter", _S, lambda r, f: (unmetered(r), f)),
     "a meter that went back": (
         "meter_back", _S, lambda r, f: (r, replace(f, meter_end_wh=r.meter_start_wh + 2)),
     ),
@@ -160,6 +173,14 @@ FAULTS: dict[str, tuple[str, Verdict, Fault]] = {
     ),
     "another price": ("price", _S, lambda r, f: (with_line(r, 0, service_micro=300_001), f)),
     "one line over an edge": ("price", _S, lambda r, f: (_one_line(r), f)),
+    "a fen too much by its own price": (
+        "price", _S,
+        lambda r, f: (with_line(r, 0, electricity_fen=r.lines[0].electricity_fen + 2), _estimated(f)),
+    ),
+    "no price beside an estimate": (
+        "price", _W, lambda r, f: (with_line(r, 0, electricity_micro=0, service_micro=0), _estimated(f)),
+    ),
+    "parking beside an estimate": ("price", _W, lambda r, f: (_parked(r, 7), _estimated(f))),
     "parking that is free": ("price", _S, lambda r, f: (_parked(r, 7), f)),
     "an unknown tariff": ("tariff", _S, lambda r, f: (r, replace(f, tariff=None))),
     "another version": ("tariff", _S, lambda r, f: (changed(r, tariff_version=4), f)),

@@ -41,6 +41,7 @@ commission = Subcommand(
     "commission", "commissions", "What hosts pay the hub: add, list, group, tax-code, tax-codes"
 )
 record = Subcommand("record", "records", "Charge records: list, show, decide, partners, restore")
+session = Subcommand("session", "sessions", "Charging sessions: find")
 dispute = Subcommand("dispute", "disputing", "Disputes over charge records: list, show, resolve")
 check = Subcommand("check", "checking", "Daily checks of charge records: records list, show, FILE")
 suspense = Subcommand("suspense", "waiting", "Money that waits: list, show, close")

@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from operator_sdk.contract.codes import Band, ConnectorState
 from operator_sdk.contract.messages.directory import StationPut, TariffPeriod
+from operator_sdk.contract.station_details import details_problem, details_text
 
 STATUS_TTL_S = 180
 """Business seconds after which a status says nothing any more."""
@@ -35,7 +36,7 @@ class Outcome(StrEnum):
 
 
 class StationFacts(NamedTuple):
-    """What a station's own row says."""
+    """What a station's own row says. `details`, here and below, are canonical JSON."""
 
     name: str
     address: str
@@ -43,6 +44,7 @@ class StationFacts(NamedTuple):
     longitude_e6: int
     tariff_id: str
     removed: bool = False
+    details: str | None = None
 
 
 class PileFacts(NamedTuple):
@@ -52,6 +54,7 @@ class PileFacts(NamedTuple):
     rated_power_w: int
     power_assumed: bool
     removed: bool = False
+    details: str | None = None
 
 
 class ConnectorFacts(NamedTuple):
@@ -60,6 +63,10 @@ class ConnectorFacts(NamedTuple):
     pile_id: str
     rated_power_w: int
     removed: bool = False
+    details: str | None = None
+
+
+Facts = TypeVar("Facts", StationFacts, PileFacts, ConnectorFacts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +90,7 @@ class Change:
 
 
 def check_station(put: StationPut) -> None:
-    """Raise DirectoryProblem when a pile or connector is named twice."""
+    """Raise DirectoryProblem when a pile or connector is named twice, or details say what none may."""
     twice = [name for name, count in Counter(pile.pile_id for pile in put.piles).items() if count > 1]
     if twice:
         raise DirectoryProblem(f"pile {twice[0]} is named twice")
@@ -91,6 +98,9 @@ def check_station(put: StationPut) -> None:
     twice = [name for name, count in plugs.items() if count > 1]
     if twice:
         raise DirectoryProblem(f"connector {twice[0]} is named twice")
+    problem = details_problem(put)
+    if problem is not None:
+        raise DirectoryProblem(problem)
 
 
 def check_text(*texts: str) -> None:
@@ -107,20 +117,37 @@ def search_text(*texts: str) -> str:
 def change_of(stored: StoredStation | None, put: StationPut, *, whole: bool) -> Change:
     """What a description changes.
 
-    With `whole`, piles it leaves out become tombstones; otherwise only the piles it names are touched. Each
-    pile is described whole; one that has lost its last connector is a tombstone.
+    With `whole`, piles it leaves out become tombstones; otherwise only the piles it names are touched, and
+    details it does not tell stay. Each pile is described whole; one that has lost its last connector is a
+    tombstone.
     """
-    station = StationFacts(put.name, put.address, put.latitude_e6, put.longitude_e6, put.tariff_id)
+    station = StationFacts(
+        put.name,
+        put.address,
+        put.latitude_e6,
+        put.longitude_e6,
+        put.tariff_id,
+        details=details_text(put.details),
+    )
     wanted_piles = {
-        pile.pile_id: PileFacts(pile.kind, pile.rated_power_w, pile.power_assumed) for pile in put.piles
+        pile.pile_id: PileFacts(
+            pile.kind, pile.rated_power_w, pile.power_assumed, details=details_text(pile.details)
+        )
+        for pile in put.piles
     }
     wanted_plugs = {
-        plug.connector_id: ConnectorFacts(pile.pile_id, plug.rated_power_w)
+        plug.connector_id: ConnectorFacts(pile.pile_id, plug.rated_power_w, details=details_text(plug.details))
         for pile in put.piles
         for plug in pile.connectors
     }
     if stored is None:
         return Change(Outcome.CREATED, station, wanted_piles, wanted_plugs)
+    if not whole:
+        station = _keeping(stored.facts, station)
+        wanted_piles = {name: _keeping(stored.piles.get(name), pile) for name, pile in wanted_piles.items()}
+        wanted_plugs = {
+            name: _keeping(stored.connectors.get(name), plug) for name, plug in wanted_plugs.items()
+        }
     plugs = stored.connectors | wanted_plugs
     for plug_id, plug in stored.connectors.items():
         if plug_id not in wanted_plugs and (whole or plug.pile_id in wanted_piles):
@@ -131,6 +158,13 @@ def change_of(stored: StoredStation | None, put: StationPut, *, whole: bool) -> 
         for pile_id, pile in (stored.piles | wanted_piles).items()
     }
     return _difference(stored, station, piles, plugs)
+
+
+def _keeping(stored: Facts | None, wanted: Facts) -> Facts:
+    """Facts with the details that are stored, where they have none of their own."""
+    if stored is None or wanted.details is not None:
+        return wanted
+    return wanted._replace(details=stored.details)
 
 
 def removal_of(stored: StoredStation) -> Change:

@@ -16,7 +16,6 @@ from hub.directory.model import (
     STATUS_TTL_S,
     DirectoryProblem,
     Outcome,
-    StoredStation,
     change_of,
     check_station,
     check_text,
@@ -25,14 +24,15 @@ from hub.directory.model import (
     state_now,
 )
 from hub.directory.ports import StatusesSeen
-from hub.directory.service_tariffs import TariffService, tariff_of
+from hub.directory.relaying import StatusRelay
+from hub.directory.service_lists import ListService
+from hub.directory.service_tariffs import tariff_of
 from hub.directory.store_connectors import ConnectorStore
 from hub.directory.tables_tariffs import ANY, newest_version
+from hub.directory.views import station_of
 from operator_sdk.contract.ids import connector_ref
 from operator_sdk.contract.messages.directory import (
-    Connector,
     ConnectorInfo,
-    Pile,
     Station,
     StationId,
     StationPage,
@@ -46,7 +46,7 @@ from operator_sdk.contract.public_codes import Code
 LATELY = timedelta(seconds=1)
 
 
-class DirectoryService(TariffService):
+class DirectoryService(ListService):
     """The directory. Methods that take a unit run within it; the others are steps of their own."""
 
     def __init__(
@@ -57,12 +57,17 @@ class DirectoryService(TariffService):
         status_ttl_s: int = STATUS_TTL_S,
         statuses_seen: StatusesSeen | None = None,
     ) -> None:
-        super().__init__(database, clock)
-        self._status_ttl_s, self._statuses_seen = status_ttl_s, statuses_seen
+        super().__init__(database, clock, status_ttl_s=status_ttl_s)
+        self._statuses_seen = statuses_seen
+        self._relay: StatusRelay | None = None
         url = database.driver_url
         self._store = ConnectorStore(url, clock) if url else None
         # By connector, so that a new status forgets it for every home.
         self._lately: Memory[tuple[str, str], dict[str, ConnectorInfo]] = Memory(LATELY)
+
+    def tell_homes(self, relay: StatusRelay) -> None:
+        """From now on homes are told through this what connectors do."""
+        self._relay = relay
 
     async def put_station(self, party_id: str, station_id: str, put: StationPut) -> Station:
         """Describe a station whole; the same description again writes nothing.
@@ -125,7 +130,7 @@ class DirectoryService(TariffService):
         stored = (await tables.stored_stations(unit, [key])).get(key)
         if stored is None:
             raise NotFoundError
-        return _station(key, stored)
+        return station_of(key, stored)
 
     async def list_stations(
         self,
@@ -152,7 +157,7 @@ class DirectoryService(TariffService):
             )
             keys = [(row.host_party_id, row.station_id) for row in page]
             stored = await tables.stored_stations(unit, keys)
-        return StationPage(items=[_station(key, stored[key]) for key in keys], next_after=next_after)
+        return StationPage(items=[station_of(key, stored[key]) for key in keys], next_after=next_after)
 
     async def push_status(self, party_id: str, push: StatusPush) -> StatusPushed:
         """Take states; for each connector only a newer one is written.
@@ -160,6 +165,27 @@ class DirectoryService(TariffService):
         Raises:
             HubError: rule_violated, a state is from the future.
         """
+        newest = self._newest(push)
+        relay = self._relay
+        homes = await relay.homes_told(party_id) if relay is not None else ()
+        async with self._database.unit() as unit:
+            living = await tables.connector_owners(unit, party_id, newest)
+            unknown = sorted(newest.keys() - living.keys())
+            for connector_id in unknown:
+                del newest[connector_id]
+            before = await relay.states_before(unit, party_id, newest) if relay is not None and homes else {}
+            written = await tables.write_statuses(unit, party_id, newest)
+            news = {connector_id: newest[connector_id] for connector_id in written}
+            if news and self._statuses_seen is not None:
+                await self._statuses_seen.statuses_seen(unit, party_id, news)
+            if relay is not None and homes:
+                changed = {name: said for name, said in news.items() if before.get(name) != said[0]}
+                await relay.tell(unit, party_id, homes, changed)
+        for connector_id in newest:
+            self._lately.forget((party_id, connector_id))
+        return StatusPushed(written=len(written), unknown=unknown)
+
+    def _newest(self, push: StatusPush) -> dict[str, tuple[str, datetime]]:
         latest = self._clock.business() + AHEAD_MOST
         newest: dict[str, tuple[str, datetime]] = {}
         for status in push.statuses:
@@ -168,18 +194,7 @@ class DirectoryService(TariffService):
             known = newest.get(status.connector_id)
             if known is None or known[1] < status.at:
                 newest[status.connector_id] = (status.state.value, in_utc(status.at))
-        async with self._database.unit() as unit:
-            living = await tables.connector_owners(unit, party_id, newest)
-            unknown = sorted(newest.keys() - living.keys())
-            for connector_id in unknown:
-                del newest[connector_id]
-            written = await tables.write_statuses(unit, party_id, newest)
-            if written and self._statuses_seen is not None:
-                news = {connector_id: newest[connector_id] for connector_id in written}
-                await self._statuses_seen.statuses_seen(unit, party_id, news)
-        for connector_id in newest:
-            self._lately.forget((party_id, connector_id))
-        return StatusPushed(written=len(written), unknown=unknown)
+        return newest
 
     async def connector(
         self, unit: Unit, party_id: str, connector_id: str, *, home: str | None
@@ -258,37 +273,6 @@ class DirectoryService(TariffService):
         if info is None:
             raise NotFoundError
         return info
-
-
-def _station(key: tuple[str, str], stored: StoredStation) -> Station:
-    plugs: dict[str, list[Connector]] = {}
-    for connector_id, plug in sorted(stored.connectors.items()):
-        if not plug.removed:
-            connector = Connector(connector_id=connector_id, rated_power_w=plug.rated_power_w)
-            plugs.setdefault(plug.pile_id, []).append(connector)
-    facts = stored.facts
-    return Station(
-        party_id=key[0],
-        station_id=key[1],
-        name=facts.name,
-        address=facts.address,
-        latitude_e6=facts.latitude_e6,
-        longitude_e6=facts.longitude_e6,
-        tariff_id=facts.tariff_id,
-        piles=[
-            Pile(
-                pile_id=pile_id,
-                kind=pile.kind,
-                rated_power_w=pile.rated_power_w,
-                connectors=plugs[pile_id],
-                power_assumed=pile.power_assumed,
-            )
-            for pile_id, pile in sorted(stored.piles.items())
-            if not pile.removed
-        ],
-        updated_at=stored.updated_at,
-        removed=facts.removed,
-    )
 
 
 def _place(after: str) -> tuple[datetime, str, str]:

@@ -1,6 +1,7 @@
 """Use cases of prices: hosts publish versions of tariffs and say where they apply."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
@@ -15,6 +16,7 @@ from hub.directory.checks import checked, host_for_update, in_utc
 from hub.directory.model import DirectoryProblem, check_bands, check_begins, check_version, is_plausible
 from hub.directory.tables import stored_stations
 from hub.directory.tables_tariffs import ANY, TariffAssignmentRow, TariffVersionRow
+from hub.parties.model import Protocol
 from hub.parties.scope import PartyScope
 from hub.parties.tables import PartyRow, find_agreement
 from operator_sdk.contract.codes import Role
@@ -30,6 +32,9 @@ from operator_sdk.contract.messages.directory import (
 )
 from operator_sdk.contract.pricing import PricingError, check_tariff, published
 from operator_sdk.contract.public_codes import Code
+
+TELL_PRICES = frozenset({Protocol.NATIVE, Protocol.HOSTED})
+"""Hosts that publish the prices they bill. Of others a tariff may be an estimate."""
 
 _PERIODS = msgspec.json.Decoder(list[TariffPeriod])
 _TIME_FEE = msgspec.json.Decoder(TimeFee)
@@ -48,23 +53,38 @@ class TariffService:
             NotFoundError: no such host.
             HubError: malformed, id_reused (the version says something else) or rule_violated.
         """
-        put = msgspec.structs.replace(put, valid_from=in_utc(put.valid_from))
-        tariff = published(
-            put,
-            party_id=party_id,
-            tariff_id=checked(tariff_id, ForeignId),
-            version=checked(version, Number),
-        )
-        try:
-            check_tariff(tariff)
-            check_bands(tariff.periods)
+        with _as_refusals():
+            tariff = _version(put, party_id, tariff_id, version)
             async with self._database.unit() as unit:
                 return await self._publish(unit, tariff)
-        except (PricingError, DirectoryProblem) as problem:
-            raise HubError(Code.RULE_VIOLATED, reason=str(problem)) from problem
+
+    async def keep_prices(self, party_id: str, tariff_id: str, put: TariffPut) -> Tariff:
+        """The version in force that has these prices; the next version, from `valid_from` on, where none does.
+
+        For hosts that tell a price when they are asked, and do not number their versions.
+
+        Raises:
+            NotFoundError: no such host.
+            HubError: malformed or rule_violated.
+        """
+        async with self._database.reading() as unit:
+            known = await self.tariff_at(unit, party_id, tariff_id, put.valid_from)
+        if known is not None and _same_prices(known, put):
+            return known
+        with _as_refusals():
+            async with self._database.unit() as unit:
+                await host_for_update(unit, party_id)
+                # Another one may have asked at the same moment.
+                known = await self.tariff_at(unit, party_id, tariff_id, put.valid_from)
+                if known is not None and _same_prices(known, put):
+                    return known
+                newest = await tables.newest_version(unit, party_id=party_id, tariff_id=tariff_id)
+                return await self._publish(unit, _version(put, party_id, tariff_id, (newest or 0) + 1))
 
     async def _publish(self, unit: Unit, tariff: Tariff) -> Tariff:
-        await host_for_update(unit, tariff.party_id)
+        host = await host_for_update(unit, tariff.party_id)
+        if not tariff.binding and host.protocol in TELL_PRICES:
+            raise HubError(Code.RULE_VIOLATED, reason="this host bills what it publishes: no estimates")
         stored = await self.tariff_version(unit, tariff.party_id, tariff.tariff_id, tariff.version)
         if stored is not None:
             if stored != tariff:
@@ -85,6 +105,7 @@ class TariffService:
                 published_at=now,
                 parking=_time_fee_text(tariff.parking),
                 idle=_time_fee_text(tariff.idle),
+                binding=tariff.binding,
             )
         )
         return tariff
@@ -169,6 +190,38 @@ class TariffService:
         return TariffAssignmentPage(items=[_assignment(row) for row in page], next_after=next_after)
 
 
+@contextmanager
+def _as_refusals() -> Iterator[None]:
+    """What is wrong with a tariff is the host's to mend."""
+    try:
+        yield
+    except (PricingError, DirectoryProblem) as problem:
+        raise HubError(Code.RULE_VIOLATED, reason=str(problem)) from problem
+
+
+def _version(put: TariffPut, party_id: str, tariff_id: str, version: int) -> Tariff:
+    """The version that a message publishes.
+
+    Raises:
+        HubError: malformed.
+        PricingError, DirectoryProblem: it prices no whole day, or names an unknown band.
+    """
+    tariff = published(
+        msgspec.structs.replace(put, valid_from=in_utc(put.valid_from)),
+        party_id=party_id,
+        tariff_id=checked(tariff_id, ForeignId),
+        version=checked(version, Number),
+    )
+    check_tariff(tariff)
+    check_bands(tariff.periods)
+    return tariff
+
+
+def _same_prices(known: Tariff, put: TariffPut) -> bool:
+    names = set(TariffPut.__struct_fields__) - {"valid_from"}
+    return all(getattr(known, name) == getattr(put, name) for name in names)
+
+
 def _tariff(row: TariffVersionRow | None) -> Tariff | None:
     return None if row is None else tariff_of(row.model_dump())
 
@@ -185,6 +238,7 @@ def tariff_of(row: Mapping[str, Any]) -> Tariff:
         utc_offset_minutes=row["utc_offset_minutes"],
         parking=_time_fee(row["parking"]),
         idle=_time_fee(row["idle"]),
+        binding=bool(row["binding"]),
     )
 
 

@@ -32,7 +32,7 @@ def _applying() -> str:
 # OFFSET 0 keeps the planner from joining whole tables for a handful of connectors.
 FIND = f"""
 SELECT found.*, v.tariff_id, v.version, v.valid_from, v.periods, v.currency, v.utc_offset_minutes, v.parking,
-    v.idle
+    v.idle, v.binding
 FROM jsonb_to_recordset($1::jsonb->'keys')
     AS k(host_party_id text, connector_id text, home_party_id text)
 CROSS JOIN LATERAL (

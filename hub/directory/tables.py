@@ -34,7 +34,7 @@ AT_ONCE = 1000
 class StationRow(TableRow, table=True):
     """A station; a removed one stays as a tombstone. `updated_at` moves with its piles and connectors.
 
-    `search_text` is made of its name and address.
+    `search_text` is made of its name and address. `details`, here and below, are canonical JSON.
     """
 
     __tablename__ = "station"
@@ -49,6 +49,7 @@ class StationRow(TableRow, table=True):
     removed: bool = False
     updated_at: datetime = instant()
     search_text: str = text()
+    details: str | None = text(nullable=True)
 
     __table_args__ = (Index("station_updated", "updated_at", "host_party_id", "station_id"),)
 
@@ -64,6 +65,7 @@ class PileRow(TableRow, table=True):
     rated_power_w: int
     power_assumed: bool = False
     removed: bool = False
+    details: str | None = text(nullable=True)
 
     __table_args__ = (
         ForeignKeyConstraint(["host_party_id", "station_id"], ["station.host_party_id", "station.station_id"]),
@@ -86,6 +88,7 @@ class ConnectorRow(TableRow, table=True):
     removed: bool = False
     created_at: datetime | None = instant(nullable=True)
     removed_at: datetime | None = instant(nullable=True)
+    details: str | None = text(nullable=True)
 
     __table_args__ = (
         ForeignKeyConstraint(
@@ -139,7 +142,9 @@ async def stored_stations(unit: Unit, keys: Iterable[tuple[str, str]]) -> dict[t
 
 def stored_station(row: StationRow) -> StoredStation:
     """A row as its facts, without its equipment."""
-    facts = StationFacts(row.name, row.address, row.latitude_e6, row.longitude_e6, row.tariff_id, row.removed)
+    facts = StationFacts(
+        row.name, row.address, row.latitude_e6, row.longitude_e6, row.tariff_id, row.removed, row.details
+    )
     return StoredStation(facts, row.updated_at)
 
 
@@ -148,12 +153,18 @@ async def _add_equipment(unit: Unit, party_id: str, stations: Mapping[str, Store
     connection = await unit.session.connection()
     pile, plug = table_of(PileRow).c, table_of(ConnectorRow).c
     piles = select_columns(
-        pile.station_id, pile.pile_id, pile.kind, pile.rated_power_w, pile.power_assumed, pile.removed
+        pile.station_id,
+        pile.pile_id,
+        pile.kind,
+        pile.rated_power_w,
+        pile.power_assumed,
+        pile.removed,
+        pile.details,
     ).where(pile.host_party_id == party_id, pile.station_id.in_(stations))
     for station_id, pile_id, *facts in await connection.execute(piles):
         stations[station_id].piles[pile_id] = PileFacts(*facts)
     plugs = select_columns(
-        plug.station_id, plug.connector_id, plug.pile_id, plug.rated_power_w, plug.removed
+        plug.station_id, plug.connector_id, plug.pile_id, plug.rated_power_w, plug.removed, plug.details
     ).where(plug.host_party_id == party_id, plug.station_id.in_(stations))
     for station_id, connector_id, *facts in await connection.execute(plugs):
         stations[station_id].connectors[connector_id] = ConnectorFacts(*facts)
@@ -238,18 +249,18 @@ async def page_of_stations(
     updated_since: datetime | None,
     party_id: str | None,
     count: int,
-) -> list[StationRow]:
-    """Stations in order of (updated_at, party, station), tombstones included."""
+) -> Sequence[Any]:
+    """(updated_at, host_party_id, station_id) of stations in that order, tombstones included."""
     columns = table_of(StationRow).c
     place = (columns.updated_at, columns.host_party_id, columns.station_id)
-    statement = select(StationRow).order_by(*place).limit(count)
+    statement = select_columns(*place).order_by(*place).limit(count)
     if after is not None:
         statement = statement.where(tuple_(*place) > tuple_(*after, types=[part.type for part in place]))
     if updated_since is not None:
-        statement = statement.where(StationRow.updated_at >= updated_since)
+        statement = statement.where(columns.updated_at >= updated_since)
     if party_id is not None:
-        statement = statement.where(StationRow.host_party_id == party_id)
-    return list((await unit.session.exec(statement)).all())
+        statement = statement.where(columns.host_party_id == party_id)
+    return (await unit.execute(statement)).all()
 
 
 async def find_connector(

@@ -20,7 +20,10 @@ ANY = ""
 
 
 class TariffVersionRow(TableRow, table=True):
-    """One version of a tariff, immutable. `periods`, `parking` and `idle` are JSON."""
+    """One version of a tariff, immutable. `periods`, `parking` and `idle` are JSON.
+
+    Not `binding`: an estimate of what a host will bill that does not tell its prices.
+    """
 
     __tablename__ = "tariff_version"
     host_party_id: str = Field(primary_key=True, max_length=9, foreign_key="party.party_id")
@@ -33,6 +36,7 @@ class TariffVersionRow(TableRow, table=True):
     published_at: datetime = instant()
     parking: str | None = text(nullable=True)
     idle: str | None = text(nullable=True)
+    binding: bool = True
 
 
 class TariffAssignmentRow(TableRow, table=True):

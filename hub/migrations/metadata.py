@@ -15,6 +15,7 @@ from hub.clearing.triggers_checks import TRIGGERS as CLEARING_CHECKS
 from hub.clearing.triggers_payments import TRIGGERS as CLEARING_PAYMENTS
 from hub.core import tables as core
 from hub.directory import tables as directory
+from hub.directory import tables_pulls as directory_pulls
 from hub.directory import tables_tariffs as directory_tariffs
 from hub.directory.triggers import TRIGGERS as DIRECTORY
 from hub.ledger import tables as ledger
@@ -22,6 +23,9 @@ from hub.ledger.triggers import TRIGGERS as LEDGER
 from hub.parties import tables as parties
 from hub.parties import tables_staff as parties_staff
 from hub.parties.triggers import TRIGGERS as PARTIES
+from hub.protocols.tcec102 import tables as tcec102
+from hub.protocols.tcec102 import tables_aliases as tcec102_aliases
+from hub.protocols.tcec102 import tables_home as tcec102_home
 from hub.roaming import tables as roaming
 from hub.roaming import tables_disputes as roaming_disputes
 from hub.roaming import tables_records as roaming_records
@@ -41,6 +45,7 @@ ROWS = (
     parties_staff,
     directory,
     directory_tariffs,
+    directory_pulls,
     ledger,
     accounts,
     accounts_signin,
@@ -58,6 +63,9 @@ ROWS = (
     upkeep,
     upkeep_faults,
     upkeep_alarms,
+    tcec102,
+    tcec102_aliases,
+    tcec102_home,
 )
 """The modules that define rows; importing them fills METADATA."""
 

@@ -6,13 +6,14 @@ never protocols.
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from hub.core.tables import Evidence
 from operator_sdk.contract.messages.checks import RecordListPart, RecordListReply
 from operator_sdk.contract.messages.common import Token
-from operator_sdk.contract.messages.directory import ConnectorStatus, Station, Tariff
+from operator_sdk.contract.messages.directory import ConnectorStatus, StationPut, Tariff, TariffPut
 from operator_sdk.contract.messages.records import HomeRecord, RecordAnswer, SettlementRecord
 from operator_sdk.contract.messages.roaming import (
     CheckConnectorReply,
@@ -63,13 +64,63 @@ class LinkRefused(LinkError):
     """The party decided: it does not want this message (a 4xx of its own)."""
 
 
+class LinkCannot(LinkError):
+    """This link has no message for it: nothing was sent, and nothing ever will be by trying again."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason, sent=False)
+
+
+class StationGap(NamedTuple):
+    """A station that cannot be kept as it came: the host's own id for it, and what it lacks or has wrong."""
+
+    station_id: str
+    missing: tuple[str, ...]
+
+
+class PulledStations(NamedTuple):
+    """What a host says of its stations: those that can be kept, those that cannot, and the tariffs they name.
+
+    `tariffs` are as they are from now on; they are published before the stations.
+    """
+
+    stations: list[tuple[str, StationPut]]
+    gaps: list[StationGap]
+    tariffs: dict[str, TariffPut]
+
+
+class PullPlan(NamedTuple):
+    """When a host's stations are asked for: all of them at a minute of the business day, and what changed since
+    every so many business seconds, 0 for not at all.
+    """
+
+    full_minute: int
+    incremental_s: int
+
+
 class PartyLink(Protocol):
-    """How the hub speaks to one party. Every method may raise LinkError; times out by itself."""
+    """How the hub speaks to one party. Every method may raise LinkError; times out by itself.
+
+    `link_protocol` is the word under which its numbers are kept (`leg.protocol`). `carries_limits`: a start
+    tells the host its limit and target, and the host stops there; where not, the hub stops it, and an update
+    comes every `push_every_s` seconds. `asks_before_start`: the host keeps states and prices to itself until
+    it is asked.
+    """
 
     capabilities: frozenset[Capability]
+    link_protocol: str
+    carries_limits: bool
+    asks_before_start: bool
+    push_every_s: int
 
-    async def list_stations(self) -> list[Station]:
-        """All stations of the host."""
+    def mint_host_ref(self) -> str | None:
+        """The host's number for a charge about to start, where the hub makes it up; None: the host does."""
+
+    async def list_stations(self, since: datetime | None = None) -> PulledStations:
+        """All stations of the host, or those that changed since an instant of business time."""
+
+    def pull_plan(self) -> PullPlan | None:
+        """When the host's stations are asked for; None: never, the host pushes them."""
 
     async def connector_status(self, connector_ids: list[str]) -> list[ConnectorStatus]:
         """Present states."""
@@ -127,10 +178,22 @@ class MissingLink:
     """The base of links: every method a link does not offer says so instead of pretending."""
 
     capabilities: frozenset[Capability] = frozenset()
+    link_protocol: str = "native"
+    carries_limits: bool = True
+    asks_before_start: bool = False
+    push_every_s: int = 60
 
-    async def list_stations(self) -> list[Station]:
+    def mint_host_ref(self) -> str | None:
+        """The host makes its numbers itself."""
+        return None
+
+    async def list_stations(self, since: datetime | None = None) -> PulledStations:
         """Not offered."""
         raise LinkRefused("not_offered", sent=False)
+
+    def pull_plan(self) -> PullPlan | None:
+        """Never."""
+        return None
 
     async def connector_status(self, connector_ids: list[str]) -> list[ConnectorStatus]:
         """Not offered."""

@@ -21,8 +21,13 @@ class Protocol(StrEnum):
 
     NATIVE = "native"
     HOSTED = "hosted"
+    TCEC102 = "tcec102"
     APP = "app"
     HUB = "hub"
+
+
+CALLED = frozenset({Protocol.NATIVE, Protocol.TCEC102})
+"""The parties that answer somewhere."""
 
 
 class KeyState(StrEnum):
@@ -42,8 +47,8 @@ HOUSE_TOPS = frozenset({"corp", "home", "internal", "intranet", "lan", "local", 
 """Top levels that are registered to nobody and resolve within a house."""
 
 
-def check_party(add: PartyAdd, *, relaxed: bool) -> str | None:
-    """The base URL to keep for a party that may be added.
+def check_party(add: PartyAdd, *, relaxed: bool, equipped: bool = False) -> str | None:
+    """The base URL to keep for a party that may be added; `equipped` with what its protocol needs beside it.
 
     Raises:
         PartyProblem: roles, protocol, address or prefixes that do not go together.
@@ -54,12 +59,14 @@ def check_party(add: PartyAdd, *, relaxed: bool) -> str | None:
         raise PartyProblem("roles are home, host or both, or app alone")
     _check_app(add)
     _check_prefixes(add)
-    if add.protocol != Protocol.NATIVE:
+    if add.protocol == Protocol.TCEC102 and not equipped:
+        raise PartyProblem("a tcec102 party is added with its profile, by command")
+    if add.protocol not in CALLED:
         if add.base_url is not None:
-            raise PartyProblem("only a native party has a base URL")
+            raise PartyProblem("only a native or T/CEC 102 party has a base URL")
         return None
     if add.base_url is None:
-        raise PartyProblem("a native party needs a base URL")
+        raise PartyProblem(f"a {add.protocol} party needs a base URL")
     return check_base_url(add.base_url, relaxed=relaxed)
 
 

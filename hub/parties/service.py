@@ -13,6 +13,7 @@ from hub.core.paging import cut_page, decode_cursor, page_limit
 from hub.core.tables import insert_new
 from hub.parties.audit import AuditLog
 from hub.parties.model import LOCKED_FOR, KeyState, PartyProblem, Protocol, check_party, join_roles
+from hub.parties.moving import Equip
 from hub.parties.tables import (
     AgreementRow,
     Exposure,
@@ -66,14 +67,14 @@ class PartiesService:
                 created_at=self._clock.wall(),
             )
 
-    async def add_party(self, add: PartyAdd, actor: str) -> Party:
-        """Add an operator; adding the same again changes nothing.
+    async def add_party(self, add: PartyAdd, actor: str, *, equip: Equip | None = None) -> Party:
+        """Add an operator; adding the same again changes nothing. `equip` adds what its protocol needs.
 
         Raises:
             HubError: id_reused (the id is another operator's) or rule_violated.
         """
         try:
-            base_url = check_party(add, relaxed=self._relaxed)
+            base_url = check_party(add, relaxed=self._relaxed, equipped=equip is not None)
         except PartyProblem as problem:
             raise HubError(Code.RULE_VIOLATED, reason=str(problem)) from problem
         async with self._database.unit() as unit:
@@ -92,6 +93,8 @@ class PartiesService:
             same = all(getattr(row, name) == value for name, value in facts.items())
             if not same or exposure is None or not await _equipped_alike(unit, add, exposure):
                 raise HubError(Code.ID_REUSED)
+            if equip is not None:
+                await equip(unit)
             unit.after_commit(lambda: self._prefixes.forget("all"))
             return _party(row, exposure)
 

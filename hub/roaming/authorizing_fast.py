@@ -98,8 +98,9 @@ class FastAuthorizing:
         home = wanted.home_party_id or ""
         info = await self._c.directory.connector_lately(wanted.host_party_id, wanted.connector_id, home)
         hold_fen = await self._parties.hold_of_pair(home, wanted.host_party_id)
-        follows = (await self._parties.party(home)).protocol != "hosted"
-        return Facts(info, hold_fen, home_follows=follows)
+        spoken = (await self._parties.party(home)).protocol
+        host_protocol = (await self._parties.party(wanted.host_party_id)).protocol
+        return Facts(info, hold_fen, spoken != "hosted", home_protocol=spoken, host_protocol=host_protocol)
 
     def _message(
         self,
@@ -152,7 +153,8 @@ class FastAuthorizing:
         }
         legs = []
         if answer.home_ref:
-            legs.append(leg(session["session_id"], "home", home, answer.home_ref, "out"))
+            party = (home, draft.home_protocol)
+            legs.append(leg(session["session_id"], "home", party, answer.home_ref, "out"))
         timer = {**asked, "due_at": self._c.clock.wall() + wait}
         messages = []
         if evidence is not None:

@@ -8,9 +8,10 @@ from datetime import timedelta
 
 from hub.core.database import Unit
 from hub.core.tables import BusinessMessage, Evidence, insert_new
-from hub.parties.link import Capability, LinkError, LinkRefused
+from hub.parties.link import Capability, LinkError, LinkRefused, PartyLink
 from hub.parties.scope import HUB
 from hub.parties.tables import change_exposure, find_agreement, find_party, reserve_exposure
+from hub.roaming.asking import NOT_ASKED, Asked
 from hub.roaming.context import (
     AUTHORIZE_MARGIN,
     START_RESULT,
@@ -19,10 +20,10 @@ from hub.roaming.context import (
 )
 from hub.roaming.drafting import Drafts, Facts, Wanted, grant_message, leg
 from hub.roaming.model import may_follow
+from hub.roaming.model_stops import margin_fen, marks_of
 from hub.roaming.tables import AuthorizationRow, LegRow, SessionRow, get_authorization, get_session
 from operator_sdk.contract.codes import AuthorizationState, SessionState, StartMode, TargetKind
 from operator_sdk.contract.ids import AUTHORIZATION, SESSION
-from operator_sdk.contract.messages.common import Target
 from operator_sdk.contract.messages.roaming import (
     HomeAuthorization,
     HomeAuthorizeRequest,
@@ -56,9 +57,15 @@ class Charges:
         """(authorization_id, session_id)."""
         return self._c.ids.new(AUTHORIZATION), self._c.ids.new(SESSION)
 
-    async def open(self, unit: Unit, wanted: Wanted, ids: tuple[str, str]) -> Opened:
-        """Write authorization and session with every check the hub can make by itself."""
-        draft = self.drafts.make(wanted, await self._facts(unit, wanted), ids, self._c.clock.business())
+    async def open(self, unit: Unit, wanted: Wanted, ids: tuple[str, str], asked: Asked = NOT_ASKED) -> Opened:
+        """Write authorization and session with every check the hub can make by itself.
+
+        `asked` is what the host said before, where it had to be asked.
+        """
+        facts = await self._facts(unit, wanted, asked)
+        draft = self.drafts.make(wanted, facts, ids, self._c.clock.business())
+        if draft.refusal is None and asked.refusal is not None:
+            draft = draft.refused(asked.refusal)
         home = wanted.home_party_id
         if (
             draft.refusal is None
@@ -77,15 +84,21 @@ class Charges:
             await self._timer(unit, "authorize_timeout", ids[1], AUTHORIZE_MARGIN)
         return Opened(*ids, draft.refusal, draft.ask)
 
-    async def _facts(self, unit: Unit, wanted: Wanted) -> Facts:
+    async def _facts(self, unit: Unit, wanted: Wanted, asked: Asked) -> Facts:
         home, host = wanted.home_party_id, wanted.host_party_id
-        info = await self._c.directory.connector(unit, host, wanted.connector_id, home=home)
+        info = asked.over(await self._c.directory.connector(unit, host, wanted.connector_id, home=home))
         if home is None:
             return Facts(info, None, home_follows=False)
         agreement = await find_agreement(unit, home_party_id=home, host_party_id=host)
-        party = await find_party(unit, home)
-        follows = party is not None and party.protocol != "hosted"
-        return Facts(info, agreement.hold_fen if agreement else None, home_follows=follows)
+        hold_fen = agreement.hold_fen if agreement else None
+        spoken = await self._protocol(unit, home)
+        host_protocol = await self._protocol(unit, host) if wanted.authorization_ref is not None else spoken
+        return Facts(info, hold_fen, spoken != "hosted", home_protocol=spoken, host_protocol=host_protocol)
+
+    async def _protocol(self, unit: Unit, party_id: str) -> str:
+        party = await find_party(unit, party_id)
+        # A home that was never added has no agreement either: the charge is refused before anybody follows it.
+        return "hosted" if party is None else party.protocol
 
     async def _timer(self, unit: Unit, kind: str, session_id: str, after: timedelta) -> None:
         await self._c.outbox.post(unit, kind=kind, lane=f"{kind}:{session_id}", subject=session_id, after=after)
@@ -176,7 +189,8 @@ class Charges:
         session.goal_fen = goal_fen(held_fen=limit, target_estimate_fen=session.estimate_fen)
         if answer.home_ref and session.home_ref is None:
             session.home_ref = answer.home_ref
-            row = leg(session.session_id, "home", session.home_party_id, answer.home_ref, "out")
+            party = (session.home_party_id, await self._protocol(unit, session.home_party_id))
+            row = leg(session.session_id, "home", party, answer.home_ref, "out")
             await insert_new(unit, LegRow, **row)
         if answer.subject and session.driver_ref is None:
             session.driver_ref = self._c.pseudonyms.driver_ref(session.home_party_id, answer.subject)
@@ -226,39 +240,73 @@ class Charges:
         await self.let_go(unit, session, reason, ended)
         unit.after_commit(lambda: self._c.live.publish(session.session_id))
 
-    async def start_at_host(self, session_id: str) -> SessionRow:
-        """Ask the host to start an authorized session; unanswered is `unknown`, never given up silently."""
+    async def start_at_host(self, session_id: str, host_party_id: str) -> SessionRow:
+        """Ask the host to start an authorized session; unanswered is `unknown`, never given up silently.
+
+        A host's number that the hub makes up is there before the host is called: its first word may be quick.
+        """
+        link = await self._c.links.of(host_party_id)
+        host_ref = link.mint_host_ref()
         async with self._c.database.unit() as unit:
             session = await get_session(HUB, unit, session_id, lock=True)
             assert session is not None
             if session.state != SessionState.AUTHORIZED:
                 return session
+            if not link.carries_limits and not await self._mark(unit, session, link.push_every_s):
+                await self.fail_start(unit, session, Code.INSUFFICIENT_FUNDS)
+                return session
             session.state, session.updated_at = SessionState.STARTING, self._c.clock.business()
+            if host_ref is not None:
+                await self._number(unit, session, link, host_ref)
             await self._timer(unit, "start_check", session_id, START_RESULT)
-        outcome = await self._call_host(session)
+        outcome = await self._call_host(link, session, host_ref)
         async with self._c.database.unit() as unit:
             session = await get_session(HUB, unit, session_id, lock=True)
             assert session is not None
-            await self._note_start(unit, session, outcome)
+            await self._note_start(unit, session, link, outcome)
         return session
 
-    async def _call_host(self, session: SessionRow) -> HostStartReply | LinkError:
-        link = await self._c.links.of(session.host_party_id)
+    async def _mark(self, unit: Unit, session: SessionRow, every_s: int) -> bool:
+        """Note where the hub stops the charge; False: the limit is too small to stop before it."""
+        tariff = await self._c.directory.tariff_version(
+            unit, session.host_party_id, session.tariff_id, session.tariff_version
+        )
+        assert tariff is not None, "a session has a tariff, and versions stay"
+        target = session.target
+        margin = margin_fen(tariff, able_w=session.able_w, every_s=every_s)
+        marks = marks_of(limit_fen=session.limit_fen, target=target, margin_fen=margin)
+        if marks is None:
+            return False
+        session.stop_at_fen, session.stop_at_wh = marks.stop_at_fen, marks.stop_at_wh
+        if target.kind is TargetKind.TIME:
+            wait = self._c.clock.wall_for(timedelta(seconds=target.value))
+            await self._timer(unit, "target_time", session.session_id, wait)
+        return True
+
+    async def _number(self, unit: Unit, session: SessionRow, link: PartyLink, host_ref: str) -> None:
+        """The host's number of a session, as it is kept."""
+        session.host_ref = host_ref
+        party = (session.host_party_id, link.link_protocol)
+        await insert_new(unit, LegRow, **leg(session.session_id, "host", party, host_ref, "out"))
+
+    async def _call_host(
+        self, link: PartyLink, session: SessionRow, host_ref: str | None
+    ) -> HostStartReply | LinkError:
         if Capability.START not in link.capabilities:
             return HostStartReply(accepted=False, refusal=Code.START_NOT_SUPPORTED_BY_HOST)
         try:
-            return await link.start(_host_start(session))
+            return await link.start(_host_start(session, host_ref))
         except LinkError as problem:
             return problem
 
-    async def _note_start(self, unit: Unit, session: SessionRow, outcome: HostStartReply | LinkError) -> None:
+    async def _note_start(
+        self, unit: Unit, session: SessionRow, link: PartyLink, outcome: HostStartReply | LinkError
+    ) -> None:
         if isinstance(outcome, HostStartReply):
             if not outcome.accepted:
                 await self.fail_start(unit, session, outcome.refusal or Code.HOST_REFUSED)
             elif outcome.host_ref and session.host_ref is None:
-                session.host_ref = outcome.host_ref
-                row = leg(session.session_id, "host", session.host_party_id, outcome.host_ref, "out")
-                await insert_new(unit, LegRow, **row)
+                await self._number(unit, session, link, outcome.host_ref)
         elif isinstance(outcome, LinkRefused) or not outcome.sent:
             await self.fail_start(unit, session, Code.HOST_UNAVAILABLE)
         elif may_follow(SessionState(session.state), SessionState.UNKNOWN):
@@ -272,7 +320,7 @@ class Charges:
             )
 
 
-def _host_start(session: SessionRow) -> HostStartRequest:
+def _host_start(session: SessionRow, host_ref: str | None) -> HostStartRequest:
     return HostStartRequest(
         session_id=session.session_id,
         authorization_id=session.authorization_id,
@@ -283,5 +331,6 @@ def _host_start(session: SessionRow) -> HostStartRequest:
         tariff_id=session.tariff_id,
         tariff_version=session.tariff_version,
         limit_fen=session.limit_fen,
-        target=Target(kind=TargetKind(session.target_kind), value=session.target_value),
+        target=session.target,
+        host_ref=host_ref,
     )

@@ -33,7 +33,7 @@ OF_THE_CHARGE = (
     "session_id", "session_ref", "home_party_id", "host_party_id", "station_id", "connector_id", "started_at",
     "ended_at", "left_at", "meter_start_wh", "meter_end_wh", "energy_wh", "lines", "fees", "electricity_fen",
     "service_fen", "parking_fen", "idle_fen", "amount_fen", "currency", "tariff_id", "tariff_version",
-    "stop_reason", "energy_resolution_wh", "amount_resolution_fen", "service_day",
+    "stop_reason", "energy_resolution_wh", "amount_resolution_fen", "metered", "service_day",
 )  # fmt: skip
 """What a credit says as the record it undoes. Not the driver's names: a driver sees one bill, credited."""
 

@@ -52,6 +52,8 @@ class Facts:
     info: ConnectorInfo | None
     hold_fen: int | None
     home_follows: bool
+    home_protocol: str = "native"
+    host_protocol: str = "native"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,7 @@ class Draft:
     reserve_fen: int
     refusal: Code | None
     ask: HomeAuthorizeRequest | None
+    home_protocol: str = "native"
 
     def refused(self, refusal: Code) -> "Draft":
         """The same charge, refused."""
@@ -102,7 +105,8 @@ class Drafts:
             target=wanted.target, tariff=info.tariff, start=now, able_w=info.rated_power_w
         )
         ask = _ask(wanted, ids, info.tariff, hold_fen)
-        draft = replace(draft, session=session, legs=_legs(wanted, wanted.home_party_id, ids[1]), ask=ask)
+        legs = _legs(wanted, wanted.home_party_id, ids[1], facts)
+        draft = replace(draft, session=session, legs=legs, ask=ask, home_protocol=facts.home_protocol)
         return draft if refusal is None else draft.refused(refusal)
 
     def _session(
@@ -153,6 +157,8 @@ _QUIET: Row = {
     "stop_reason": None,
     "refusal": None,
     "suspense": None,
+    "stop_at_fen": None,
+    "stop_at_wh": None,
 }
 """A session in which nothing has happened yet."""
 
@@ -187,22 +193,24 @@ def _authorization(wanted: Wanted, ids: tuple[str, str], token_ref: str, now: da
     }
 
 
-def _legs(wanted: Wanted, home_party_id: str, session_id: str) -> list[Row]:
+def _legs(wanted: Wanted, home_party_id: str, session_id: str, facts: Facts) -> list[Row]:
     legs = []
     if wanted.home_ref is not None:
-        legs.append(leg(session_id, "home", home_party_id, wanted.home_ref, "in"))
+        home = (home_party_id, facts.home_protocol)
+        legs.append(leg(session_id, "home", home, wanted.home_ref, "in"))
     if wanted.authorization_ref is not None:
-        legs.append(leg(session_id, "host", wanted.host_party_id, wanted.authorization_ref, "in"))
+        host = (wanted.host_party_id, facts.host_protocol)
+        legs.append(leg(session_id, "host", host, wanted.authorization_ref, "in"))
     return legs
 
 
-def leg(session_id: str, side: str, party_id: str, ref: str, direction: str) -> Row:
-    """A leg: the session as one party knows it."""
+def leg(session_id: str, side: str, party: tuple[str, str], ref: str, direction: str) -> Row:
+    """A leg: the session as one party, (its id, the protocol it speaks), knows it."""
     return {
         "session_id": session_id,
         "side": side,
-        "party_id": party_id,
-        "protocol": "native",
+        "party_id": party[0],
+        "protocol": party[1],
         "external_ref": ref,
         "direction": direction,
     }

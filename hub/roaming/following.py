@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from typing import Any
 
+import msgspec
+
 from hub.core.database import Unit
 from hub.core.errors import HubError, NotFoundError
 from hub.core.finishing import finish
@@ -14,6 +16,7 @@ from hub.roaming.charges import Charges
 from hub.roaming.context import RoamingContext
 from hub.roaming.following_fast import FastFollowing, heard_of, live_of, newest_key
 from hub.roaming.model import FROM_HOST, Live, after_update
+from hub.roaming.model_stops import MAY_BE_STOPPED, mark_reached
 from hub.roaming.stopping import Stopping
 from hub.roaming.tables import (
     SessionRow,
@@ -43,6 +46,7 @@ RUN_LEAST = 32
 """Where one statement takes updates of many sessions, fewer of one are not worth a unit of their own."""
 
 FLOWING = frozenset({SessionState.CHARGING, SessionState.PAUSED, SessionState.STOPPING})
+OVER = frozenset({*BILL_SAYS, SessionState.ENDED, SessionState.START_FAILED})
 CLOSED = frozenset({SessionState.BILLED, SessionState.SETTLED, SessionState.REFUSED, SessionState.START_FAILED})
 
 
@@ -90,6 +94,30 @@ class Following:
         else:
             await self._c.writer.write(lambda unit: self._store(unit, host_party_id, session_id, *good))
         return problems
+
+    async def push_next(self, host_party_id: str, session_id: str, update: SessionUpdate) -> UpdateReply:
+        """Store a host's update under the next number, for hosts that number none; its own number is nothing.
+
+        Of a session that is over nothing is stored any more. The answer has the last number there is.
+
+        Raises:
+            NotFoundError: not one of this host's sessions.
+            HubError: rule_violated for a state a host cannot report or an instant of no age of ours;
+                state_conflict, it was refused.
+        """
+        _check(update)
+
+        async def step(unit: Unit) -> SessionRow:
+            session = await get_session(of_party(host_party_id), unit, session_id, lock=True)
+            if session is None or session.host_party_id != host_party_id:
+                raise NotFoundError
+            if SessionState(session.state) in OVER:
+                return session
+            numbered = msgspec.structs.replace(update, number=session.last_number + 1)
+            return await self._store(unit, host_party_id, session_id, numbered)
+
+        session = await self._c.writer.write(step)
+        return UpdateReply(session_id=session_id, number=session.last_number, state=session.state)
 
     async def _store(
         self, unit: Unit, host_party_id: str, session_id: str, *updates: SessionUpdate
@@ -167,6 +195,8 @@ class Following:
         if session.state == SessionState.START_FAILED and update.state in FLOWING:
             # Given up and released, and yet it charges: it must not go on for nobody's money.
             await self._stopping.ask(unit, session, StopReason.HUB)
+        elif SessionState(session.state) in MAY_BE_STOPPED and (why := mark_reached(session)) is not None:
+            await self._stopping.ask(unit, session, why)
         await explained(unit, self._c.money_waits, session)
         session.updated_at = self._c.clock.business()
 

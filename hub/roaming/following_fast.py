@@ -6,6 +6,7 @@ from typing import Any
 from hub.core.statements import Declined
 from hub.roaming.context import RoamingContext
 from hub.roaming.model import Heard, Live, after_update
+from hub.roaming.model_stops import MAY_BE_STOPPED
 from hub.roaming.store_updates import Pushed, Step, UpdateStore
 from operator_sdk.contract.codes import SessionState
 from operator_sdk.contract.ids import LETTER
@@ -52,6 +53,16 @@ def newest_key(update: SessionUpdate) -> str | None:
     return None if edge else "push_session"
 
 
+def _passes_a_mark(session: Mapping[str, Any], live: Live) -> bool:
+    at_fen, at_wh = session["stop_at_fen"], session["stop_at_wh"]
+    if at_fen is None and at_wh is None:
+        return False
+    passed = (at_fen is not None and live.amount_fen >= at_fen) or (
+        at_wh is not None and live.energy_wh >= at_wh
+    )
+    return passed and live.state in MAY_BE_STOPPED
+
+
 class FastFollowing:
     """Tries the ordinary course."""
 
@@ -81,6 +92,9 @@ class FastFollowing:
         if not ordinary:
             return None
         live = after_update(live_of(session), heard_of(update))
+        if _passes_a_mark(session, live):
+            # The host is to be stopped: with a letter, and in the ordinary path.
+            return None
         return Step(self._update_row(session, update, live), self._change(session, update, live),
                     self._letter(session, update))  # fmt: skip
 

@@ -1,14 +1,17 @@
 """What roaming does later: relay, deliver, release, stop, and ask what became of a silent start."""
 
+from datetime import timedelta
+
 from hub.core.errors import UNDECIDED, HubError
 from hub.core.outbox import Dead, Later, Letter
-from hub.parties.link import Capability, LinkError, LinkRefused, PartyLink
+from hub.parties.link import Capability, LinkCannot, LinkError, LinkRefused, PartyLink
 from hub.parties.scope import HUB
 from hub.roaming.charges import Charges
 from hub.roaming.context import UNKNOWN_MOST, RoamingContext
 from hub.roaming.disputes import Disputes
 from hub.roaming.following import progress_of
 from hub.roaming.model import FROM_HOST, NOT_YET_CHARGING, may_follow
+from hub.roaming.model_stops import MAY_BE_STOPPED
 from hub.roaming.reading_records import home_record, settlement_of
 from hub.roaming.records import Records
 from hub.roaming.stopping import Stopping
@@ -27,6 +30,8 @@ from operator_sdk.contract.public_codes import Code
 
 QUERIES_MOST = 3
 QUERY_PAUSE_S = 5
+NOT_BEGUN_S = 60
+"""A driver's time runs from the beginning of the charge; until then nobody knows when it is up."""
 UPDATE_ATTEMPTS = 5
 BILL_SAYS_ALL = frozenset({SessionState.BILLED, SessionState.SETTLED})
 """An update that a home will not take must not hold up the bill behind it."""
@@ -61,6 +66,7 @@ class RoamingJobs:
             "start_check",
             "explain_unknown",
             "unknown_overdue",
+            "target_time",
         ):
             self._c.outbox.handle(kind, getattr(self, kind))
 
@@ -87,10 +93,8 @@ class RoamingJobs:
             return
         try:
             await link.push_session(progress_of(rows[0]))
-        except LinkRefused as problem:
-            raise Dead(problem.reason) from problem
         except LinkError as problem:
-            raise Later(problem.reason) from problem
+            raise _put_off(problem) from problem
 
     async def push_record(self, letter: Letter) -> None:
         """An accepted record, or a credit, to the home; its answer settles or disputes it."""
@@ -103,11 +107,12 @@ class RoamingJobs:
         try:
             answer, evidence = await link.push_record(home_record(row, session))
         except LinkRefused as problem:
-            # A home that answers 4xx to a bill refuses it; silence and its own faults are tried again.
+            # A home that answers 4xx to a bill refuses it; silence and its own faults are tried again. A link
+            # that cannot say it is not the home's word: it owes, and learns of it from its statement.
             await self._refused(row, problem.reason)
             return
         except LinkError as problem:
-            raise Later(problem.reason) from problem
+            raise _put_off(problem) from problem
         if answer.state == "refused":
             await self._refused(row, answer.reason or "refused by the home")
         elif answer.state == "settled" and answer.settlement is not None:
@@ -141,10 +146,8 @@ class RoamingJobs:
             return
         try:
             await link.push_settlement(settlement)
-        except LinkRefused as problem:
-            raise Dead(problem.reason) from problem
         except LinkError as problem:
-            raise Later(problem.reason) from problem
+            raise _put_off(problem) from problem
 
     async def release_authorization(self, letter: Letter) -> None:
         """Have the home give back what it holds."""
@@ -156,10 +159,8 @@ class RoamingJobs:
             await link.release_authorization(
                 letter.payload["authorization_id"], letter.payload["reason"], session.home_ref
             )
-        except LinkRefused as problem:
-            raise Dead(problem.reason) from problem
         except LinkError as problem:
-            raise Later(problem.reason) from problem
+            raise _put_off(problem) from problem
 
     async def stop_at_host(self, letter: Letter) -> None:
         """Stop at the host; tried until it answers."""
@@ -174,10 +175,10 @@ class RoamingJobs:
             state = (await link.stop(session.session_id, request)).state
         except LinkRefused as problem:
             if problem.reason != Code.NOT_FOUND:
-                raise _put_off(problem) from problem
+                raise _put_off(problem, UNDECIDED) from problem
             state = SessionState.START_FAILED
         except LinkError as problem:
-            raise Later(problem.reason) from problem
+            raise _put_off(problem) from problem
         if state == SessionState.START_FAILED:
             async with self._c.database.unit() as unit:
                 row = await get_session(HUB, unit, session.session_id, lock=True)
@@ -267,6 +268,23 @@ class RoamingJobs:
                 return True
             return False
 
+    async def target_time(self, letter: Letter) -> None:
+        """A driver's time is up at a host that could not be told of it: the hub stops the charge."""
+        async with self._c.database.unit() as unit:
+            session = await get_session(HUB, unit, letter.subject, lock=True)
+            if session is None or SessionState(session.state) not in {*MAY_BE_STOPPED, *NOT_YET_CHARGING}:
+                return
+            if session.started_at is not None and session.state in MAY_BE_STOPPED:
+                until = session.started_at + timedelta(seconds=session.target_value)
+                left = until - self._c.clock.business()
+                if left <= timedelta(0):
+                    await self._stopping.ask(unit, session, StopReason.TARGET_TIME)
+                    return
+                wait_s = -(-self._c.clock.wall_for(left) // timedelta(seconds=1))
+            else:
+                wait_s = NOT_BEGUN_S
+        raise Later("its time is not up", after_s=wait_s)
+
     async def unknown_overdue(self, letter: Letter) -> None:
         """A day later: into suspense, never a silent release."""
         async with self._c.database.unit() as unit:
@@ -276,6 +294,8 @@ class RoamingJobs:
                 session.updated_at = self._c.clock.business()
 
 
-def _put_off(problem: LinkRefused) -> Dead | Later:
-    """A refusal is the end of a letter; `not now` is none."""
-    return Later(problem.reason) if problem.reason in UNDECIDED else Dead(problem.reason)
+def _put_off(problem: LinkError, undecided: frozenset[Code] = frozenset()) -> Dead | Later:
+    """A refusal is the end of a letter, and so is a link without a message for it; `not now` is neither."""
+    if isinstance(problem, LinkRefused | LinkCannot) and problem.reason not in undecided:
+        return Dead(problem.reason)
+    return Later(problem.reason)

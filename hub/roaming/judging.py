@@ -6,8 +6,9 @@ from typing import Any
 
 from hub.core.database import Unit
 from hub.directory.distance import metres, place_at
+from hub.parties.model import Protocol
 from hub.parties.scope import HUB
-from hub.parties.tables import AgreementRow, find_agreement
+from hub.parties.tables import AgreementRow, find_agreement, find_party
 from hub.roaming.context import RoamingContext
 from hub.roaming.model_facts import (
     STRANGERS,
@@ -36,6 +37,9 @@ from operator_sdk.contract.messages.records import (
 from operator_sdk.contract.pricing import PricingError
 
 NEVER_GRANTED = frozenset({AuthorizationState.PENDING.value, AuthorizationState.REFUSED.value})
+TELL_READINGS = frozenset({Protocol.NATIVE, Protocol.HOSTED})
+"""Protocols in which a host bills with the readings of its meter."""
+
 GIVEN_BACK = frozenset({AuthorizationState.RELEASED.value, AuthorizationState.EXPIRED.value})
 
 
@@ -89,6 +93,7 @@ class Judging:
             published_at=hints.published_at,
             live=None if update is None else _live_facts(update),
             auto_accept=hints.stopped_day is None,
+            readings_due=await self._tells_readings(unit, sender, record),
             limits=self._c.record_limits,
             **_neighbours(around.host_party_id, await records_around(unit, around), place),
         )
@@ -112,10 +117,16 @@ class Judging:
             tariff=tariff,
             published_at=hints.published_at,
             auto_accept=hints.stopped_day is None,
+            readings_due=await self._tells_readings(unit, sender, record),
             limits=self._c.record_limits,
             **_neighbours(around.host_party_id, await records_around(unit, around), place),
         )
         return _judged(record, facts, agreement)
+
+    async def _tells_readings(self, unit: Unit, sender: str, record: Bill) -> bool:
+        """Whether a bill of this sender ought to have meter readings; of one that has them nobody asks."""
+        host = None if record.metered else await find_party(unit, sender)
+        return host is None or host.protocol in TELL_READINGS
 
     async def _tariff_then(self, unit: Unit, host_party_id: str, record: Bill, place: Any) -> Tariff | None:
         if place is None:
@@ -146,7 +157,7 @@ def _judged(record: Bill, facts: Facts, agreement: AgreementRow | None) -> Judge
 
 
 def _repriced(record: Bill, facts: Facts) -> Repriced | None:
-    if facts.tariff is None or not can_be_priced(record, facts):
+    if facts.tariff is None or not facts.tariff.binding or not can_be_priced(record, facts):
         return None
     try:
         parts = reprice(record, facts.tariff)

@@ -120,7 +120,8 @@ class Facts:
     this very body, False where it came with another. `tariff` is the version in force at the start of the
     session, published at `published_at`; `opened_at` is when the hub opened the session. `stands` means that
     the session has a record already; `meter_end_wh` is the connector's last known reading before this charge;
-    `overlapping` names a charge that the same connector billed for part of this time.
+    `overlapping` names a charge that the same connector billed for part of this time. `readings_due`: the
+    sender's protocol tells meter readings, so that no bill of its own is without them.
     """
 
     sender: str
@@ -139,4 +140,5 @@ class Facts:
     live: LiveFacts | None = None
     original: Original | None = None
     auto_accept: bool = True
+    readings_due: bool = True
     limits: Limits = LIMITS

@@ -11,6 +11,7 @@ from operator_sdk.contract.codes import FeeKind
 from operator_sdk.contract.messages.common import BillLine
 from operator_sdk.contract.messages.directory import Tariff
 from operator_sdk.contract.messages.records import Bill, Repriced, RepricedPart
+from operator_sdk.contract.money import amount_fen
 from operator_sdk.contract.pricing import Reading, fee_lines, line_tolerance_fen, price
 
 FOR_TIME = frozenset({FeeKind.PARKING.value, FeeKind.IDLE.value})
@@ -74,6 +75,28 @@ def _line(bill: Bill, line: BillLine, tariff: Tariff) -> Iterator[Part]:
         yield Part(part, problem)
 
 
+def own_prices(bill: Bill) -> list[Part]:
+    """Both fees of every line that names its prices, by these; for a bill whose tariff is an estimate."""
+    parts = []
+    for line in bill.lines:
+        if not (line.electricity_micro or line.service_micro):
+            continue
+        for kind, charged, micro in (
+            (FeeKind.ELECTRICITY, line.electricity_fen, line.electricity_micro),
+            (FeeKind.SERVICE, line.service_fen, line.service_micro),
+        ):
+            tolerance = line_tolerance_fen(bill.energy_resolution_wh, micro, bill.amount_resolution_fen)
+            amounts = charged, amount_fen(line.energy_wh, micro), tolerance
+            parts.append(Part(_part(kind, (line.start, line.end), amounts, micro, line.energy_wh)))
+    return parts
+
+
+def is_bare(line: BillLine) -> bool:
+    """Whether a line costs money and names no price."""
+    priced = line.electricity_micro or line.service_micro
+    return not priced and bool(line.electricity_fen or line.service_fen)
+
+
 def _for_time(bill: Bill, tariff: Tariff) -> Iterator[Part]:
     right = fee_lines(tariff, started_at=bill.started_at, ended_at=bill.ended_at, left_at=bill.left_at)
     until = bill.left_at or bill.ended_at
@@ -116,7 +139,7 @@ def price_problem(parts: list[Part], *, most_fen: int) -> str:
             return part.problem
         if part.excess_fen > part.priced.tolerance_fen:
             said = part.priced
-            return f"{said.kind}: {said.charged_fen} fen charged, {said.repriced_fen} by the tariff"
+            return f"{said.kind}: {said.charged_fen} fen charged, {said.repriced_fen} by its price"
     off = sum(part.excess_fen for part in parts)
     return f"the differences add up to {off} fen, beyond the tolerance" if off > most_fen else ""
 

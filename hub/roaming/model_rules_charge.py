@@ -48,9 +48,11 @@ def connector(record: AnyRecord, facts: Facts) -> Answer:
 
 
 def meter(record: AnyRecord, facts: Facts) -> Answer:
-    """8: the energy is what the meter went up by."""
+    """8: the energy is what the meter went up by. Some protocols tell no readings: then nobody can say."""
     if not isinstance(record, Bill):
         return NOT_APPLICABLE
+    if not record.metered:
+        return (Verdict.SUSPEND, "no meter readings") if facts.readings_due else NOT_APPLICABLE
     by_meter = record.meter_end_wh - record.meter_start_wh
     if by_meter < 0:
         return NOT_APPLICABLE
@@ -66,7 +68,7 @@ def meter(record: AnyRecord, facts: Facts) -> Answer:
 
 def meter_back(record: AnyRecord, facts: Facts) -> Answer:
     """9: a meter never goes back from one charge to the next."""
-    if facts.meter_end_wh is None or not isinstance(record, Bill):
+    if facts.meter_end_wh is None or not isinstance(record, Bill) or not record.metered:
         return NOT_APPLICABLE
     if record.meter_start_wh < facts.meter_end_wh - record.energy_resolution_wh:
         return Verdict.SUSPEND, f"the meter stood at {facts.meter_end_wh} Wh before this charge"

@@ -1,7 +1,7 @@
 """Rules of the money: the periods, the prices, the sums, when it comes, and what a credit may undo."""
 
 from hub.roaming.model_facts import AnyRecord, Facts
-from hub.roaming.model_repricing import FOR_TIME, price_problem, reprice
+from hub.roaming.model_repricing import FOR_TIME, is_bare, own_prices, price_problem, reprice
 from hub.roaming.model_rules_charge import HOUR_S, whole_s
 from hub.roaming.model_rules_who import NOT_APPLICABLE, PASS, Answer
 from operator_sdk.contract.codes import RecordKind, RecordState, Verdict
@@ -41,11 +41,17 @@ def can_be_priced(record: Bill, facts: Facts) -> bool:
 
 
 def price(record: AnyRecord, facts: Facts) -> Answer:
-    """11: every amount is what the tariff version at the start makes of the energy and the time."""
+    """11: every amount is what the tariff version at the start makes of the energy and the time.
+
+    Where the tariff is an estimate, it is what each line's own prices make of its energy; a bill that has none
+    is taken as it came, with a warning.
+    """
     if not isinstance(record, Bill) or facts.tariff is None or not can_be_priced(record, facts):
         return NOT_APPLICABLE
     if tariff(record, facts) != PASS:
         return NOT_APPLICABLE
+    if not facts.tariff.binding:
+        return _by_own_prices(record, facts)
     try:
         parts = reprice(record, facts.tariff)
     except PricingError as trouble:
@@ -57,8 +63,21 @@ def price(record: AnyRecord, facts: Facts) -> Answer:
     return (Verdict.SUSPEND, problem) if problem else PASS
 
 
+def _by_own_prices(record: Bill, facts: Facts) -> Answer:
+    # What is billed for no energy is for rule 16 to say.
+    parts = own_prices(record) if record.energy_wh else []
+    problem = price_problem(parts, most_fen=facts.terms.tolerance_fen)
+    if problem:
+        return Verdict.SUSPEND, problem
+    bare = record.fees or any(is_bare(line) for line in record.lines)
+    return (Verdict.WARN, "trusted: nothing to price it by") if bare else PASS
+
+
 def tariff(record: AnyRecord, facts: Facts) -> Answer:
-    """12: the tariff is the version that was in force at the start, and public by then."""
+    """12: the tariff is the version that was in force at the start, and public by then.
+
+    An estimate binds nobody: when it was written down says nothing.
+    """
     if not isinstance(record, Bill):
         return NOT_APPLICABLE
     right = facts.tariff
@@ -66,6 +85,8 @@ def tariff(record: AnyRecord, facts: Facts) -> Answer:
         return Verdict.SUSPEND, "the tariff version is not known"
     if (record.tariff_id, record.tariff_version) != (right.tariff_id, right.version):
         return Verdict.SUSPEND, "not the tariff version in force at the start"
+    if not right.binding:
+        return PASS
     began = max(record.started_at, facts.opened_at or record.started_at)
     if facts.published_at is not None and facts.published_at > began + facts.limits.clock_slack:
         return Verdict.SUSPEND, "the tariff version was published after the start"

@@ -1,18 +1,43 @@
 """What each side may see: one view per role, from the same rows."""
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from hub.core.errors import NotFoundError
 from hub.parties.scope import PartyScope
 from hub.roaming.context import RoamingContext
 from hub.roaming.reading_records import record_view
-from hub.roaming.tables import SessionRow, get_authorization, get_session, list_sessions
+from hub.roaming.tables import (
+    SessionRow,
+    get_authorization,
+    get_session,
+    list_known_as,
+    list_sessions,
+    session_of_leg,
+)
 from hub.roaming.tables_records import get_record, list_records
-from operator_sdk.contract.codes import TargetKind
 from operator_sdk.contract.ids import connector_ref
-from operator_sdk.contract.messages.common import Target
 from operator_sdk.contract.messages.records import Record
 from operator_sdk.contract.messages.roaming import Session
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """A session as one party knows it. `direction` in: the party came with its number; out: the hub has it."""
+
+    side: str
+    party_id: str
+    protocol: str
+    number: str
+    direction: str
+
+
+@dataclass(frozen=True, slots=True)
+class KnownAs:
+    """A session with its legs."""
+
+    session: Session
+    legs: list[Leg]
 
 
 class Reading:
@@ -28,6 +53,22 @@ class Reading:
         if row is None:
             raise NotFoundError
         return session_view(viewer, row)
+
+    async def find_by_ref(self, viewer: PartyScope, side: str, ref: str) -> SessionRow | None:
+        """The session that the viewer, as its `side` ("home" or "host"), knows by this number."""
+        async with self._c.database.reading() as unit:
+            return await session_of_leg(viewer, unit, side, ref)
+
+    async def known_as(self, viewer: PartyScope, number: str) -> list[KnownAs]:
+        """The sessions that somebody knows by a number: the hub's own id, the home's number or the host's."""
+        async with self._c.database.reading() as unit:
+            rows = await list_known_as(viewer, unit, number)
+        found: dict[str, KnownAs] = {}
+        for session, leg in rows:
+            known = found.setdefault(session.session_id, KnownAs(session_view(viewer, session), []))
+            if leg is not None:
+                known.legs.append(Leg(leg.side, leg.party_id, leg.protocol, leg.external_ref, leg.direction))
+        return list(found.values())
 
     async def session_of(self, viewer: PartyScope, authorization_id: str) -> str:
         """The session that an authorization is for. Raises NotFoundError when the viewer does not see it."""
@@ -97,7 +138,7 @@ def session_view(viewer: PartyScope, row: SessionRow) -> Session:
         home_party_id=row.home_party_id,
         host_party_id=row.host_party_id,
         connector=connector_ref(row.host_party_id, row.connector_id),
-        target=Target(kind=TargetKind(row.target_kind), value=row.target_value),
+        target=row.target,
         energy_wh=row.energy_wh,
         amount_fen=row.amount_fen,
         power_w=row.power_w,

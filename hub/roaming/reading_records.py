@@ -22,7 +22,7 @@ from operator_sdk.contract.messages.records import (
 _SAME = (
     "record_id", "session_id", "host_party_id", "started_at", "ended_at", "left_at", "meter_start_wh",
     "meter_end_wh", "energy_wh", "electricity_fen", "service_fen", "parking_fen", "idle_fen", "amount_fen",
-    "owed_fen", "tariff_id", "tariff_version", "stop_reason", "currency", "kind", "credit_of",
+    "owed_fen", "tariff_id", "tariff_version", "stop_reason", "currency", "kind", "credit_of", "metered",
 )  # fmt: skip
 """What everybody who sees a record sees alike."""
 

@@ -17,9 +17,8 @@ from hub.roaming.judging import Judged, Judging
 from hub.roaming.model import may_follow
 from hub.roaming.model_records import OWED, owed_fen, weights_of
 from hub.roaming.model_rules import letters_of, objections, state_of
-from hub.roaming.tables import SessionRow, get_session
+from hub.roaming.tables import SessionRow, get_session, session_of_leg
 from hub.roaming.tables_disputes import find_open_dispute
-from hub.roaming.tables_facts import session_by_ref
 from hub.roaming.tables_records import RecordRow, get_record
 from operator_sdk.contract.codes import RecordKind, RecordState, SessionState
 from operator_sdk.contract.ids import RECORD
@@ -40,7 +39,7 @@ log = logging.getLogger("interpile.roaming.records")
 AS_BILLED = (
     "record_ref", "connector_id", "started_at", "ended_at", "left_at", "meter_start_wh", "meter_end_wh",
     "energy_wh", "electricity_fen", "service_fen", "parking_fen", "idle_fen", "amount_fen", "currency",
-    "tariff_id", "tariff_version", "stop_reason", "energy_resolution_wh", "amount_resolution_fen",
+    "tariff_id", "tariff_version", "stop_reason", "energy_resolution_wh", "amount_resolution_fen", "metered",
 )  # fmt: skip
 """What a row takes from the bill as it is."""
 
@@ -91,8 +90,9 @@ class Records:
             known = await self.claim(unit, host_party_id, record, record_id, evidence)
             if known is not None:
                 return known
-            session_id = await session_by_ref(unit, host_party_id, record.session_ref)
-            if session_id is not None:
+            known_as = await session_of_leg(of_party(host_party_id), unit, "host", record.session_ref)
+            if known_as is not None:
+                session_id = known_as.session_id
                 raise HubError(Code.RULE_VIOLATED, problem="the session is known", session_id=session_id)
             judged = await self._judging.of_stranger(unit, host_party_id, record)
             row = self._row(record, judged, None)

@@ -14,6 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from hub.core.errors import HubError, TooManyError
 from hub.parties.tables import find_agreement
+from hub.roaming.asking import Asking
 from hub.roaming.context import RoamingContext
 from hub.roaming.model import DEFAULT_HOLD_FEN
 from hub.roaming.model_scans import still_counted, wait_s
@@ -81,13 +82,14 @@ class Scans:
     """Resolves codes for drivers."""
 
     def __init__(self, context: RoamingContext) -> None:
-        self._c = context
+        self._c, self._asking = context, Asking(context)
 
     async def resolve(self, home_party_id: str, subject: str, code: str) -> Scan:
         """Show the driver what a start would mean, and remember it for two minutes.
 
         Raises:
-            HubError: code_forged, code_unknown, no_agreement, tariff_unknown.
+            HubError: code_forged, code_unknown, no_agreement, tariff_unknown; host_unavailable, or what the
+                host said, where it has to be asked.
             TooManyError: this driver was wrong too often within a minute.
         """
         driver_ref = self._c.pseudonyms.driver_ref(home_party_id, subject)
@@ -108,11 +110,17 @@ class Scans:
 
     async def _resolve(self, home_party_id: str, driver_ref: str, code: str) -> Scan:
         now = self._c.clock.wall()
-        async with self._c.database.unit() as unit:
+        async with self._c.database.reading() as unit:
             _refuse_too_many(await failures_of(unit, home_party_id, driver_ref, now=now), now)
-            connector = read_code(code, self._c.own_base_url, self._c.scan_keys)
-            host_party_id, connector_id = split_connector(connector)
-            info = await self._c.directory.connector(unit, host_party_id, connector_id, home=home_party_id)
+        connector = read_code(code, self._c.own_base_url, self._c.scan_keys)
+        host_party_id, connector_id = split_connector(connector)
+        asked = await self._asking.before_charge(home_party_id, host_party_id, connector_id)
+        if asked.refusal is not None:
+            raise HubError(asked.refusal)
+        async with self._c.database.unit() as unit:
+            info = asked.over(
+                await self._c.directory.connector(unit, host_party_id, connector_id, home=home_party_id)
+            )
             if info is None:
                 raise HubError(Code.CODE_UNKNOWN)
             if info.tariff is None:

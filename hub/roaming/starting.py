@@ -6,6 +6,7 @@ from hub.core.database import Unit
 from hub.core.errors import HubError
 from hub.core.tables import Evidence, claim_message
 from hub.parties.scope import HUB, of_driver
+from hub.roaming.asking import NOT_ASKED, Asked, Asking
 from hub.roaming.charges import Charges, Opened
 from hub.roaming.context import RoamingContext
 from hub.roaming.drafting import Wanted
@@ -26,7 +27,7 @@ class Starting:
     """Starts charges for homes and for drivers."""
 
     def __init__(self, context: RoamingContext, charges: Charges) -> None:
-        self._c, self._charges = context, charges
+        self._c, self._charges, self._asking = context, charges, Asking(context)
 
     async def for_home(
         self, home_party_id: str, request: StartRequest, evidence: Evidence | None = None
@@ -38,6 +39,8 @@ class Starting:
         """
         if problem := target_problem(request.target):
             raise HubError(Code.RULE_VIOLATED, problem=problem)
+        host_party_id, connector_id = split_connector(request.connector)
+        asked = await self._asking.before_charge(home_party_id, host_party_id, connector_id)
         ids = self._charges.new_ids()
         opened = None
         async with self._c.database.unit() as unit:
@@ -52,15 +55,15 @@ class Starting:
                 evidence=evidence,
             )
             if new:
-                opened = await self._open_for_home(unit, home_party_id, request, ids)
+                opened = await self._open_for_home(unit, home_party_id, request, ids, asked)
         if opened is None:
             return await self._session(session_id)
         if opened.refusal is None:
-            return await self._charges.start_at_host(session_id)
+            return await self._charges.start_at_host(session_id, host_party_id)
         return await self._session(session_id)
 
     async def _open_for_home(
-        self, unit: Unit, home_party_id: str, request: StartRequest, ids: tuple[str, str]
+        self, unit: Unit, home_party_id: str, request: StartRequest, ids: tuple[str, str], asked: Asked
     ) -> Opened:
         host_party_id, connector_id = split_connector(request.connector)
         wanted = Wanted(
@@ -74,7 +77,7 @@ class Starting:
             home_ref=request.start_ref,
             limit_fen=request.limit_fen,
         )
-        opened = await self._charges.open(unit, wanted, ids)
+        opened = await self._charges.open(unit, wanted, ids, asked)
         if opened.refusal is None:
             granted = HomeAuthorization(state=AuthorizationState.GRANTED, limit_fen=request.limit_fen)
             await unit.session.flush()
@@ -91,6 +94,7 @@ class Starting:
         if problem := target_problem(request.target):
             raise HubError(Code.RULE_VIOLATED, problem=problem)
         driver_ref = self._c.pseudonyms.driver_ref(home_party_id, subject)
+        asked = await self._ask(home_party_id, driver_ref, request.scan_id)
         ids = self._charges.new_ids()
         opened = None
         async with self._c.database.unit() as unit:
@@ -114,7 +118,7 @@ class Starting:
                     target=request.target,
                     subject=subject,
                 )
-                opened = await self._charges.open(unit, wanted, ids)
+                opened = await self._charges.open(unit, wanted, ids, asked)
                 if opened.ask is not None and not self._as_scanned(scan, opened):
                     raise HubError(Code.PRICE_CHANGED)
         if opened is None or opened.ask is None:
@@ -123,8 +127,16 @@ class Starting:
         async with self._c.database.unit() as unit:
             row, _ = await self._charges.decide(unit, opened.authorization_id, *answer)
         if row.state == AuthorizationState.GRANTED:
-            return await self._charges.start_at_host(session_id)
+            return await self._charges.start_at_host(session_id, row.host_party_id)
         return await self._session(session_id)
+
+    async def _ask(self, home_party_id: str, driver_ref: str, scan_id: str) -> Asked:
+        """What the host says of what was scanned, where it has to be asked again."""
+        async with self._c.database.reading() as unit:
+            scan = await get_scan(of_driver(home_party_id, driver_ref), unit, scan_id)
+        if scan is None or scan.used_at is not None:
+            return NOT_ASKED
+        return await self._asking.before_charge(home_party_id, scan.host_party_id, scan.connector_id)
 
     async def _use_scan(self, unit: Unit, home_party_id: str, driver_ref: str, scan_id: str) -> ScanRow:
         viewer = of_driver(home_party_id, driver_ref)

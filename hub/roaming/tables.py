@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Index, UniqueConstraint
+from sqlalchemy import Index, UniqueConstraint, or_
 from sqlalchemy import select as select_columns
 from sqlalchemy import text as sql_text
 from sqlmodel import Field, col, select
@@ -13,7 +13,13 @@ from hub.core.database import Unit
 from hub.core.keyset import page_of
 from hub.core.tables import table_of
 from hub.core.types import TableRow, big, instant
+from hub.parties.model import Protocol
 from hub.parties.scope import PartyScope
+from operator_sdk.contract.codes import TargetKind
+from operator_sdk.contract.messages.common import Target
+
+SPOKEN = tuple(protocol.value for protocol in Protocol)
+"""What `leg.protocol` may hold."""
 
 
 class AuthorizationRow(TableRow, table=True):
@@ -46,7 +52,10 @@ class AuthorizationRow(TableRow, table=True):
 
 
 class SessionRow(TableRow, table=True):
-    """One charge while it runs, with its live state. Energy Wh, power W, money fen."""
+    """One charge while it runs, with its live state. Energy Wh, power W, money fen.
+
+    `stop_at_fen`, `stop_at_wh`: where the hub stops it, because its host cannot be told limit and target.
+    """
 
     __tablename__ = "session"
     session_id: str = Field(primary_key=True, max_length=40)
@@ -82,6 +91,8 @@ class SessionRow(TableRow, table=True):
     stop_reason: str | None = Field(default=None, max_length=40)
     refusal: str | None = Field(default=None, max_length=40)
     suspense: str | None = Field(default=None, max_length=40)
+    stop_at_fen: int | None = big(nullable=True)
+    stop_at_wh: int | None = big(nullable=True)
     created_at: datetime = instant()
     updated_at: datetime = instant()
 
@@ -90,6 +101,11 @@ class SessionRow(TableRow, table=True):
         Index("session_host", "host_party_id", "updated_at", "session_id"),
         Index("session_driver", "driver_ref", "updated_at"),
     )
+
+    @property
+    def target(self) -> Target:
+        """Where it is meant to end."""
+        return Target(kind=TargetKind(self.target_kind), value=self.target_value)
 
 
 class LegRow(TableRow, table=True):
@@ -152,6 +168,50 @@ async def get_session(
     if lock:
         statement = statement.with_for_update().execution_options(populate_existing=True)
     return (await unit.session.exec(statement)).first()
+
+
+async def session_of_leg(
+    viewer: PartyScope, unit: Unit, side: str, ref: str, *, lock: bool = False
+) -> SessionRow | None:
+    """The session that the viewer, as its `side` ("home" or "host"), knows by this number.
+
+    A number serves one session of a party and side; a party speaks one protocol at a time.
+    """
+    leg = (
+        select(LegRow.session_id)
+        .where(
+            LegRow.party_id == viewer.party_id,
+            LegRow.side == side,
+            # Named, so that the index over all four is searched and not walked.
+            col(LegRow.protocol).in_(SPOKEN),
+            LegRow.external_ref == ref,
+        )
+        .limit(1)
+        .scalar_subquery()
+    )
+    statement = select(SessionRow).where(
+        col(SessionRow.session_id) == leg,
+        viewer.sees(SessionRow.home_party_id, SessionRow.host_party_id, SessionRow.driver_ref),
+    )
+    if lock:
+        statement = statement.with_for_update(of=SessionRow).execution_options(populate_existing=True)
+    return (await unit.session.exec(statement)).first()
+
+
+async def list_known_as(viewer: PartyScope, unit: Unit, number: str) -> list[tuple[SessionRow, LegRow | None]]:
+    """Sessions, with their legs, that somebody knows by a number: a party by its own, the hub by its id."""
+    known = select(LegRow.session_id).where(LegRow.external_ref == number)
+    statement = (
+        select(SessionRow, LegRow)
+        .outerjoin(LegRow, col(LegRow.session_id) == col(SessionRow.session_id))
+        .where(
+            or_(col(SessionRow.session_id) == number, col(SessionRow.session_id).in_(known)),
+            viewer.sees(SessionRow.home_party_id, SessionRow.host_party_id, SessionRow.driver_ref),
+        )
+        .order_by(col(SessionRow.session_id), col(LegRow.side))
+        .limit(50)
+    )
+    return list((await unit.session.exec(statement)).all())
 
 
 async def get_authorization(

@@ -15,7 +15,7 @@ from hub.core.tables import table_of
 from hub.directory.tables import ConnectorRow, PileRow, StationRow
 from hub.directory.tables_tariffs import ANY, TariffVersionRow, Where, applying
 from hub.parties.scope import PartyScope
-from hub.roaming.tables import AuthorizationRow, LegRow, SessionRow, UpdateRow
+from hub.roaming.tables import AuthorizationRow, SessionRow, UpdateRow
 from hub.roaming.tables_records import RecordRow
 from hub.roaming.tables_trust import PartnerTrustRow
 from operator_sdk.contract.codes import RecordKind, RecordState
@@ -107,15 +107,6 @@ async def last_update(unit: Unit, session_id: str) -> Row[Any] | None:
     return (await unit.execute(statement)).one_or_none()
 
 
-async def session_by_ref(unit: Unit, host_party_id: str, session_ref: str) -> str | None:
-    """The session that a host knows by this number."""
-    row = table_of(LegRow).c
-    statement = select_columns(row.session_id).where(
-        row.party_id == host_party_id, row.side == "host", row.external_ref == session_ref
-    )
-    return (await unit.execute(statement)).scalars().first()
-
-
 async def records_around(unit: Unit, around: Around) -> list[Row[Any]]:
     """Charge records that a bill must agree with, each with why (`about`).
 
@@ -184,7 +175,8 @@ def _other(around: Around) -> ColumnElement[bool]:
 
 
 def _before(around: Around) -> Select[Any]:
-    past = _R.c.ended_at <= around.bill.started_at
+    # What was read from no meter says nothing about where it stood.
+    past = and_(_R.c.ended_at <= around.bill.started_at, _R.c.metered.is_(True))
     return _asked("before", where=and_(_at_connector(around), past)).order_by(_R.c.ended_at.desc())
 
 

@@ -64,6 +64,7 @@ class RecordRow(TableRow, table=True):
     stop_reason: str = Field(max_length=40)
     energy_resolution_wh: int = 1
     amount_resolution_fen: int = 1
+    metered: bool = True
     booked_day: str = Field(max_length=10)
     service_day: str = Field(max_length=10)
     reason: str | None = Field(default=None, max_length=200)

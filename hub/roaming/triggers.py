@@ -12,7 +12,7 @@ BILLED = (
     "connector_id", "started_at", "ended_at", "left_at", "meter_start_wh", "meter_end_wh",
     "energy_wh", "lines", "fees", "verdicts", "findings", "repriced", "electricity_fen", "service_fen",
     "parking_fen", "idle_fen", "amount_fen", "owed_fen", "currency", "tariff_id", "tariff_version",
-    "stop_reason", "service_day",
+    "stop_reason", "service_day", "metered",
 )  # fmt: skip
 """What a record says for good."""
 

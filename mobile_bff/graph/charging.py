@@ -121,7 +121,10 @@ class Settlement:
     settled_at: datetime
 
 
-@strawberry.type(description="The final bill of a charge.")
+@strawberry.type(
+    description="The final bill of a charge. Not `metered`: the operator tells no meter readings; then"
+    " `meterStart` and `meterEnd` were read from no meter, and are not to be shown."
+)
 class ChargeRecord:
     id: strawberry.ID
     session_id: strawberry.ID
@@ -134,6 +137,7 @@ class ChargeRecord:
     ended_at: datetime
     meter_start: Wh
     meter_end: Wh
+    metered: bool
     energy: Wh
     electricity: Fen
     service: Fen
@@ -241,6 +245,7 @@ def record_of(message: records.Record) -> ChargeRecord:
         ended_at=message.ended_at,
         meter_start=Wh(message.meter_start_wh),
         meter_end=Wh(message.meter_end_wh),
+        metered=message.metered,
         energy=Wh(message.energy_wh),
         electricity=Fen(message.electricity_fen),
         service=Fen(message.service_fen),

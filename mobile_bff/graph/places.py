@@ -37,6 +37,7 @@ class TimeFee:
 @strawberry.type(
     description="One version of a time-of-use tariff; prices are millionths of a yuan per kWh."
     " `parking` runs while the vehicle stands there, `idle` from the end of the charge."
+    " Not `binding`: an estimate; the bill decides."
 )
 class Tariff:
     tariff_id: strawberry.ID
@@ -47,6 +48,7 @@ class Tariff:
     periods: list[TariffPeriod]
     parking: TimeFee | None
     idle: TimeFee | None
+    binding: bool
 
 
 @strawberry.type(description="The tariff at a station's piles of one kind.")
@@ -167,6 +169,7 @@ def tariff_of(message: directory.Tariff) -> Tariff:
         ],
         parking=_time_fee_of(message.parking),
         idle=_time_fee_of(message.idle),
+        binding=message.binding,
     )
 
 

@@ -23,6 +23,7 @@ class Code(StrEnum):
     CONNECTOR_FAULTED = "connector_faulted"
     CONNECTOR_BUSY = "connector_busy"
     CONNECTOR_OFFLINE = "connector_offline"
+    CONNECTOR_UNPLUGGED = "connector_unplugged"
     TARIFF_UNKNOWN = "tariff_unknown"
     START_NOT_SUPPORTED_BY_HOME = "start_not_supported_by_home"
     START_NOT_SUPPORTED_BY_HOST = "start_not_supported_by_host"
@@ -83,6 +84,7 @@ PUBLIC_CODES: dict[Code, Meaning] = {
     Code.CONNECTOR_FAULTED: Meaning(422, "充电枪故障", "This connector reports a fault."),
     Code.CONNECTOR_BUSY: Meaning(422, "充电枪使用中", "This connector is in use."),
     Code.CONNECTOR_OFFLINE: Meaning(422, "充电枪离线", "This connector is offline."),
+    Code.CONNECTOR_UNPLUGGED: Meaning(422, "请先插好充电枪", "Plug the vehicle in first, then start again."),
     Code.TARIFF_UNKNOWN: Meaning(422, "充电枪没有有效电价", "This connector has no tariff in force."),
     Code.START_NOT_SUPPORTED_BY_HOME: Meaning(
         422, "归属运营商不支持此启动方式", "The home operator's link cannot start this way."

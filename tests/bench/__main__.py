@@ -1,8 +1,8 @@
 """`make bench`: run the measurements and write bench.json. ONLY=prefix takes a part, PROFILE=1 profiles.
 
 The hub's figures come first (stages), then those of piles and their agent (stages_edge, stages_drain) and of
-phones (stages_phone), each on what the ones before have left running; then the books (stages_ledger) and whole
-cycles (stages_cycle), alone.
+phones (stages_phone), each on what the ones before have left running; those of partners who speak T/CEC 102
+(stages_tcec); then the books (stages_ledger) and whole cycles (stages_cycle), alone.
 """
 
 import json
@@ -21,7 +21,15 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from tests.bench import stages, stages_cycle, stages_drain, stages_edge, stages_ledger, stages_phone
+from tests.bench import (
+    stages,
+    stages_cycle,
+    stages_drain,
+    stages_edge,
+    stages_ledger,
+    stages_phone,
+    stages_tcec,
+)
 from tests.bench.edge_world import Driver, furnish
 from tests.bench.machine import describe, load_average, memory_mb, pin
 from tests.bench.processes import BenchError, Processes
@@ -29,7 +37,7 @@ from tests.bench.profiling import profile
 from tests.bench.stages import Bench
 from tests.bench.world import ROOT, Watch, World, create_database, drop_database, make_world
 
-STAGES = (stages_edge, stages_drain, stages_phone, stages_ledger, stages_cycle)
+STAGES = (stages_edge, stages_drain, stages_phone, stages_tcec, stages_ledger, stages_cycle)
 FIGURES = (*stages.FIGURES, *(figure for stage in STAGES for figure in stage.FIGURES))
 METHOD = {name: words for stage in (stages, *STAGES) for name, words in stage.METHOD.items()}
 OUT = ROOT / "bench.json"

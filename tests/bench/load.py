@@ -5,6 +5,7 @@ read from the performance counter: uvloop's own clock has whole milliseconds.
 """
 
 import asyncio
+import contextlib
 import os
 import random
 import resource
@@ -18,6 +19,8 @@ import msgspec
 import uvloop
 
 from operator_sdk.contract.signing import SignatureProblem, read_claims, verify_answer
+from tests.bench import tcec_traffic
+from tests.bench.tcec_traffic import TcecTraffic
 from tests.bench.traffic import STATIONS_ASKED, Job, Traffic
 from tests.bench.wire import Connection, Request, connect
 from tests.bench.world import World
@@ -123,10 +126,11 @@ class Window:
         self.send(connection, request)
 
     async def closed_loop(self) -> None:
-        """All connections ask as fast as they are answered."""
+        """All connections ask as fast as they are answered, as long as the job says or there is more to ask."""
         for connection in self.streams:
             self.next(connection)
-        await asyncio.sleep(self.job.seconds)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self.done.wait(), self.job.seconds)
 
     async def open_loop(self) -> None:
         """Requests arrive at random, whatever becomes of those before."""
@@ -164,7 +168,7 @@ class Generator:
     """Does jobs."""
 
     def __init__(self, world: World) -> None:
-        self._world, self._traffic = world, Traffic(world)
+        self._world, self._traffic, self._tcec = world, Traffic(world), TcecTraffic(world)
         self._keys = {
             operator.key_id: operator.key().private.public_key()
             for operator in [world.hub, world.forwarder, *world.homes]
@@ -174,6 +178,8 @@ class Generator:
         """Every request of a job."""
         if job.kind == "update":
             return [iter(stream) for stream in self._traffic.updates(job)]
+        if job.kind in tcec_traffic.KINDS:
+            return [iter(stream) for stream in self._tcec.streams(job)]
         make = {
             "home": self._traffic.home_authorizations,
             "stations": self._traffic.stations,
@@ -190,12 +196,18 @@ class Generator:
         ended = time.perf_counter()
         await window.settle()
         used = _cpu_s() - cpu
-        checked = self._check(window) if job.kind in SIGNED else 0
+        checked = self._check(window)
         result = _result(window, begun, ended, checked=checked, used=used)
         window.close()
         return result
 
     def _check(self, window: Window) -> int:
+        """Look into the answers kept; those that are not what they seemed are wrong. Returns how many."""
+        if window.job.kind in tcec_traffic.KINDS:
+            kept = window.bodies if window.job.collect else [("", body) for *_, body in window.samples]
+            return self._tcec.check(window.job, kept, window.wrong)
+        if window.job.kind not in SIGNED:
+            return 0
         checked = 0
         for request, status, head, body in window.samples:
             lines = (line.partition(": ") for line in head.decode("latin-1").split("\r\n")[1:])
@@ -234,7 +246,11 @@ def _result(window: Window, begun: float, ended: float, *, checked: int, used: f
         ran_out=window.ran_out,
         generator_cpu_s=used,
         wall_s=ended - begun,
-        sessions=[(msgspec.json.decode(body)["session_id"], host, 0) for host, body in window.bodies],
+        sessions=[
+            (msgspec.json.decode(body)["session_id"], host, 0)
+            for host, body in window.bodies
+            if window.job.kind == "authorize"
+        ],
     )
 
 
@@ -242,6 +258,8 @@ def _good(kind: str) -> tuple[bytes, int]:
     """What a good answer holds, and how often."""
     if kind == "stations":
         return b'"priceNowMicro":', STATIONS_ASKED
+    if kind in tcec_traffic.KINDS:
+        return tcec_traffic.GOOD, 1
     return (b'"number":' if kind == "update" else b'"state":"granted"'), 1
 
 

@@ -1,7 +1,8 @@
 """A process under measurement: `python -m tests.bench.serve ROLE WORLD CORE [NICENESS] [STACKS]`.
 
 Roles: hub (serving only, as `interpile serve` beside `interpile jobs`), jobs, forwarder, home, bff (as
-`interpile bff` in production), core (bare graphql-core behind the same server as bff).
+`interpile bff` in production), core (bare graphql-core behind the same server as bff), tcec_bare (what a route
+of T/CEC 102 costs at least), tcec_partner (the platforms of its host and home).
 """
 
 import os
@@ -22,6 +23,8 @@ from tests.bench.core import core_app
 from tests.bench.forwarder import forwarder_app
 from tests.bench.home import Home
 from tests.bench.sampling import Sampler
+from tests.bench.tcec_bare import bare_app
+from tests.bench.tcec_partner import Partner
 from tests.bench.world import World
 
 NO_LIMIT_PER_S = 1_000_000
@@ -42,12 +45,22 @@ def main(role: str, world_file: str, core: str, niceness: str = "0", stacks: str
         run_jobs(settings)
     elif role == "hub":
         _serve(create_app(settings, embedded=False), world.hub_url)
-    elif role == "forwarder":
-        _serve(forwarder_app(world), world.forwarder_url)
     elif role == "bff":
         bff.serve(_bff_settings(world, Path(world_file).parent), "127.0.0.1", _port(world.bff_url))
+    else:
+        _stand_in(role, world)
+
+
+def _stand_in(role: str, world: World) -> None:
+    """Yardsticks and partners."""
+    if role == "forwarder":
+        _serve(forwarder_app(world), world.forwarder_url)
     elif role == "core":
         _serve(core_app(), world.core_url)
+    elif role == "tcec_bare":
+        _serve(bare_app(world), world.tcec_bare_url)
+    elif role == "tcec_partner":
+        _serve(Partner(world), world.tcec_partner_url, lifespan="off")
     else:
         _serve(Home(world), world.home_url, lifespan="off")
 

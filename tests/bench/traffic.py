@@ -30,8 +30,9 @@ SQUARES, SQUARE_E6, SIDE_E6 = 20, 500, 600_000
 class Job(msgspec.Struct, frozen=True):
     """What the generator is to do. `rate` 0 means closed loop: each connection asks again once answered.
 
-    `kind` is authorize (at the hub or the forwarder), home (the stub itself), update, or stations (GraphQL);
-    `places` says where the phones are that ask for stations: near, same or anywhere.
+    `kind` is authorize (at the hub or the forwarder), home (the stub itself), update, stations (GraphQL), or
+    one of those of `tcec_traffic`; `places` says where the phones are that ask for stations: near, same or
+    anywhere.
     """
 
     kind: str

@@ -78,6 +78,8 @@ class World(msgspec.Struct, frozen=True):
     core_url: str
     platform_url: str
     gateway_url: str
+    tcec_partner_url: str
+    tcec_bare_url: str
     hub: Operator
     forwarder: Operator
     platform: Operator
@@ -129,6 +131,7 @@ def let_go(url: str) -> None:
 def make_world(folder: Path) -> World:
     """Choose addresses and keys; nothing runs yet."""
     hub_url, forwarder_url, home_url, bff_url, core_url, platform_url, gateway_url = free_urls(7)
+    tcec_partner_url, tcec_bare_url = free_urls(2)
     secret_file = folder / "secrets.json"
     make_secrets(secret_file)
     signer = read_secrets(secret_file).signer
@@ -155,6 +158,8 @@ def make_world(folder: Path) -> World:
         core_url=core_url,
         platform_url=platform_url,
         gateway_url=gateway_url,
+        tcec_partner_url=tcec_partner_url,
+        tcec_bare_url=tcec_bare_url,
         hub=Operator("MA5HUB000", signer.key_id, signer.private.private_bytes_raw()),
         forwarder=_operator("forwarder"),
         platform=_operator("MA5PLATF0", base_url=platform_url),

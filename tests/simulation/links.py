@@ -106,6 +106,9 @@ class HostedPort:
     def __init__(self, process: HubProcess, link: PartyLink) -> None:
         self._process, self._link = process, link
         self.capabilities: frozenset[Capability] = link.capabilities
+        self.link_protocol, self.carries_limits = link.link_protocol, link.carries_limits
+        self.asks_before_start, self.push_every_s = link.asks_before_start, link.push_every_s
+        self.mint_host_ref = link.mint_host_ref
 
     def __getattr__(self, name: str) -> Any:
         call: Callable[..., Any] = getattr(self._link, name)

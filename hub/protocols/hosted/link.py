@@ -71,6 +71,8 @@ class HostedTools:
 class HostedLink(MissingLink):
     """Hosted as home, as host, or as both, by the party's roles."""
 
+    link_protocol = "hosted"
+
     def __init__(self, party_id: str, roles: Collection[str], tools: HostedTools) -> None:
         self._party_id, self._database = party_id, tools.database
         self._accounts, self._charging = tools.accounts, tools.charging

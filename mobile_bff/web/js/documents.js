@@ -10,7 +10,7 @@ const HIT = `id name address partyName latitudeE6 longitudeE6 distanceM connecto
   connectorsAc connectorsDc maxPowerW priceNowMicro`;
 const TIME_FEE = "{ priceMicroPerHour freeMinutes cap }";
 const TARIFF = `tariff { tariffId version utcOffsetMinutes periods { startMinute endMinute electricityMicro serviceMicro band bandText }
-    parking ${TIME_FEE} idle ${TIME_FEE} }`;
+    parking ${TIME_FEE} idle ${TIME_FEE} binding }`;
 const PLACE = "place { stationId stationName address pileId kind kindText ratedPowerW }";
 const SESSION = `id state stateText connector energy amount powerW percent secondsLeft lastNumber limit
   createdAt startedAt endedAt stopReason stopReasonText refusalMessage ${PLACE}`;
@@ -91,7 +91,7 @@ export const NEWEST_RECORDS = `query($after: String) {
 
 export const RECORD = `query($id: ID!) {
   chargeRecord(id: $id) {
-    id sessionId state stateText connector startedAt endedAt meterStart meterEnd energy electricity service parking idle
+    id sessionId state stateText connector startedAt endedAt meterStart meterEnd metered energy electricity service parking idle
     amount stopReason stopReasonText ${PLACE}
     lines { start end energy electricityMicro serviceMicro electricity service }
     fees { kind start end priceMicroPerHour amount }

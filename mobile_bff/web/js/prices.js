@@ -40,6 +40,7 @@ export function dayOfPrices(tariff, now) {
     h("div", { class: "prices-now" },
       h("h2", { class: "small-title" }, t("price_today")),
       h("p", { class: "price" }, current ? price(priceOf(current)) : "–", h("small", {}, t("per_kwh")))),
+    !tariff.binding && h("p", { class: "muted estimate" }, t("price_estimate")),
     current && h("p", { class: "muted" }, `${t("electricity")} ${price(current.electricityMicro)} + ${t("service")} ${price(current.serviceMicro)}`),
     bar(tariff, minute, current),
     timeFee("parking", tariff.parking),

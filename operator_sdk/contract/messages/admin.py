@@ -21,13 +21,14 @@ from operator_sdk.contract.messages.common import (
 class PartyAdd(Message, frozen=True, kw_only=True):
     """A new operator. `protocol` native needs a base URL; hosted has none and lives in the hub's accounts.
 
+    A party that speaks T/CEC 102 is added with its profile, by command; as such it is refused.
     Role and protocol `app` are a phone service's back end: it signs in and reads the public directory.
     """
 
     party_id: PartyId
     name: Annotated[str, Meta(min_length=1, max_length=100)]
     roles: Annotated[list[Role], Meta(min_length=1, max_length=3)]
-    protocol: Annotated[str, Meta(pattern="^(native|hosted|app)$")]
+    protocol: Annotated[str, Meta(pattern="^(native|hosted|app|tcec102)$")]
     base_url: Annotated[str, Meta(max_length=200)] | None = None
     token_prefixes: Annotated[list[str], Meta(max_length=50)] = []
     deposit_fen: Fen = 0

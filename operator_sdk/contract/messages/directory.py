@@ -23,6 +23,7 @@ from operator_sdk.contract.messages.common import (
 
 StationId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,40}$")]
 DegreeE6 = Annotated[int, Meta(ge=-180_000_000, le=180_000_000, description="10^-6 degree, GCJ-02")]
+LatitudeE6 = Annotated[int, Meta(ge=-90_000_000, le=90_000_000)]
 Minute = Annotated[int, Meta(ge=0, le=1440)]
 PileKind = Annotated[str, Meta(pattern="^(ac|dc)$")]
 
@@ -52,7 +53,10 @@ class TariffPeriod(Message, frozen=True, kw_only=True):
 
 
 class Tariff(Message, frozen=True, kw_only=True):
-    """One version of a time-of-use tariff. A charge is priced by the version in force at its start."""
+    """One version of a time-of-use tariff. A charge is priced by the version in force at its start.
+
+    Not `binding`: an estimate, where the host's platform does not tell its prices; then the bill decides.
+    """
 
     party_id: PartyId
     tariff_id: ForeignId
@@ -63,16 +67,21 @@ class Tariff(Message, frozen=True, kw_only=True):
     utc_offset_minutes: Annotated[int, Meta(ge=-720, le=840)] = 480
     parking: TimeFee | None = None
     idle: TimeFee | None = None
+    binding: bool = True
 
 
 class TariffPut(Message, frozen=True, kw_only=True):
-    """A host publishes one version of a tariff. A version, once published, never changes."""
+    """A host publishes one version of a tariff. A version, once published, never changes.
+
+    A host on this API bills what it publishes: `binding` is always true there.
+    """
 
     valid_from: Instant
     periods: Annotated[list[TariffPeriod], Meta(min_length=1, max_length=32)]
     utc_offset_minutes: Annotated[int, Meta(ge=-720, le=840)] = 480
     parking: TimeFee | None = None
     idle: TimeFee | None = None
+    binding: bool = True
 
 
 class TariffAssignmentPut(Message, frozen=True, kw_only=True):
@@ -110,11 +119,79 @@ class TariffAssignmentPage(Page, frozen=True, kw_only=True):
     items: list[TariffAssignment]
 
 
+Line = Annotated[str, Meta(max_length=30)]
+Note = Annotated[str, Meta(max_length=100)]
+PictureUrl = Annotated[str, Meta(max_length=500, pattern=r"^https://[!-~]+$")]
+Volt = Annotated[int, Meta(ge=0, le=10_000)]
+Ampere = Annotated[int, Meta(ge=0, le=10_000)]
+
+
+class ConnectorDetails(Message, frozen=True, kw_only=True, omit_defaults=True):
+    """What else a host says of a connector (T/CEC 102.2, ConnectorInfo); null is not said.
+
+    `connector_type` and `national_standard` are words of `contract.station_details`.
+    """
+
+    name: Line | None = None
+    connector_type: Word | None = None
+    voltage_lower_v: Volt | None = None
+    voltage_upper_v: Volt | None = None
+    current_a: Ampere | None = None
+    park_no: Annotated[str, Meta(max_length=10)] | None = None
+    national_standard: Word | None = None
+
+
+class PileDetails(Message, frozen=True, kw_only=True, omit_defaults=True):
+    """What else a host says of a pile (T/CEC 102.2, EquipmentInfo); null is not said.
+
+    `equipment_type` is a word of `contract.station_details`, where the pile is not just ac or dc.
+    """
+
+    manufacturer_id: Annotated[str, Meta(max_length=9)] | None = None
+    manufacturer_name: Line | None = None
+    model: Annotated[str, Meta(max_length=20)] | None = None
+    production_date: Annotated[str, Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")] | None = None
+    name: Line | None = None
+    latitude_e6: LatitudeE6 | None = None
+    longitude_e6: DegreeE6 | None = None
+    equipment_type: Word | None = None
+
+
+class StationDetails(Message, frozen=True, kw_only=True, omit_defaults=True):
+    """What else a host says of a station (T/CEC 102.2, StationInfo); null is not said.
+
+    `station_type`, `status` and `construction` are words of `contract.station_details`. `area_code` is that of
+    GB/T 2260. `park_spaces` 0 is not known. `owner_party_id` owns the equipment where that is not the host.
+    """
+
+    country_code: Annotated[str, Meta(pattern=r"^[A-Z]{2}$")] | None = None
+    area_code: Annotated[str, Meta(pattern=r"^[0-9]{6,12}$")] | None = None
+    operator_phone: Line | None = None
+    site_phone: Line | None = None
+    station_type: Word | None = None
+    status: Word | None = None
+    construction: Word | None = None
+    park_spaces: Annotated[int, Meta(ge=0, le=1_000_000)] | None = None
+    site_guide: Note | None = None
+    business_hours: Note | None = None
+    pictures: Annotated[list[PictureUrl], Meta(max_length=20)] | None = None
+    match_cars: Note | None = None
+    park_info: Note | None = None
+    park_fee: Note | None = None
+    electricity_fee_text: Annotated[str, Meta(max_length=256)] | None = None
+    service_fee_text: Note | None = None
+    payment: Annotated[str, Meta(max_length=20)] | None = None
+    support_order: bool | None = None
+    remark: Note | None = None
+    owner_party_id: PartyId | None = None
+
+
 class Connector(Message, frozen=True, kw_only=True):
     """A plug. `rated_power_w` 0 means that of the pile."""
 
     connector_id: ConnectorId
     rated_power_w: Watt = 0
+    details: ConnectorDetails | None = None
 
 
 class Pile(Message, frozen=True, kw_only=True):
@@ -125,17 +202,19 @@ class Pile(Message, frozen=True, kw_only=True):
     rated_power_w: Watt
     connectors: Annotated[list[Connector], Meta(min_length=1, max_length=16)]
     power_assumed: bool = False
+    details: PileDetails | None = None
 
 
 class StationPut(Message, frozen=True, kw_only=True):
     """A host describes one of its stations whole; piles that are left out become tombstones."""
 
     name: Text
-    latitude_e6: Annotated[int, Meta(ge=-90_000_000, le=90_000_000)]
+    latitude_e6: LatitudeE6
     longitude_e6: DegreeE6
     tariff_id: ForeignId
     piles: Annotated[list[Pile], Meta(max_length=2000)]
     address: Text = ""
+    details: StationDetails | None = None
 
 
 class Station(Message, frozen=True, kw_only=True):
@@ -151,6 +230,7 @@ class Station(Message, frozen=True, kw_only=True):
     piles: list[Pile]
     updated_at: Instant
     removed: bool = False
+    details: StationDetails | None = None
 
 
 class StationPage(Page, frozen=True, kw_only=True):

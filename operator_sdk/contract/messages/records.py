@@ -32,7 +32,9 @@ class Bill(Message, frozen=True, kw_only=True):
 
     Totals are sums of lines; `energy_wh` = `meter_end_wh` - `meter_start_wh` within the resolution;
     `amount_fen` = electricity + service + parking + idle. `left_at` is when the vehicle was unplugged.
-    `host_party_id` is whose bill it is; null: the sender's.
+    `host_party_id` is whose bill it is; null: the sender's. Not `metered`: the host's protocol tells no
+    readings; then `meter_start_wh` is 0 and `meter_end_wh` the energy, and neither was read from a meter. A
+    host on this API always tells them.
     """
 
     record_ref: ForeignId
@@ -57,6 +59,7 @@ class Bill(Message, frozen=True, kw_only=True):
     energy_resolution_wh: Annotated[int, Meta(ge=1, le=1000)] = 1
     amount_resolution_fen: Annotated[int, Meta(ge=1, le=100)] = 1
     host_party_id: PartyId | None = None
+    metered: bool = True
 
 
 class ChargeRecord(Bill, frozen=True, kw_only=True):
@@ -142,6 +145,7 @@ class HomeRecord(Message, frozen=True, kw_only=True):
     idle_fen: int = 0
     token_kind: str | None = None
     token_digest: str | None = None
+    metered: bool = True
 
 
 class SettlementRecord(Message, frozen=True, kw_only=True):
@@ -209,7 +213,8 @@ class Record(Message, frozen=True, kw_only=True):
     """A charge record as the caller may see it, with the settlement once there is one.
 
     `outcomes` is what each of the 25 rules said, in their order, and `findings` those that objected: for the
-    host and for staff. A record of kind `credit` reverses the record `credit_of`.
+    host and for staff. A record of kind `credit` reverses the record `credit_of`. Not `metered`: the host told
+    no readings, and the two here were not read from a meter.
     """
 
     record_id: HubId
@@ -247,6 +252,7 @@ class Record(Message, frozen=True, kw_only=True):
     reason: str | None = None
     outcomes: list[Finding] = []
     repriced: Repriced | None = None
+    metered: bool = True
 
 
 class RecordQuery(ListQuery, frozen=True, kw_only=True):

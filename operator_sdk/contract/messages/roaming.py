@@ -110,7 +110,11 @@ class StartRequest(Message, frozen=True, kw_only=True):
 
 
 class HostStartRequest(Message, frozen=True, kw_only=True):
-    """Hub to host: start. The host stops at `limit_fen`; `token_ref` is a pseudonym."""
+    """Hub to host: start. The host stops at `limit_fen`; `token_ref` is a pseudonym.
+
+    `host_ref` is the number that the hub has given the charge in the host's name. Only links whose protocol has
+    the caller number a charge need it; a host on this API numbers its charges itself, and never gets one.
+    """
 
     session_id: HubId
     authorization_id: HubId
@@ -122,6 +126,7 @@ class HostStartRequest(Message, frozen=True, kw_only=True):
     tariff_version: Number
     limit_fen: Fen | None
     target: Target
+    host_ref: ForeignId | None = None
 
 
 class HostStartReply(Message, frozen=True, kw_only=True):

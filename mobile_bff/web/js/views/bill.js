@@ -41,7 +41,7 @@ function bill(record, signal) {
         fact(t("total"), money(record.amount), "total"))),
     h("dl", { class: "card facts" },
       fact(t("connector_no"), record.connector),
-      fact(t("meter"), `${kwh(record.meterStart)} → ${kwh(record.meterEnd)}`),
+      record.metered && fact(t("meter"), `${kwh(record.meterStart)} → ${kwh(record.meterEnd)}`),
       fact(t("ended_because"), word("stop", record.stopReason, record.stopReasonText)),
       fact(t("bill_no"), h("code", {}, record.id))),
     h("a", { class: "quiet-link", href: `#/report?connector=${encodeURIComponent(record.connector)}&session=${encodeURIComponent(record.sessionId)}` }, icon("wrench", 18), t("report_this")),

@@ -56,6 +56,7 @@ export const en = Object.freeze({
 
   price_today: "Price today",
   price_now: "Now",
+  price_estimate: "Estimate; the bill decides",
   electricity: "Electricity",
   service: "Service",
   price_label: "Prices of the day; now {price} per kWh",

@@ -56,6 +56,7 @@ export const zh = Object.freeze({
 
   price_today: "今日电价",
   price_now: "当前",
+  price_estimate: "估价,以账单为准",
   electricity: "电费",
   service: "服务费",
   price_label: "今日电价,当前每度 {price}",

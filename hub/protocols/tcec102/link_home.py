@@ -1,0 +1,192 @@
+"""What the hub tells a T/CEC 102 home: towards it the hub is the infrastructure side (T/CEC 102.3)."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from hub.clearing.tables_checks import part_lines
+from hub.core.tables import Evidence
+from hub.parties.link import LinkCannot
+from hub.parties.scope import of_party
+from hub.protocols.tcec102.aliases import Kind
+from hub.protocols.tcec102.tables_home import note_start_told, start_refs, start_was_told
+from hub.protocols.tcec102.tools import LinkBase
+from hub.protocols.tcec102.translate_checks import Told, orders_of, reply_to_check
+from hub.protocols.tcec102.translate_out import (
+    CHARGING,
+    CONNECTOR_STATUS,
+    ENDED,
+    Charge,
+    charge_status,
+    order_of,
+)
+from hub.roaming.tables import SessionRow, get_authorization, get_session
+from operator_sdk.contract.codes import RecordKind, SessionState
+from operator_sdk.contract.ids import split_connector
+from operator_sdk.contract.messages.checks import ListedRecord, RecordListPart, RecordListReply
+from operator_sdk.contract.messages.directory import ConnectorStatus
+from operator_sdk.contract.messages.records import HomeRecord, RecordAnswer, SettlementRecord
+from operator_sdk.contract.messages.roaming import SessionProgress
+from operator_sdk.contract.tcec102.messages import (
+    ConnectorStatusInfo,
+    NotificationEquipChargeStatus,
+    NotificationStartChargeResult,
+    NotificationStationStatus,
+    NotificationStopChargeResult,
+)
+from operator_sdk.contract.tcec102.sequences import make_seq
+from operator_sdk.contract.tcec102.values import format_time
+
+LIST_S = 20
+NEVER_CHARGED = frozenset({SessionState.REFUSED, SessionState.START_FAILED})
+
+
+class HomePart(LinkBase):
+    """The methods of the port that concern homes."""
+
+    async def push_status(self, statuses: Mapping[str, ConnectorStatus]) -> None:
+        """notification_stationStatus for each connector. Status 1 of an answer, `dropped`, is as good as 0.
+
+        Raises:
+            LinkCannot: the home was never told of any of these connectors.
+        """
+        keys = {split_connector(ref): status for ref, status in statuses.items()}
+        known = await self._tools.aliases.known(Kind.CONNECTOR, keys.keys())
+        if not known:
+            raise LinkCannot("no connector that the home knows")
+        for key, alias in known.items():
+            info = ConnectorStatusInfo(connector_id=alias, status=CONNECTOR_STATUS[keys[key].state])
+            message = NotificationStationStatus(connector_status_info=info)
+            await self._call("notification_stationStatus", message)
+
+    async def push_session(self, progress: SessionProgress) -> None:
+        """How a charge goes: that it began, once; then its status; at the end that it stopped.
+
+        What the home answers of it (SuccStat) changes nothing here. A charge that failed to start is told with
+        the release of its authorization.
+
+        Raises:
+            LinkCannot: the home has no number for this charge.
+        """
+        session, told = await self._session(progress.session_id)
+        if session is None or session.home_ref is None:
+            raise LinkCannot("no StartChargeSeq")
+        if progress.state in NEVER_CHARGED:
+            return
+        connector = await self._connector(session.host_party_id, session.connector_id)
+        started_at = session.started_at or session.created_at
+        if not told:
+            await self._tell_start(session.home_ref, connector, CHARGING, started_at)
+            async with self._tools.database.unit() as unit:
+                await note_start_told(unit, session.session_id, self._tools.clock.wall())
+        if progress.state == SessionState.ENDED:
+            stop = NotificationStopChargeResult(
+                start_charge_seq=session.home_ref,
+                start_charge_seq_stat=ENDED,
+                connector_id=connector,
+                succ_stat=0,
+            )
+            await self._call("notification_stop_charge_result", stop)
+            return
+        charge = Charge(
+            seq=session.home_ref,
+            connector=connector,
+            state=progress.state,
+            started_at=started_at,
+            at=progress.at,
+            energy_wh=progress.energy_wh,
+            amount_fen=progress.amount_fen,
+            soc_percent=progress.soc_percent,
+        )
+        status = charge_status(NotificationEquipChargeStatus, charge, self._partner.profile)
+        await self._call("notification_equip_charge_status", status)
+
+    async def release_authorization(
+        self, authorization_id: str, reason: str, home_ref: str | None = None
+    ) -> None:
+        """A charge that never began is told as failed; the standard has no word for any other release."""
+        viewer = of_party(self._party_id)
+        async with self._tools.database.reading() as unit:
+            authorization = await get_authorization(viewer, unit, authorization_id)
+            session = None
+            if authorization is not None:
+                session = await get_session(viewer, unit, authorization.session_id)
+        if session is None or home_ref is None or session.state not in NEVER_CHARGED:
+            return
+        connector = await self._connector(session.host_party_id, session.connector_id)
+        await self._tell_start(home_ref, connector, ENDED, session.created_at)
+
+    async def push_record(self, record: HomeRecord) -> tuple[RecordAnswer, Evidence | None]:
+        """The order of a charge. ConfirmResult 0: the driver was charged what is owed; anything else refuses.
+
+        Raises:
+            LinkCannot: a credit, or a charge that the home has no number for.
+        """
+        if record.kind == RecordKind.CREDIT:
+            raise LinkCannot("the standard has no credit")
+        if record.home_ref is None or record.session_id is None:
+            raise LinkCannot("no StartChargeSeq")
+        host_party_id, connector_id = split_connector(record.connector)
+        connector = await self._connector(host_party_id, connector_id)
+        order = order_of(record, connector, self._partner.profile)
+        reply = await self._call("notification_charge_order_info", order)
+        if reply.confirm_result != 0:
+            return RecordAnswer(state="refused", reason=f"ConfirmResult {reply.confirm_result}"), None
+        session, _ = await self._session(record.session_id)
+        limit_fen = session.limit_fen if session is not None else None
+        captured_fen = record.owed_fen if limit_fen is None else min(record.owed_fen, limit_fen)
+        settlement = SettlementRecord(
+            settlement_ref=record.record_id,
+            record_id=record.record_id,
+            session_id=record.session_id,
+            driver_amount_fen=record.owed_fen,
+            captured_fen=captured_fen,
+            released_fen=0 if limit_fen is None else limit_fen - captured_fen,
+            settled_at=self._tools.clock.business(),
+        )
+        return RecordAnswer(state="settled", settlement=settlement), None
+
+    async def check_records(self, part: RecordListPart) -> tuple[RecordListReply, Evidence | None]:
+        """The hub's list of a day as check_charge_orders, whole, once its last part is due: it has no pages.
+
+        Credits, and charges that the home has no number for, cannot be told; they are on neither side.
+        """
+        if part.part < part.parts:
+            return RecordListReply(state="collecting"), None
+        lines = await self._lines(part)
+        charges = (one.record for one in lines if not one.credit)
+        async with self._tools.database.reading() as unit:
+            refs = await start_refs(of_party(self._party_id), unit, charges)
+        told = Told(lines, refs, self._partner.profile)
+        seq = make_seq(self._partner.operator_id, part.check_ref)
+        reply = await self._call("check_charge_orders", orders_of(told, part.day, seq), timeout_s=LIST_S)
+        return reply_to_check(told, reply), None
+
+    async def _lines(self, last: RecordListPart) -> list[ListedRecord]:
+        """All parts of a list, as they are kept under its check's name, which is its reference."""
+        lines: list[ListedRecord] = []
+        async with self._tools.database.reading() as unit:
+            for number in range(1, last.parts):
+                lines += await part_lines(unit, last.check_ref, number)
+        return lines + last.lines
+
+    async def _session(self, session_id: str) -> tuple[SessionRow | None, bool]:
+        """A session of this home's, and whether the home was told that it began."""
+        async with self._tools.database.reading() as unit:
+            session = await get_session(of_party(self._party_id), unit, session_id)
+            return session, await start_was_told(unit, session_id)
+
+    async def _connector(self, host_party_id: str, connector_id: str) -> str:
+        return await self._tools.aliases.alias(Kind.CONNECTOR, (host_party_id, connector_id))
+
+    async def _tell_start(self, seq: str, connector: str, stat: int, at: datetime) -> None:
+        result = NotificationStartChargeResult(
+            start_charge_seq=seq,
+            start_charge_seq_stat=stat,
+            connector_id=connector,
+            start_time=format_time(at, self._partner.profile.time.zone),
+        )
+        await self._call("notification_start_charge_result", result)
+
+    async def _call(self, interface: str, message: object, *, timeout_s: int = 10) -> Any:
+        return await self._tools.caller.call(self._party_id, interface, message, timeout_s=timeout_s)

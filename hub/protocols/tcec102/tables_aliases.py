@@ -1,0 +1,85 @@
+"""Rows of aliases: the ids under which stations, piles and connectors are told to T/CEC 102 homes.
+
+They are the same for every home and public to all of them, so no query here takes a viewer.
+"""
+
+from collections.abc import Iterable, Sequence
+from itertools import islice
+
+from sqlalchemy import UniqueConstraint, select
+from sqlmodel import Field
+
+from hub.core.database import Unit
+from hub.core.tables import insert_for, table_of
+from hub.core.types import TableRow
+
+AT_ONCE = 1_000
+"""Keys in one statement."""
+
+Key = tuple[str, str]
+"""(party, the party's own id of a station, pile or connector)."""
+
+
+class AliasRow(TableRow, table=True):
+    """The one name of a thing towards T/CEC 102 homes; never changed and never given to another thing.
+
+    A pile's own id is unique within its station only, so its `own_id` is `{station_id}/{pile_id}`.
+    """
+
+    __tablename__ = "tcec102_alias"
+    kind: str = Field(primary_key=True, max_length=9)
+    alias: str = Field(primary_key=True, max_length=26)
+    party_id: str = Field(max_length=9)
+    own_id: str = Field(max_length=70)
+
+    __table_args__ = (UniqueConstraint("kind", "party_id", "own_id"),)
+
+
+_ALIAS = table_of(AliasRow).c
+
+
+async def aliases_of(unit: Unit, kind: str, keys: Iterable[Key]) -> dict[Key, str]:
+    """The aliases of those of these things that have one."""
+    wanted, found = set(keys), dict[Key, str]()
+    left = iter(sorted(wanted))
+    while some := list(islice(left, AT_ONCE)):
+        # Two lists instead of one of pairs: either engine answers it from the unique index.
+        statement = select(_ALIAS.party_id, _ALIAS.own_id, _ALIAS.alias).where(
+            _ALIAS.kind == kind,
+            _ALIAS.party_id.in_({party_id for party_id, _ in some}),
+            _ALIAS.own_id.in_({own_id for _, own_id in some}),
+        )
+        for row in await unit.execute(statement):
+            if (row.party_id, row.own_id) in wanted:
+                found[row.party_id, row.own_id] = row.alias
+    return found
+
+
+async def key_of_alias(unit: Unit, kind: str, alias: str) -> Key | None:
+    """The thing that an alias names."""
+    statement = select(_ALIAS.party_id, _ALIAS.own_id).where(_ALIAS.kind == kind, _ALIAS.alias == alias)
+    row = (await unit.execute(statement)).one_or_none()
+    return None if row is None else (row.party_id, row.own_id)
+
+
+async def add_aliases(unit: Unit, kind: str, wanted: Sequence[tuple[Key, str]]) -> dict[Key, str]:
+    """Take these aliases where they are free and the thing has none; says which were taken.
+
+    One statement in one order of keys, so that no two that run at once wait for each other.
+    """
+    taken: dict[Key, str] = {}
+    left = iter(sorted(wanted, key=lambda one: one[1]))
+    while some := list(islice(left, AT_ONCE)):
+        rows = [
+            {"kind": kind, "alias": alias, "party_id": party_id, "own_id": own_id}
+            for (party_id, own_id), alias in some
+        ]
+        statement = (
+            insert_for(unit, AliasRow)
+            .values(rows)
+            .on_conflict_do_nothing()
+            .returning(_ALIAS.party_id, _ALIAS.own_id, _ALIAS.alias)
+        )
+        for row in await unit.execute(statement):
+            taken[row.party_id, row.own_id] = row.alias
+    return taken

@@ -1,0 +1,227 @@
+"""What hosts say of a charge under way, as updates of its session (T/CEC 102.3-2016, 6.4 to 6.9).
+
+The standard numbers nothing: an update's number is made from its sample's time, so that the same status has the
+same number however often it comes, and an older one is history.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from enum import IntEnum
+
+from hub.protocols.tcec102.translate_fields import instant, nearest, scaled
+from operator_sdk.contract.codes import ConnectorState, SessionState
+from operator_sdk.contract.messages.directory import Tariff
+from operator_sdk.contract.messages.roaming import HostSession, HostStartReply, SessionUpdate
+from operator_sdk.contract.pricing import PricingError, Reading, price, total_fen
+from operator_sdk.contract.public_codes import Code
+from operator_sdk.contract.tcec102.messages import (
+    NotificationEquipChargeStatus,
+    NotificationStartChargeResult,
+    NotificationStopChargeResult,
+    QueryStartChargeReply,
+)
+from operator_sdk.contract.tcec102.profile import Profile
+from operator_sdk.contract.tcec102.wire import Ret, WireProblem
+
+START_NUMBER, FIRST_SAMPLE = 1, 2
+CLOCK_SLACK = timedelta(days=1)
+"""How far a partner's clock may be from ours: a sample from next year would silence its session for good."""
+
+SECOND = timedelta(seconds=1)
+WH_PER_KWH, FEN_PER_YUAN, WATT_MOST = 1_000, 100, 100_000_000
+ALREADY_STOPPED = 3
+"""FailReason of a stop: there is nothing left to stop."""
+
+
+class Stat(IntEnum):
+    """StartChargeSeqStat."""
+
+    STARTING = 1
+    CHARGING = 2
+    STOPPING = 3
+    ENDED = 4
+    UNKNOWN = 5
+
+
+STATES = {
+    Stat.CHARGING: SessionState.CHARGING,
+    Stat.STOPPING: SessionState.STOPPING,
+    Stat.ENDED: SessionState.ENDED,
+}
+"""What is news of a session; `starting` and `unknown` are none."""
+
+CONNECTORS = {
+    0: ConnectorState.OFFLINE,
+    1: ConnectorState.AVAILABLE,
+    2: ConnectorState.OCCUPIED,
+    3: ConnectorState.CHARGING,
+    4: ConnectorState.RESERVED,
+    255: ConnectorState.FAULTED,
+}
+"""Status of a connector."""
+
+START_REFUSALS = {1: Code.CONNECTOR_UNKNOWN, 2: Code.CONNECTOR_OFFLINE}
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """What never changes of the session a status is about; `tariff` prices what comes without money."""
+
+    session_id: str
+    created_at: datetime
+    kind: str
+    tariff: Tariff | None = None
+
+
+def connector_state(status: int) -> ConnectorState | None:
+    """The hub's word for a connector's status; None where the standard has no such number."""
+    return CONNECTORS.get(status)
+
+
+def update_of(
+    status: NotificationEquipChargeStatus, profile: Profile, followed: Followed, now: datetime
+) -> SessionUpdate | None:
+    """A status as an update; None where it is no news.
+
+    `TotalPower` is energy and `EndTime` the time of the sample, whatever they are called.
+
+    Raises:
+        WireProblem: a field that no update can hold, or a sample from the future.
+    """
+    state = STATES.get(status.start_charge_seq_stat)  # type: ignore[call-overload]
+    if state is None:
+        return None
+    at = instant(status.end_time, profile, "EndTime")
+    if at > now + CLOCK_SLACK:
+        raise WireProblem(Ret.BUSINESS, "EndTime: in the future", "time")
+    energy_wh = nearest(scaled(status.total_power, WH_PER_KWH, "TotalPower"))
+    return SessionUpdate(
+        number=number_of(at, followed.created_at),
+        at=at,
+        state=state,
+        meter_wh=energy_wh,
+        energy_wh=energy_wh,
+        amount_fen=_amount_fen(status, profile, followed, (at, energy_wh)),
+        power_w=power_w(status, followed.kind),
+        soc_percent=soc_percent(status.soc, followed.kind),
+    )
+
+
+def number_of(sample: datetime, created_at: datetime) -> int:
+    """An update's number: whole seconds since a day before the session was opened, behind the start's one."""
+    return FIRST_SAMPLE + max(0, (sample - created_at + CLOCK_SLACK) // SECOND)
+
+
+def power_w(status: NotificationEquipChargeStatus, kind: str) -> int:
+    """Voltage x current: of a dc connector they are in phase A, of an ac one the phases add up."""
+    phases: list[tuple[Decimal | None, Decimal | None]] = [(status.voltage_a, status.current_a)]
+    if kind != "dc":
+        phases += [(status.voltage_b, status.current_b), (status.voltage_c, status.current_c)]
+    watts = sum((volts * amperes for volts, amperes in phases if volts and amperes), Decimal(0))
+    return nearest(min(max(watts, Decimal(0)), Decimal(WATT_MOST)))
+
+
+def soc_percent(soc: Decimal, kind: str) -> int | None:
+    """The battery's charge, where it is one: ac piles do not know it and say 0 or 1."""
+    return nearest(soc) if kind != "ac" and 1 < soc <= 100 else None
+
+
+def _amount_fen(
+    status: NotificationEquipChargeStatus, profile: Profile, followed: Followed, sample: tuple[datetime, int]
+) -> int:
+    """The money so far: the host's, or what the session's tariff makes of the energy."""
+    total, electricity, service = status.total_money, status.elec_money, status.service_money
+    if total is None and (electricity is not None or service is not None):
+        total = (electricity or Decimal(0)) + (service or Decimal(0))
+    if total is not None:
+        return nearest(scaled(total, FEN_PER_YUAN, "TotalMoney"))
+    if followed.tariff is None:
+        return 0
+    at, energy_wh = sample
+    started = min(instant(status.start_time, profile, "StartTime"), at)
+    # A charge of years has more tariff edges than anybody waits for.
+    started = max(started, at - timedelta(days=7))
+    try:
+        return total_fen(price(followed.tariff, [Reading(started, 0), Reading(at, energy_wh)]))
+    except PricingError:
+        return 0
+
+
+def start_update(
+    result: NotificationStartChargeResult, profile: Profile, now: datetime
+) -> SessionUpdate | None:
+    """A start's result as the session's first update: it charges, or it failed; None where it is neither."""
+    stat = result.start_charge_seq_stat
+    if stat not in {Stat.CHARGING, Stat.ENDED, Stat.UNKNOWN}:
+        return None
+    charging = stat == Stat.CHARGING
+    return SessionUpdate(
+        number=START_NUMBER,
+        at=_near(result.start_time, profile, now) if charging else now,
+        state=SessionState.CHARGING if charging else SessionState.START_FAILED,
+        meter_wh=0,
+        energy_wh=0,
+        amount_fen=0,
+        power_w=0,
+    )
+
+
+def _near(text: str, profile: Profile, now: datetime) -> datetime:
+    """A time that a partner gives, or now where it gives none that can be: nothing hangs on it."""
+    try:
+        at = instant(text, profile, "StartTime")
+    except WireProblem:
+        return now
+    return at if abs(at - now) <= CLOCK_SLACK else now
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What the hub last heard of a session: a stop's result says no numbers of its own."""
+
+    last_number: int
+    energy_wh: int
+    amount_fen: int
+
+
+def stop_update(result: NotificationStopChargeResult, seen: Seen, now: datetime) -> SessionUpdate | None:
+    """A stop's result as the session's next update; None where the pile has not stopped."""
+    state = stopped_state(result.start_charge_seq_stat, result.succ_stat, result.fail_reason)
+    if state is None:
+        return None
+    return SessionUpdate(
+        number=seen.last_number + 1,
+        at=now,
+        state=state,
+        meter_wh=seen.energy_wh,
+        energy_wh=seen.energy_wh,
+        amount_fen=seen.amount_fen,
+        power_w=0,
+    )
+
+
+def stopped_state(stat: int, succ_stat: int, fail_reason: int) -> SessionState | None:
+    """What a stop came to: ended, stopping, or None where the host did not stop. Stopped before is stopped."""
+    if succ_stat:
+        return SessionState.ENDED if fail_reason == ALREADY_STOPPED else None
+    return SessionState.ENDED if stat == Stat.ENDED else SessionState.STOPPING
+
+
+def start_reply(reply: QueryStartChargeReply) -> HostStartReply:
+    """A start's answer: taken up, no more than that, or refused with a reason."""
+    if not reply.succ_stat:
+        return HostStartReply(accepted=True)
+    return HostStartReply(
+        accepted=False, refusal=START_REFUSALS.get(reply.fail_reason, Code.HOST_REFUSED).value
+    )
+
+
+def host_session(status: NotificationEquipChargeStatus) -> HostSession:
+    """What a host answers about a charge. One that ended without energy may never have begun."""
+    known = {Stat.STARTING: SessionState.STARTING, **STATES}
+    return HostSession(
+        known=True,
+        state=known.get(status.start_charge_seq_stat, SessionState.UNKNOWN),  # type: ignore[call-overload]
+        energy_wh=nearest(scaled(status.total_power, WH_PER_KWH, "TotalPower")),
+    )

@@ -1,0 +1,359 @@
+"""Partners who speak T/CEC 102: statuses taken in and handed on, stations given out, charges started.
+
+The hub is alone on the first core, or in turns with the bare route that it is compared with; the partners'
+stub, the generator, the jobs process and PostgreSQL are on the other. One host with as many stations as a large
+operator has, one home.
+"""
+
+import itertools
+import time
+from collections.abc import Sequence
+from statistics import median
+
+import httpx
+
+from operator_sdk.contract.tcec102.wire import WireProblem
+from tests.bench import tcec_bare
+from tests.bench.edge_world import Driver
+from tests.bench.machine import load_average
+from tests.bench.processes import BenchError, Measured
+from tests.bench.stages import Bench, usable
+from tests.bench.tcec_backlog import DEAD, OPEN, Backlog
+from tests.bench.tcec_client import TcecClient
+from tests.bench.tcec_traffic import PARTNER, RESULTS, STARTS, STATUSES
+from tests.bench.tcec_world import (
+    CONNECTORS,
+    STATIONS,
+    STATUS,
+    TCEC_HOME,
+    TCEC_HOST,
+    base_url,
+    connectors,
+    furnish_tcec,
+)
+from tests.bench.traffic import Job
+
+CHARGE = ("tcec_charge_status_per_s", "tcec_vs_bare_ratio")
+FORWARDED, FULL, ADDED = "tcec_forwarded_per_s", "tcec_stations_full_s", "tcec_start_added_ms_p50"
+FIGURES = (*CHARGE, FORWARDED, FULL, ADDED)
+SESSIONS, CONNECTIONS = 512, 64
+ROUNDS, FORWARDED_ROUNDS, ROUND_S, WARM_UP_S, RAMP_S = 4, 3, 4.0, 1.5, 0.5
+GUESS_PER_S = {"hub": 1_200, "tcec_bare": 3_000}
+SPARE = 1.6
+"""Envelopes are sealed for so many times what is expected."""
+
+DRAIN_S, GROWN = 20.0, 1.25
+FORGET = "UPDATE outbox_letter SET done_at = now() WHERE party_id = 'MA5TCHOME' AND done_at IS NULL RETURNING 1"
+PAGE_SIZE, PULLS = 50, 3
+STARTED, STARTED_LEAST, WARM_STARTS, ASKED, OPENING_S = 240, 200, 16, 200, 30.0
+AT_A_START = ("query_equip_auth", "query_equip_business_policy", "query_start_charge")
+Session = tuple[str, str, int]
+
+METHOD = {
+    "tcec_charge_status_per_s": f"{STATUS} of a host at the hub: envelope verified and decrypted, update and "
+    "letter to the T/CEC 102 home stored in PostgreSQL, answer sealed; good answers per second at saturation, "
+    f"{SESSIONS} sessions over {CONNECTIONS} connections, in order, one in flight per connection, every "
+    "envelope fresh, without ChargeDetails; no jobs process, so that nothing is delivered; median of the "
+    "rounds used; the rows are counted afterwards",
+    "tcec_vs_bare_ratio": "the same, hub / bare: a Starlette route behind the same server that verifies, "
+    "decrypts and seals with the same functions, stores each plaintext with one INSERT, committed in groups, "
+    "and asks for no token; good answers per second at saturation, rounds in turns, median of the pairs' "
+    "ratios. CPU of each, and of PostgreSQL, per message is beside it in `rounds`",
+    FORWARDED: "the same while the jobs process (lowest priority) delivers to a home that verifies, decrypts "
+    "and answers each: acknowledged per second, median of the rounds used. What was delivered and the largest "
+    "backlog are in `rounds`: `backlog_rows` are letters not delivered, those included that a newer one has "
+    "beaten, `backlog_owed` those that will be sent. No figure where the rows, more than one for each session, "
+    f"still grow by a quarter from round to round, or where anything waits {DRAIN_S:.0f} s after the last",
+    FULL: f"seconds until a home that asks for pages of {PAGE_SIZE}, one after the other, has {STATIONS:,} "
+    f"stations with {CONNECTORS:,} connectors of one host, decrypted and counted; its own work included; "
+    f"median of {PULLS}. Beside it in `rounds` the first of all, which gives every number its alias",
+    ADDED: "query_start_charge of a T/CEC 102 home for a connector of a T/CEC 102 host, one after the other, "
+    f"each at a connector of its own: median of at least {STARTED_LEAST} answer times less what the host takes "
+    "itself, the median answer times of its calls, asked directly by the same generator, times how often the "
+    "hub makes each for one start",
+}
+
+
+def steps(wanted: set[str]) -> int:
+    """How many there will be."""
+    if not wanted & set(FIGURES):
+        return 0
+    opened = bool(wanted & {*CHARGE, FORWARDED})
+    charge = (2 + 2 * ROUNDS) * bool(wanted & set(CHARGE))
+    return 1 + opened + charge + (FORWARDED_ROUNDS + 2) * (FORWARDED in wanted) + len(wanted & {FULL, ADDED})
+
+
+def run(bench: Bench, _drivers: Sequence[Driver]) -> None:
+    """Everything of these figures that is wanted."""
+    if not bench.wanted & set(FIGURES):
+        return
+    processes = bench.processes
+    for name in ("hub", "jobs"):
+        processes.stop(name)
+    processes.give_first("hub", "tcec_bare")
+    bench.step(f"T/CEC 102: {STATIONS:,} stations")
+    furnish_tcec(bench.world)
+    processes.start("tcec_partner", url=bench.world.tcec_partner_url)
+    processes.ensure("load", "hub")
+    try:
+        _Stage(bench).run()
+    except WireProblem as problem:
+        raise BenchError(f"an answer could not be opened: {problem.reason}") from problem
+    finally:
+        for name in ("jobs", "hub", "tcec_bare", "tcec_partner"):
+            processes.stop(name)
+
+
+class _Stage:
+    """The stage's parts, one after the other."""
+
+    def __init__(self, bench: Bench) -> None:
+        self._bench, self._processes, self._world = bench, bench.processes, bench.world
+        self._connectors = iter(connectors())
+        self._sessions: list[Session] = []
+        self._tokens: dict[str, str] = {}
+
+    def run(self) -> None:
+        """What is wanted."""
+        wanted = self._bench.wanted
+        self._sign_in()
+        if wanted & {*CHARGE, FORWARDED}:
+            self._open_sessions()
+        if wanted & set(CHARGE):
+            self._charge()
+        if FORWARDED in wanted:
+            self._forward()
+        if FULL in wanted:
+            self._pull_stations()
+        if ADDED in wanted:
+            self._start_charges()
+
+    def _sign_in(self) -> None:
+        for party_id in (TCEC_HOST, TCEC_HOME):
+            client = TcecClient(self._world, party_id)
+            try:
+                self._tokens[party_id] = client.sign_in()
+            finally:
+                client.close()
+
+    def _window(self, server: str, job: Job, name: str = "") -> Measured:
+        measured = self._processes.window(server, job)
+        self._bench.note(name, measured)
+        return measured
+
+    def _starts(self, count: int, at_once: int, name: str = "") -> Measured:
+        """So many starts by the home, at connectors where nothing has been started yet."""
+        wanted = [("", next(self._connectors), 0) for _ in range(count)]
+        job = Job(
+            kind=STARTS,
+            url=self._world.hub_url,
+            seconds=OPENING_S,
+            connections=at_once,
+            requests=count,
+            tokens=self._tokens,
+            sessions=wanted,
+            collect=True,
+        )
+        return self._window("hub", job, name)
+
+    def _open_sessions(self) -> None:
+        """Charges under way: started by the home, and reported as begun by the host."""
+        self._bench.step("hub: opening sessions with two T/CEC 102 legs")
+        opened = self._starts(SESSIONS, CONNECTIONS // 4)
+        pairs = (
+            "SELECT leg.external_ref || ' ' || session.connector_id FROM leg JOIN session USING (session_id)"
+            " WHERE leg.side = 'host' AND leg.party_id = 'MA5TCHOST'"
+        )
+        started = (pair.split() for pair in self._processes.watch.column(pairs))
+        self._sessions = [(seq, connector_id, 0) for seq, connector_id in started]
+        if len(self._sessions) < SESSIONS:
+            raise BenchError(f"only {len(self._sessions)} of {SESSIONS} charges began: {opened.result.wrong}")
+        job = Job(
+            kind=RESULTS,
+            url=self._world.hub_url,
+            seconds=OPENING_S,
+            connections=CONNECTIONS // 4,
+            requests=SESSIONS,
+            tokens=self._tokens,
+            sessions=self._sessions,
+            collect=True,
+        )
+        begun = self._window("hub", job)
+        if begun.result.good < SESSIONS or begun.result.wrong:
+            raise BenchError(f"the host's results were not taken: {begun.result.wrong}")
+
+    def _statuses(self, server: str, per_s: float, seconds: float, name: str = "") -> Measured:
+        """One window of statuses; those of the next begin after every one that was made for this."""
+        job = Job(
+            kind=STATUSES,
+            url=self._world.hub_url if server == "hub" else self._world.tcec_bare_url,
+            seconds=seconds,
+            connections=CONNECTIONS,
+            requests=int(per_s * seconds * SPARE) + SESSIONS,
+            warm_s=RAMP_S,
+            tokens=self._tokens,
+            sessions=self._sessions,
+        )
+        measured = self._window(server, job, name)
+        made = job.requests // SESSIONS
+        self._sessions = [(seq, connector_id, last + made) for seq, connector_id, last in self._sessions]
+        return measured
+
+    def _stored(self) -> int:
+        """Updates of the host's sessions."""
+        query = (
+            "SELECT count(*) FROM session_update JOIN session USING (session_id)"
+            " WHERE session.host_party_id = 'MA5TCHOST'"
+        )
+        return int(self._processes.watch.column(query)[0])
+
+    def _charge(self) -> None:
+        """Delivery stopped: the hub and the bare route in turns."""
+        bench, processes = self._bench, self._processes
+        processes.start("tcec_bare", url=self._world.tcec_bare_url)
+        before, every = self._stored(), {}
+        for server, guess in GUESS_PER_S.items():
+            bench.step(f"{server}: T/CEC 102 statuses, warming up")
+            every[server] = [self._statuses(server, guess, WARM_UP_S)]
+        for number in range(ROUNDS):
+            for server in ("hub", "tcec_bare") if number % 2 == 0 else ("tcec_bare", "hub"):
+                bench.step(f"{server}: T/CEC 102 statuses {number + 1}/{ROUNDS}")
+                rate = max(window.result.per_s for window in every[server])
+                every[server].append(self._statuses(server, rate, ROUND_S, f"{server}_statuses"))
+        processes.stop("tcec_bare")
+        hub, bare = every["hub"][1:], every["tcec_bare"][1:]
+        self._count_rows("hub", self._stored() - before, every["hub"])
+        self._count_rows("tcec_bare", processes.watch.column(tcec_bare.COUNT)[0], every["tcec_bare"])
+        bench.remark_on("T/CEC 102 statuses", hub)
+        used = usable(hub)
+        bench.set("tcec_charge_status_per_s", round(median(one.result.per_s for one in used), 1), used)
+        ratios = [
+            one.result.per_s / max(1e-9, other.result.per_s) for one, other in zip(hub, bare, strict=True)
+        ]
+        bench.set("tcec_vs_bare_ratio", round(median(ratios), 3), [*hub, *bare])
+
+    def _count_rows(self, server: str, stored: int, windows: Sequence[Measured]) -> None:
+        """What was acknowledged must have been stored, once."""
+        acknowledged = sum(window.result.good for window in windows)
+        if stored != acknowledged:
+            figures = CHARGE if server == "hub" else ("tcec_vs_bare_ratio",)
+            for figure in figures:
+                self._bench.missing[figure] = f"{server}: {acknowledged} acknowledged, {stored} stored"
+
+    def _forward(self) -> None:
+        """Delivery on."""
+        bench = self._bench
+        bench.step("hub: T/CEC 102 statuses forwarded, warming up")
+        # What the rounds without delivery have left is nobody's backlog.
+        self._processes.watch.column(FORGET)
+        self._processes.ensure("jobs")
+        windows = [self._statuses("hub", GUESS_PER_S["hub"], WARM_UP_S)]
+        most: list[int] = []
+        for number in range(FORWARDED_ROUNDS):
+            bench.step(f"hub: T/CEC 102 statuses forwarded {number + 1}/{FORWARDED_ROUNDS}")
+            backlog, before = Backlog(), self._came()
+            rate = max(window.result.per_s for window in windows)
+            with backlog.watching(self._world):
+                windows.append(self._statuses("hub", rate, ROUND_S, "hub_forwarded"))
+            most.append(max(backlog.rows))
+            bench.rounds["hub_forwarded"][-1] |= {
+                "delivered": self._came().get(STATUS, 0) - before.get(STATUS, 0),
+                "backlog_rows": most[-1],
+                "backlog_owed": max(backlog.owed),
+            }
+        bench.step("hub: T/CEC 102 statuses, the last to the home")
+        self._judge_backlog(most, self._drained_s())
+        used = usable(windows[1:])
+        bench.remark_on("T/CEC 102 statuses forwarded", windows[1:])
+        bench.set(FORWARDED, round(median(one.result.per_s for one in used), 1), used)
+
+    def _came(self) -> dict[str, int]:
+        """What the partners' stub has been asked so far, by interface."""
+        counts: dict[str, int] = httpx.get(f"{self._world.tcec_partner_url}/counts", timeout=20).json()
+        return counts
+
+    def _drained_s(self) -> float | None:
+        """How long until nothing waits for the home any more."""
+        begun = time.monotonic()
+        while (passed := time.monotonic() - begun) < DRAIN_S:
+            if not self._processes.watch.column(OPEN)[0]:
+                return passed
+            time.sleep(0.2)
+        return None
+
+    def _judge_backlog(self, most: Sequence[int], drained_s: float | None) -> None:
+        dead = self._processes.watch.column(DEAD)[0]
+        facts = {"drained_s": drained_s and round(drained_s, 1), "dead": dead, "load": load_average()}
+        self._bench.rounds["forwarded_after"] = [facts]
+        if dead:
+            self._bench.missing[FORWARDED] = f"{dead} letters could not be delivered"
+        elif drained_s is None:
+            self._bench.missing[FORWARDED] = f"letters still wait {DRAIN_S:.0f} s after the last status"
+        elif most[-1] > SESSIONS and all(late > early * GROWN for early, late in itertools.pairwise(most)):
+            self._bench.missing[FORWARDED] = (
+                f"the backlog grows without end: {list(most)} letters, round by round"
+            )
+
+    def _pull_stations(self) -> None:
+        """The whole list, page by page, as a home does every night."""
+        self._bench.step("hub: all stations to a T/CEC 102 home")
+        self._processes.ensure("jobs")
+        client = TcecClient(self._world, TCEC_HOME)
+        try:
+            client.sign_in()
+            spent = [_pull(client) for _ in range(1 + PULLS)]
+        finally:
+            client.close()
+        self._bench.rounds["tcec_stations_full"] = [
+            {"first_s": round(spent[0], 2), "s": [round(one, 2) for one in spent[1:]], "load": load_average()}
+        ]
+        self._bench.found(FULL, round(median(spent[1:]), 2))
+
+    def _start_charges(self) -> None:
+        """One after the other, so that a start waits for nothing but what it needs."""
+        self._bench.step("hub: starts between two T/CEC 102 legs")
+        self._processes.ensure("jobs")
+        self._starts(WARM_STARTS, 1)
+        before = self._came()
+        started = self._starts(STARTED, 1, "tcec_starts")
+        after = self._came()
+        if started.result.good < STARTED_LEAST:
+            raise BenchError(f"only {started.result.good} charges were started: {started.result.wrong}")
+        calls = {name: (after.get(name, 0) - before.get(name, 0)) / STARTED for name in AT_A_START}
+        alone = {name: self._ask_host(name) for name in AT_A_START}
+        own_ms = sum(calls[name] * alone[name].result.p50_ms for name in AT_A_START)
+        self._bench.rounds["tcec_starts"][-1] |= {
+            "calls": calls,
+            "host_p50_ms": {name: round(window.result.p50_ms, 2) for name, window in alone.items()},
+        }
+        self._bench.set(ADDED, round(started.result.p50_ms - own_ms, 2), [started, *alone.values()])
+
+    def _ask_host(self, interface: str) -> Measured:
+        """The host's own answers, to nobody but the generator."""
+        connector_id = next(self._connectors)
+        job = Job(
+            kind=PARTNER,
+            url=base_url(self._world, TCEC_HOST),
+            seconds=OPENING_S,
+            connections=1,
+            requests=ASKED,
+            sessions=[(interface, connector_id, 0)] * ASKED,
+        )
+        return self._window("tcec_partner", job)
+
+
+def _pull(client: TcecClient) -> float:
+    """Every page, decrypted and counted; how long that took."""
+    begun, page, pages, stations, plugs = time.perf_counter(), 0, 1, 0, 0
+    while page < pages:
+        page += 1
+        words = {"LastQueryTime": "", "PageNo": page, "PageSize": PAGE_SIZE}
+        said = client.call("query_stations_info", words)
+        pages = int(said["PageCount"])
+        for station in said["StationInfos"]:
+            stations += 1
+            plugs += sum(len(pile["ConnectorInfos"]) for pile in station["EquipmentInfos"])
+    spent = time.perf_counter() - begun
+    if (stations, plugs, int(said["ItemSize"])) != (STATIONS, CONNECTORS, STATIONS):
+        raise BenchError(f"{stations} stations with {plugs} connectors came, ItemSize {said['ItemSize']}")
+    return spent
