@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 
 from hub.core.clock import unix_s
 from hub.core.errors import HubError
@@ -30,8 +30,13 @@ from hub.protocols.edge.gateway import Gateway
 from hub.protocols.edge.intake import IntakeTools
 from hub.protocols.native.handlers import HANDLERS
 from hub.protocols.native.server import NativeServer, error_response, request_id_of
+from hub.protocols.tcec102.handlers_home import home_handlers
+from hub.protocols.tcec102.handlers_host import HostHandlers
+from hub.protocols.tcec102.routes import routes as tcec102_routes
+from hub.protocols.tcec102.server import TcecServer
 from hub.settings import Settings
 from hub.wiring import Hub, open_hub, try_to_open
+from hub.wiring_protocols import tcec102_tools
 from hub.worker import background
 from operator_sdk.contract.edge_link import FRAME_BYTES_MOST
 from operator_sdk.contract.messages.admin import Readiness
@@ -65,8 +70,10 @@ def create_app(
             limits = Limits(hub.clock, settings.rate_per_s, settings.concurrent_most)
             server = NativeServer(hub, HANDLERS, limits, hub.nonces)
             app.router.routes.extend(server.routes())
+            first, last = partner_routes(hub)
+            app.router.routes.insert(0, first)
             gateway = app.state.gateway = make_gateway(hub)
-            app.router.routes.append(gateway.route())
+            app.router.routes.extend([gateway.route(), last])
             if run_jobs and hub.database.dialect == "sqlite":
                 await hub.outbox.forget_leases()
             beside = [hub.live.run(), gateway.run(), *(background(hub) if run_jobs else [])]
@@ -94,6 +101,15 @@ def make_gateway(hub: Hub, limits: EdgeLimits | None = None) -> Gateway:
     """The gateway of hosted operators' sites; one a process."""
     tools = EdgeTools(hub.sites, IntakeTools(hub.roaming, hub.directory, hub.clock), hub.ids, hub.live)
     return Gateway(tools, hub.settings.party_id, hub.secrets.signer, hub.clock, limits)
+
+
+def partner_routes(hub: Hub) -> tuple[BaseRoute, BaseRoute]:
+    """Where partners that speak T/CEC 102 reach the hub: before all other routes, and behind them."""
+    tools = tcec102_tools(hub, hub.tcec102)
+    server = TcecServer(tools, {**HostHandlers().handlers(), **home_handlers(tools)})
+    return tcec102_routes(
+        server, hub.tcec102.profiles, hub.ids, certificate_header=hub.settings.certificate_header
+    )
 
 
 async def healthz(_: Request) -> Response:

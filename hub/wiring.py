@@ -1,8 +1,6 @@
 """The composition of the hub: every part built once, explicitly, from settings."""
 
 import logging
-import os
-import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -11,7 +9,6 @@ from hub.accounts.jobs import AccountsJobs
 from hub.accounts.model import Digests
 from hub.accounts.service import Accounts
 from hub.accounts.service_charging import HostedCharging
-from hub.accounts.service_signin import CodeSender, FileCodeSender, SignIn
 from hub.clearing.checking import RecordChecks
 from hub.clearing.checking_out import RecordChecksOut
 from hub.clearing.jobs import advance_all
@@ -24,10 +21,10 @@ from hub.core.clock import Clock
 from hub.core.database import Database
 from hub.core.group_writer import GroupWriter
 from hub.core.ids import Ids, SystemIds
-from hub.core.live import Live, LocalLive
+from hub.core.live import Live
 from hub.core.nonces import Nonces
 from hub.core.outbound import Outbound
-from hub.core.outbox import Doorbell, LocalDoorbell, Outbox, forget_done
+from hub.core.outbox import Doorbell, LocalDoorbell, forget_done
 from hub.core.pseudonyms import Pseudonyms
 from hub.core.runner import keep_running
 from hub.core.secrets import Seal, Secrets, make_secrets, read_secrets
@@ -63,6 +60,7 @@ from hub.sites.context import SitesContext
 from hub.sites.jobs import forget_old as forget_old_of_sites
 from hub.sites.service import Sites
 from hub.upkeep.service import UpkeepService
+from hub.wiring_ports import make_doorbell, make_outbox, make_sign_in, open_live
 from hub.wiring_protocols import LinkRegistry, tcec102_links
 
 log = logging.getLogger("interpile.wiring")
@@ -73,14 +71,6 @@ CHECKS_EVERY_S = 30
 DISPUTES_EVERY_S = 15
 FOREIGN = ("tcec102",)
 """Protocols whose hosts are asked for stations, and whose homes are told what connectors do."""
-
-
-class NoCodeSender:
-    """Where no way to send codes is configured, nobody can sign in by phone, and the log says so."""
-
-    async def send(self, phone: str, code: str) -> None:
-        """Not sent."""
-        log.error("no sender for one-time codes is configured")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,7 +137,7 @@ async def open_hub(settings: Settings, *, warn: bool = True) -> AsyncIterator[Hu
     database = Database(settings.database_url)
     outbound = Outbound(private=settings.relaxed)
     local = LocalDoorbell()
-    doorbell = _doorbell(settings, local)
+    doorbell = make_doorbell(settings, local)
     try:
         await _check_roles(settings, database, warn=warn)
         clock = settings.clock()
@@ -201,22 +191,15 @@ class Effects:
 
 def build_hub(settings: Settings, secrets: Secrets, database: Database, effects: Effects) -> Hub:
     """Every room over one database, joined; nothing is opened yet."""
-    clock, ids = effects.clock, effects.ids
-    lower = _lower(settings, secrets, database, effects)
-    audit, live, parties, directory, upkeep = (
-        lower.audit,
-        lower.live,
-        lower.parties,
-        lower.directory,
-        lower.upkeep,
-    )
-    ledger, digests = Ledger(clock, ids), Digests(secrets.derive("accounts"))
-    accounts = Accounts(database, clock, ids, ledger=ledger, digests=digests)
-    tools = NativeTools(effects.outbound, secrets.signer, parties, clock, ids, Seal(secrets.derive("evidence")))
-    sites = Sites(SitesContext(database, clock, ids, live, audit, upkeep))
-    money, partners = _money(settings, database, clock, ids, ledger, audit), _partners(lower)
-    hosted = _hosted(lower, accounts, sites, ledger, digests)
-    context = _roaming_context(lower, LinkRegistry(parties, tools, hosted, partners), money)
+    clock, ids, live = effects.clock, effects.ids, open_live(settings)
+    audit, ledger, digests = AuditLog(clock, ids), Ledger(clock, ids), Digests(secrets.derive("accounts"))
+    parties = PartiesService(database, clock, ids, audit=audit, env=settings.env)
+    upkeep = UpkeepService(database, clock, ids, audit=audit, hub_party_id=settings.party_id)
+    directory = DirectoryService(database, clock, status_ttl_s=settings.status_life_s, statuses_seen=upkeep)
+    lower = _Lower(settings, secrets, database, effects, live, directory, parties)
+    money, partners = _money(settings, database, clock, ids, ledger, audit), _partners(lower, audit)
+    sites, hosted = _sites(lower, SitesContext(database, clock, ids, live, audit, upkeep), ledger, digests)
+    context = _roaming_context(lower, _links(lower, hosted, partners), money)
     return Hub(
         settings=settings,
         database=database,
@@ -224,7 +207,7 @@ def build_hub(settings: Settings, secrets: Secrets, database: Database, effects:
         ids=ids,
         tokens=Tokens(secrets, clock, ids, settings.public_url),
         secrets=secrets,
-        seal=tools.seal,
+        seal=Seal(secrets.derive("evidence")),
         pseudonyms=context.pseudonyms,
         links=context.links,
         parties=parties,
@@ -233,8 +216,8 @@ def build_hub(settings: Settings, secrets: Secrets, database: Database, effects:
         search=context.search,
         importer=StationImporter(database, clock, audit),
         ledger=ledger,
-        accounts=accounts,
-        sign_in=_sign_in(settings, database, clock, ids, accounts, digests),
+        accounts=hosted.accounts,
+        sign_in=make_sign_in(settings, database, clock, ids, hosted.accounts, digests),
         roaming=Roaming(context),
         clearing=money.clearing,
         rates=Rates(database, clock, audit=audit),
@@ -264,19 +247,8 @@ class _Lower:
     database: Database
     effects: Effects
     live: Live
-    audit: AuditLog
-    parties: PartiesService
-    upkeep: UpkeepService
     directory: DirectoryService
-
-
-def _lower(settings: Settings, secrets: Secrets, database: Database, effects: Effects) -> _Lower:
-    clock, ids = effects.clock, effects.ids
-    audit = AuditLog(clock, ids)
-    parties = PartiesService(database, clock, ids, audit=audit, env=settings.env)
-    upkeep = UpkeepService(database, clock, ids, audit=audit, hub_party_id=settings.party_id)
-    directory = DirectoryService(database, clock, status_ttl_s=settings.status_life_s, statuses_seen=upkeep)
-    return _Lower(settings, secrets, database, effects, _live(settings), audit, parties, upkeep, directory)
+    parties: PartiesService
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,7 +266,7 @@ def _roaming_context(lower: _Lower, links: Links, money: _Money) -> RoamingConte
         clock=clock,
         ids=lower.effects.ids,
         links=lower.effects.links(links),
-        outbox=_outbox(lower.database, clock, lower.effects.ids, lower.effects.doorbell),
+        outbox=make_outbox(lower.database, clock, lower.effects.ids, lower.effects.doorbell),
         live=lower.live,
         directory=lower.directory,
         search=StationSearch(lower.database, clock, status_ttl_s=lower.settings.status_life_s),
@@ -311,19 +283,29 @@ def _roaming_context(lower: _Lower, links: Links, money: _Money) -> RoamingConte
     )
 
 
-def _hosted(lower: _Lower, accounts: Accounts, sites: Sites, ledger: Ledger, digests: Digests) -> HostedTools:
-    clock = lower.effects.clock
+def _links(lower: _Lower, hosted: HostedTools, partners: LinkTools) -> LinkRegistry:
+    effects, seal = lower.effects, Seal(lower.secrets.derive("evidence"))
+    native = NativeTools(
+        effects.outbound, lower.secrets.signer, lower.parties, effects.clock, effects.ids, seal
+    )
+    return LinkRegistry(lower.parties, native, hosted, partners)
+
+
+def _sites(lower: _Lower, context: SitesContext, ledger: Ledger, digests: Digests) -> tuple[Sites, HostedTools]:
+    sites = Sites(context)
+    clock, ids = lower.effects.clock, lower.effects.ids
+    accounts = Accounts(lower.database, clock, ids, ledger=ledger, digests=digests)
     charging = HostedCharging(lower.database, clock, accounts=accounts, ledger=ledger, digests=digests)
-    return HostedTools(accounts, charging, sites.commands, lower.database)
+    return sites, HostedTools(accounts, charging, sites.commands, lower.database)
 
 
-def _partners(lower: _Lower) -> LinkTools:
+def _partners(lower: _Lower, audit: AuditLog) -> LinkTools:
     effects = lower.effects
     return tcec102_links(
         lower.settings,
         lower.secrets,
         effects.outbound,
-        lower.audit,
+        audit,
         parties=lower.parties,
         directory=lower.directory,
         rooms=(lower.database, effects.clock, effects.ids),
@@ -356,27 +338,6 @@ def _station_pulls(lower: _Lower, context: RoamingContext) -> StationPulls:
     return StationPulls(*room, links=links, directory=directory, protocols=FOREIGN, status_ttl_s=life_s)
 
 
-def _live(settings: Settings) -> Live:
-    if not settings.redis_url:
-        return LocalLive()
-    from hub.core.live_redis import RedisLive
-
-    return RedisLive(settings.redis_url)
-
-
-def _doorbell(settings: Settings, local: LocalDoorbell) -> Doorbell:
-    if not settings.broker_url:
-        return local
-    from hub.core.doorbell import CeleryDoorbell
-
-    return CeleryDoorbell(settings.broker_url, settings.queue, local)
-
-
-def _outbox(database: Database, clock: Clock, ids: Ids, doorbell: Doorbell) -> Outbox:
-    owner = f"{socket.gethostname()[:30]}:{os.getpid()}:{ids.digits(6)}"
-    return Outbox(database, clock, ids, doorbell, owner)
-
-
 def _money(
     settings: Settings, database: Database, clock: Clock, ids: Ids, ledger: Ledger, audit: AuditLog
 ) -> _Money:
@@ -398,11 +359,3 @@ def _money(
         ),
         suspense=suspense,
     )
-
-
-def _sign_in(
-    settings: Settings, database: Database, clock: Clock, ids: Ids, accounts: Accounts, digests: Digests
-) -> SignIn:
-    file = settings.code_file
-    sender: CodeSender = NoCodeSender() if file is None else FileCodeSender(file, env=settings.env)
-    return SignIn(database, clock, ids, accounts=accounts, digests=digests, sender=sender)

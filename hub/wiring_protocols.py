@@ -97,6 +97,7 @@ def tcec102_tools(hub: Services, links: LinkTools) -> TcecTools:
     return TcecTools(
         **same,
         search=hub.search,
+        links=hub.links,
         roaming=hub.roaming,
         record_checks=hub.record_checks,
         outbox=hub.outbox,

@@ -110,7 +110,9 @@ PUBLISHED = (
 )
 OWN = (
     *(
-        Vector(f"own request {text[:12]}", OWN_KEYS, text.encode(), data, OPERATOR_ID, "202601010000000001", sig)
+        Vector(
+            f"own request {text[:12]}", OWN_KEYS, text.encode(), data, OPERATOR_ID, "202601010000000001", sig
+        )
         for text, data, sig, _ in _OWN
     ),
     *(

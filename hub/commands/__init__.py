@@ -28,7 +28,7 @@ key = Subcommand("key", "operators", "Keys: add, approve, revoke, list, init")
 agreement = Subcommand("agreement", "operators", "Agreements between home and host operators: add")
 staff = Subcommand("staff", "people", "The hub's staff: add")
 customer = Subcommand("customer", "people", "Hosted drivers: add, show, token, top-up")
-station = Subcommand("station", "places", "Stations: put, import, remove")
+station = Subcommand("station", "places", "Stations: put, import, remove, pull, gaps")
 tariff = Subcommand("tariff", "tariffs", "Prices of hosted hosts: put, assign, list")
 site = Subcommand("site", "sites", "Sites of hosted hosts: add, key, list, show, revoke, blacklist, gateway")
 ledger = Subcommand("ledger", "auditing", "The ledger: verify, rebuild, days")
@@ -49,6 +49,9 @@ payment = Subcommand(
     "payment", "payments", "Payments of cycles: list, begin, book, deposit, bank-day, bank-days, advance"
 )
 order = Subcommand("order", "upkeep", "Work orders: list, show, assign, statistics")
+tcec102 = Subcommand(
+    "tcec102", "tcec102", "Partners that speak T/CEC 102: profile show, replace, keys; tolerated, gaps"
+)
 outbox = Subcommand("outbox", "books", "Messages that gave up: dead, replay")
 serve = Subcommand("serve", "processes", "Serve the hub")
 jobs = Subcommand("jobs", "processes", "Do what is due, until told to stop")

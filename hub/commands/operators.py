@@ -12,6 +12,7 @@ from hub.commands.shell import (
     actor,
     group,
     message,
+    read_text,
     show_facts,
     show_json,
     show_table,
@@ -32,11 +33,16 @@ KeyArgument = Annotated[str, typer.Argument(metavar="KEY_ID")]
 
 @party_app.command("add")
 def add_party(
-    party_id: PartyArgument,
+    party_id: Annotated[
+        str | None, typer.Argument(metavar="[PARTY]", help="9-character organisation code; a profile names it.")
+    ] = None,
     *,
-    name: Annotated[str, typer.Option(help="What the operator is called.")],
-    role: Annotated[list[str], typer.Option(help="home or host, may be given twice; or app.")],
-    protocol: Annotated[str, typer.Option(help="native, hosted or app.")] = "native",
+    name: Annotated[str | None, typer.Option(help="What the operator is called.")] = None,
+    role: Annotated[list[str] | None, typer.Option(help="home or host, may be given twice; or app.")] = None,
+    protocol: Annotated[str, typer.Option(help="native, hosted, app or tcec102.")] = "native",
+    profile: Annotated[
+        Path | None, typer.Option(help="TOML: how a tcec102 operator speaks; it names all but money.")
+    ] = None,
     base_url: Annotated[str | None, typer.Option(help="Where a native operator answers.")] = None,
     token_prefix: Annotated[list[str] | None, typer.Option(help="Its cards begin like this.")] = None,
     deposit_fen: Annotated[int, typer.Option(help="What it has deposited.")] = 0,
@@ -44,18 +50,29 @@ def add_party(
     as_json: Json = False,
 ) -> None:
     """Add an operator; the same again changes nothing."""
-    add = message(
-        PartyAdd,
-        party_id=party_id,
-        name=name,
-        roles=role,
-        protocol=protocol,
-        base_url=base_url,
-        token_prefixes=token_prefix or [],
-        deposit_fen=deposit_fen,
-        exposure_limit_fen=exposure_limit_fen,
-    )
-    added = with_hub(lambda hub: hub.parties.add_party(add, actor=actor()))
+    if (protocol == "tcec102") != (profile is not None):
+        raise typer.BadParameter("--protocol tcec102 and --profile go together")
+    if profile is not None:
+        if name or role or base_url or token_prefix:
+            raise typer.BadParameter("name, roles and base URL are in the profile")
+        money = {"deposit_fen": deposit_fen, "limit_fen": exposure_limit_fen}
+        text = read_text(profile)
+        added = with_hub(lambda hub: hub.tcec102.profiles.add(text, actor(), party_id=party_id, **money))
+    else:
+        if party_id is None or name is None or not role:
+            raise typer.BadParameter("PARTY, --name and --role are needed")
+        add = message(
+            PartyAdd,
+            party_id=party_id,
+            name=name,
+            roles=role,
+            protocol=protocol,
+            base_url=base_url,
+            token_prefixes=token_prefix or [],
+            deposit_fen=deposit_fen,
+            exposure_limit_fen=exposure_limit_fen,
+        )
+        added = with_hub(lambda hub: hub.parties.add_party(add, actor=actor()))
     show_json(added) if as_json else _show_parties([added])
 
 

@@ -16,6 +16,7 @@ from hub.commands.shell import (
     group,
     message,
     note,
+    progress_bar,
     show_facts,
     show_json,
     show_table,
@@ -101,6 +102,65 @@ def remove_station(
         show_json(removed)
     else:
         show_facts((("station", removed.station_id), ("removed", removed.updated_at.isoformat())))
+
+
+@station_app.command("pull")
+def pull_stations(
+    party_id: PartyArgument,
+    full: Annotated[bool, typer.Option("--full", help="All stations, not only what changed.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Ask a host that does not push for its stations and their states now; otherwise this happens by itself."""
+
+    async def work(hub: Any) -> Any:
+        with progress_bar() as told:
+            report = await hub.station_pulls.pull(party_id, complete=full, told=told)
+        await note(hub, "pull_stations", party_id, complete=report.complete, problem=report.problem)
+        return report
+
+    report = with_hub(work)
+    kept = report.kept
+    if as_json:
+        show_json(report._asdict() | {"kept": kept._asdict() if kept is not None else None})
+    elif kept is not None:
+        show_facts(
+            (
+                ("asked for", "everything" if report.complete else "changes"),
+                *((name, value) for name, value in kept._asdict().items() if value is not None),
+                ("states", report.states),
+            )
+        )
+    if report.problem is not None:
+        raise Failed(f"{party_id} could not be asked: {report.problem}")
+
+
+@station_app.command("gaps")
+def list_gaps(
+    party_id: Annotated[str | None, typer.Argument(metavar="PARTY", help="One host only.")] = None,
+    as_json: Json = False,
+) -> None:
+    """How asking hosts for stations went, and the stations that cannot be kept, each with what it lacks."""
+
+    async def work(hub: Any) -> tuple[Any, Any]:
+        return await hub.station_pulls.asked(party_id), await hub.station_pulls.gaps(party_id)
+
+    hosts, gaps = with_hub(work)
+    if as_json:
+        lacking = [{"party_id": one.party_id, "seen_at": one.seen_at, **one.gap._asdict()} for one in gaps]
+        show_json({"hosts": [host._asdict() for host in hosts], "gaps": lacking})
+        return
+    show_table(
+        ("party", "asked", "whole", "stations", "gaps", "failures", "said"),
+        (
+            (host.party_id, host.pulled_at, host.full_at, host.stations, host.gaps, host.failures,
+             host.problem or host.note)
+            for host in hosts
+        ),
+    )  # fmt: skip
+    show_table(
+        ("party", "station", "lacks", "seen"),
+        ((one.party_id, one.gap.station_id, ", ".join(one.gap.missing), one.seen_at) for one in gaps),
+    )
 
 
 class StationFile(StationPut, frozen=True, kw_only=True, forbid_unknown_fields=True):

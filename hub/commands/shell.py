@@ -5,6 +5,7 @@ import getpass
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 
 import msgspec
@@ -92,6 +93,14 @@ def with_hub(work: Callable[["Hub"], Awaitable[T]]) -> T:
             return await work(hub)
 
     return asyncio.run(opened())
+
+
+def read_text(file: Path) -> str:
+    """A file of text, UTF-8."""
+    try:
+        return file.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as problem:
+        raise Failed(f"{file} cannot be read: {type(problem).__name__}") from problem
 
 
 def actor() -> str:

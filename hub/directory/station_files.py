@@ -13,7 +13,16 @@ from hub.directory.geo import LATITUDE_MOST_E6, LONGITUDE_MOST_E6, parse_e6, to_
 from hub.directory.model import DirectoryProblem, check_text
 from operator_sdk.contract.messages.admin import ImportProblem
 from operator_sdk.contract.messages.common import ForeignId
-from operator_sdk.contract.messages.directory import Connector, Pile, StationId, StationPut
+from operator_sdk.contract.messages.directory import (
+    Connector,
+    ConnectorDetails,
+    Pile,
+    PileDetails,
+    StationDetails,
+    StationId,
+    StationPut,
+)
+from operator_sdk.contract.station_details import Details, details_problem
 
 HEADERS = {
     "interpile": (
@@ -22,6 +31,13 @@ HEADERS = {
     ),
     "st-evcdp": ("station_id", "latitude", "longitude", "fast", "slow", "count"),
 }  # fmt: skip
+DETAILS: dict[str, tuple[str, type[Details], str]] = {
+    f"{what}.{name}": (what, kind, name)
+    for what, kind in (("station", StationDetails), ("pile", PileDetails), ("connector", ConnectorDetails))
+    for name in kind.__struct_fields__
+}
+"""Columns that the profile `interpile` may have behind its own: what they tell of what."""
+
 FAST_W, SLOW_W = 60_000, 7_000
 """What the st-evcdp profile assumes of a fast and a slow pile."""
 
@@ -74,16 +90,20 @@ def parse(data: bytes, *, profile: str, datum: str, tariff_id: str) -> ParsedFil
         given = tuple(name.strip() for name in _fields(lines[0]))
     except DirectoryProblem as problem:
         raise WrongHeader(str(problem)) from None
-    if given != header:
+    more = given[len(header) :]
+    if given[: len(header)] != header or (more and profile != "interpile"):
         raise WrongHeader("the first line must be: " + ",".join(header))
+    unknown = [name for name in more if name not in DETAILS or more.count(name) > 1]
+    if unknown:
+        raise WrongHeader(f"no such column, or twice: {unknown[0]}")
     for number, line in enumerate(lines[1:], 2):
         if not line.strip():
             continue
         try:
             fields = _fields(line)
-            if len(fields) != len(header):
-                raise DirectoryProblem(f"{len(fields)} fields instead of {len(header)}")
-            row = {name: text.strip() for name, text in zip(header, fields, strict=True)}
+            if len(fields) != len(given):
+                raise DirectoryProblem(f"{len(fields)} fields instead of {len(given)}")
+            row = {name: text.strip() for name, text in zip(given, fields, strict=True)}
             check_text(*row.values())
             take[profile](number, row)
         except DirectoryProblem as problem:
@@ -110,13 +130,16 @@ class _Reader:
         """A row of the profile `interpile`: one pile."""
         station_id = _valid("station_id", _given(row, "station_id"), StationId)
         known = self.file.stations.get(station_id)
+        said = _details(row)
         pile = Pile(
             pile_id=_given(row, "pile_id"),
             kind=_given(row, "kind").lower(),
             rated_power_w=_watt(_given(row, "power_kw")),
             connectors=[
-                Connector(connector_id=name.strip()) for name in _given(row, "connector_ids").split(";")
+                Connector(connector_id=name.strip(), details=said.get("connector"))
+                for name in _given(row, "connector_ids").split(";")
             ],
+            details=said.get("pile"),
         )
         pile = _valid("pile", msgspec.to_builtins(pile), Pile)
         if known is not None and pile.pile_id in known.lines:
@@ -124,6 +147,10 @@ class _Reader:
         if known is not None and len(known.put.piles) >= PILES_MOST:
             raise DirectoryProblem(f"more than {PILES_MOST} piles at one station")
         put = self._station(row, name=row["name"] or station_id, address=row["address"])
+        put = msgspec.structs.replace(put, details=said.get("station"))
+        problem = details_problem(msgspec.structs.replace(put, piles=[pile])) if said else None
+        if problem is not None:
+            raise DirectoryProblem(problem)
         if known is not None and msgspec.structs.replace(known.put, piles=[]) != put:
             raise DirectoryProblem(f"station {station_id} is described otherwise on line {known.line}")
         self._claim(line, pile)
@@ -190,6 +217,21 @@ def _counted_piles(station_id: str, fast: int, slow: int) -> Iterator[Pile]:
                 connectors=[Connector(connector_id=pile_id)],
                 power_assumed=True,
             )
+
+
+def _details(row: Row) -> dict[str, Any]:
+    """What further columns tell of the station, the pile and each connector; an empty field tells nothing."""
+    told: dict[str, dict[str, Any]] = {}
+    kinds: dict[str, type[Details]] = {}
+    for column, value in row.items():
+        if value and column in DETAILS:
+            what, kind, name = DETAILS[column]
+            told.setdefault(what, {})[name] = value.split() if name == "pictures" else value
+            kinds[what] = kind
+    try:
+        return {what: msgspec.convert(fields, kinds[what], strict=False) for what, fields in told.items()}
+    except msgspec.ValidationError as problem:
+        raise DirectoryProblem(f"details: {problem}") from None
 
 
 def _given(row: Row, name: str) -> str:

@@ -88,10 +88,17 @@ class NationalStandard(StrEnum):
 
 Details = StationDetails | PileDetails | ConnectorDetails
 
-WORDS: dict[type[Details], dict[str, type[StrEnum]]] = {
-    StationDetails: {"station_type": StationType, "status": StationStatus, "construction": Construction},
-    PileDetails: {"equipment_type": EquipmentType},
-    ConnectorDetails: {"connector_type": ConnectorType, "national_standard": NationalStandard},
+WORDS: dict[type[Details], dict[str, frozenset[str]]] = {
+    StationDetails: {
+        "station_type": frozenset(StationType),
+        "status": frozenset(StationStatus),
+        "construction": frozenset(Construction),
+    },
+    PileDetails: {"equipment_type": frozenset(EquipmentType)},
+    ConnectorDetails: {
+        "connector_type": frozenset(ConnectorType),
+        "national_standard": frozenset(NationalStandard),
+    },
 }
 """The fields that hold one of these words, by kind of details."""
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 ABSOLUTE_FROM = 10**11
-"""As seconds this were 3,170 years: from here on it is an instant in milliseconds since 1970, as some send it."""
+"""As seconds this were 3,170 years: from here on it is an instant in milliseconds since 1970."""
 
 _MARGIN = timedelta(seconds=60)
 _SEQ_MAX = 9_999
@@ -19,10 +19,10 @@ class HeldToken:
 
 
 def held_token(token: str, available_time: int, now: datetime) -> HeldToken:
-    """The token of a query_token answer, to be renewed a minute, or a tenth of its life, before its end.
+    """A token to be renewed a minute, or a tenth of its life, before its end.
 
-    `available_time` is TokenAvailableTime: seconds by the standard (102.4); an absolute time in milliseconds with
-    some platforms.
+    `available_time` is TokenAvailableTime: seconds by the standard (102.4); with some platforms an absolute time
+    in milliseconds.
     """
     life = timedelta(seconds=available_time)
     if available_time >= ABSOLUTE_FROM:

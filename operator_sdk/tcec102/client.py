@@ -20,8 +20,8 @@ from operator_sdk.errors import ConnectionFailed, MalformedAnswer, SignatureErro
 from operator_sdk.tcec102.calling import HeldToken, SeqCounter, held_token
 from operator_sdk.tcec102.client_methods import Methods
 from operator_sdk.tcec102.errors import Tcec102Refused, TokenRefused
-from operator_sdk.tcec102.pen import Pen
 from operator_sdk.tcec102.partner import keys_in_force
+from operator_sdk.tcec102.pen import Pen
 
 M = TypeVar("M", bound=Part)
 ANSWER_BYTES_MAX = 32_000_000
@@ -110,7 +110,9 @@ class Tcec102Client(Methods):
         headers = {"content-type": "application/json; charset=utf-8"}
         if token is not None:
             headers["authorization"] = f"Bearer {token}"
-        answer = await self.post(self._profile.base_url + self._profile.path_of(interface), body, headers, timeout_s)
+        answer = await self.post(
+            self._profile.base_url + self._profile.path_of(interface), body, headers, timeout_s
+        )
         return self._read(interface, answer)
 
     def _sealed(self, message: Part) -> bytes:
@@ -177,7 +179,7 @@ class _Pins:
             return
         line = info["return_value"].get_extra_info("ssl_object")
         shown = hashlib.sha256(line.getpeercert(binary_form=True)).hexdigest()
-        if not any([hmac.compare_digest(shown, pin) for pin in self._pins]):
+        if not any(hmac.compare_digest(shown, pin) for pin in self._pins):
             raise ConnectionFailed("the server's certificate is not one of the profile's")
 
 
@@ -190,4 +192,3 @@ def _http(profile: Profile) -> httpx.AsyncClient:
     return httpx.AsyncClient(
         limits=httpx.Limits(max_connections=20, max_keepalive_connections=10), trust_env=False, verify=trust
     )
-

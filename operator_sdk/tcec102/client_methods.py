@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         NotificationStationStatusReply,
         NotificationStopChargeResult,
         NotificationStopChargeResultReply,
+        Part,
         QueryEquipAuth,
         QueryEquipAuthReply,
         QueryEquipBusinessPolicy,
@@ -24,24 +25,21 @@ if TYPE_CHECKING:
         QueryEquipChargeStatusReply,
         QueryStartCharge,
         QueryStartChargeReply,
+        QueryStationsInfo,
+        QueryStationsInfoReply,
         QueryStationStats,
         QueryStationStatsReply,
         QueryStationStatus,
         QueryStationStatusReply,
-        QueryStationsInfo,
-        QueryStationsInfoReply,
         QueryStopCharge,
         QueryStopChargeReply,
-        Part,
     )
 
 
 class Methods:
     """The calls of `Tcec102Client`. Queries go to a host, notifications and the check to a home."""
 
-    async def call(
-        self, interface: str, message: "Part", *, timeout_s: int | None = None
-    ) -> Any:
+    async def call(self, interface: str, message: "Part", *, timeout_s: int | None = None) -> Any:
         """Call an interface by its name."""
         raise NotImplementedError
 
@@ -91,25 +89,33 @@ class Methods:
         self, message: "NotificationStartChargeResult"
     ) -> "NotificationStartChargeResultReply":
         """A start succeeded (2) or failed (4 or 5) (102.3, 6.5)."""
-        return cast("NotificationStartChargeResultReply", await self.call("notification_start_charge_result", message))
+        return cast(
+            "NotificationStartChargeResultReply", await self.call("notification_start_charge_result", message)
+        )
 
     async def notification_equip_charge_status(
         self, message: "NotificationEquipChargeStatus"
     ) -> "NotificationEquipChargeStatusReply":
         """How a charge stands; EndTime is the sample's time (102.3, 6.7)."""
-        return cast("NotificationEquipChargeStatusReply", await self.call("notification_equip_charge_status", message))
+        return cast(
+            "NotificationEquipChargeStatusReply", await self.call("notification_equip_charge_status", message)
+        )
 
     async def notification_stop_charge_result(
         self, message: "NotificationStopChargeResult"
     ) -> "NotificationStopChargeResultReply":
         """A charge ended, or did not want to (102.3, 6.9)."""
-        return cast("NotificationStopChargeResultReply", await self.call("notification_stop_charge_result", message))
+        return cast(
+            "NotificationStopChargeResultReply", await self.call("notification_stop_charge_result", message)
+        )
 
     async def notification_charge_order_info(
         self, message: "NotificationChargeOrderInfo"
     ) -> "NotificationChargeOrderInfoReply":
         """The bill; comes again until a ConfirmResult is answered (102.3, 6.10)."""
-        return cast("NotificationChargeOrderInfoReply", await self.call("notification_charge_order_info", message))
+        return cast(
+            "NotificationChargeOrderInfoReply", await self.call("notification_charge_order_info", message)
+        )
 
     async def check_charge_orders(self, message: "CheckChargeOrders") -> "CheckChargeOrdersReply":
         """The host's list of the day; answer what differs (102.3, 6.11)."""

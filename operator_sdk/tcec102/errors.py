@@ -23,8 +23,8 @@ class NoKeys(InterpileError):
 class Tcec102Refused(InterpileError):
     """The platform's Ret and Msg (T/CEC 102.4, table of return codes).
 
-    `ret` is the standard's code where the profile knows how to read theirs: -1 busy, 4001 signature, 4002 token,
-    4003 envelope, 4004 business parameter, 500 their error; any other number is their own.
+    `ret` is the standard's code where the profile knows how to read theirs: -1 busy, 4001 signature, 4002
+    token, 4003 envelope, 4004 business parameter, 500 their error; any other number is their own.
     """
 
     def __init__(self, interface: str, ret: int, msg: str) -> None:

@@ -1,7 +1,7 @@
 """What an operator implements to be called: `Infrastructure` as the host, `Customer` as the home, or both.
 
-A method that is missing is answered with Ret 4004. A method may raise `WireProblem` with the Ret and Msg to answer;
-anything else that it raises becomes Ret 500, and the words of the exception stay in the process.
+A method that is missing is answered with Ret 4004. A method may raise `WireProblem` with the Ret and Msg to
+answer; anything else that it raises becomes Ret 500, and the words of the exception stay in the process.
 """
 
 from dataclasses import dataclass
@@ -28,12 +28,12 @@ from operator_sdk.contract.tcec102.messages import (
     QueryEquipChargeStatusReply,
     QueryStartCharge,
     QueryStartChargeReply,
+    QueryStationsInfo,
+    QueryStationsInfoReply,
     QueryStationStats,
     QueryStationStatsReply,
     QueryStationStatus,
     QueryStationStatusReply,
-    QueryStationsInfo,
-    QueryStationsInfoReply,
     QueryStopCharge,
     QueryStopChargeReply,
 )

@@ -14,15 +14,17 @@ from dataclasses import dataclass
 ANSWERS_MAX = 20_000
 BYTES_MAX = 32_000_000
 
-BUSINESS = frozenset({
-    "query_equip_auth",
-    "query_start_charge",
-    "query_stop_charge",
-    "notification_start_charge_result",
-    "notification_stop_charge_result",
-    "notification_charge_order_info",
-    "check_charge_orders",
-})
+BUSINESS = frozenset(
+    {
+        "query_equip_auth",
+        "query_start_charge",
+        "query_stop_charge",
+        "notification_start_charge_result",
+        "notification_stop_charge_result",
+        "notification_charge_order_info",
+        "check_charge_orders",
+    }
+)
 """The interfaces whose answers are kept. The others only read, or have an order of their own."""
 
 

@@ -60,13 +60,14 @@ class Turn:
 class Tcec102Server:
     """Serves T/CEC 102 for an operator's own functions; an ASGI app, to be served or mounted.
 
-        app = Tcec102Server([read_profile(text)], operator_id="MA5AAAAA1", clock=Clock(), infrastructure=Piles())
+        app = Tcec102Server([read_profile(text)], operator_id="MA5AAAAA1", clock=Clock(), infrastructure=mine)
 
     `partners` are the platforms that may call, each with its profile and secrets; `operator_id` is ours. What
     arrives is checked in this order, and each check has its Ret: envelope (4003), OperatorID, address and path
     (4003), size and number of calls under way (-1), signature (4001), time window (4003), token (4002), an
     envelope that came before (the same answer; 4003 at another interface), business fields (4004). The
     answer is always HTTP 200 with a Ret, but for paths that are no interface (404) and other methods (405).
+    `limits.rate_per_s` and `network.client_certificate_sha256` of a profile are for a proxy to hold.
     `tolerated` counts what was read although it is not the standard's, by (OperatorID, word).
     """
 
@@ -92,6 +93,7 @@ class Tcec102Server:
             self.put_partner(profile, secrets)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
         await self._app(scope, receive, send)
 
     def put_partner(self, profile: Profile, secrets: Secrets) -> None:
@@ -164,7 +166,7 @@ class Tcec102Server:
         return opened
 
     def check_token(self, partner: Admitted, turn: Turn) -> None:
-        """Every call but query_token carries a token that we issued and that is not over. Raises WireProblem."""
+        """Every call but query_token carries a running token of ours. Raises WireProblem."""
         if turn.interface.name == "query_token":
             return
         kind, _, token = turn.bearer.partition(" ")
@@ -240,5 +242,3 @@ def _unsealed(ret: int, msg: str) -> bytes:
 
 def _json(body: bytes, status: int = 200) -> Response:
     return Response(body, status, media_type="application/json")
-
-

@@ -20,6 +20,7 @@ from tests.bench.processes import BenchError, Measured
 from tests.bench.stages import Bench, usable
 from tests.bench.tcec_backlog import DEAD, OPEN, Backlog
 from tests.bench.tcec_client import TcecClient
+from tests.bench.tcec_furnish import furnish_tcec
 from tests.bench.tcec_traffic import PARTNER, RESULTS, STARTS, STATUSES
 from tests.bench.tcec_world import (
     CONNECTORS,
@@ -29,7 +30,6 @@ from tests.bench.tcec_world import (
     TCEC_HOST,
     base_url,
     connectors,
-    furnish_tcec,
 )
 from tests.bench.traffic import Job
 
@@ -344,16 +344,17 @@ class _Stage:
 
 def _pull(client: TcecClient) -> float:
     """Every page, decrypted and counted; how long that took."""
-    begun, page, pages, stations, plugs = time.perf_counter(), 0, 1, 0, 0
+    begun, page, pages = time.perf_counter(), 0, 1
+    items = stations = plugs = 0
     while page < pages:
         page += 1
         words = {"LastQueryTime": "", "PageNo": page, "PageSize": PAGE_SIZE}
         said = client.call("query_stations_info", words)
-        pages = int(said["PageCount"])
+        pages, items = int(said["PageCount"]), int(said["ItemSize"])
         for station in said["StationInfos"]:
             stations += 1
             plugs += sum(len(pile["ConnectorInfos"]) for pile in station["EquipmentInfos"])
     spent = time.perf_counter() - begun
-    if (stations, plugs, int(said["ItemSize"])) != (STATIONS, CONNECTORS, STATIONS):
-        raise BenchError(f"{stations} stations with {plugs} connectors came, ItemSize {said['ItemSize']}")
+    if (stations, plugs, items) != (STATIONS, CONNECTORS, STATIONS):
+        raise BenchError(f"{stations} stations with {plugs} connectors came, ItemSize {items}")
     return spent

@@ -61,9 +61,9 @@ def furnish_tcec(world: World) -> None:
 
 async def _furnish(world: World) -> None:
     async with open_hub(Settings.from_env(world.environment), warn=False) as hub:
-        for party_id in (TCEC_HOST, TCEC_HOME):
-            money = {"deposit_fen": LIMIT_FEN, "limit_fen": LIMIT_FEN} if party_id == TCEC_HOME else {}
-            await hub.tcec102.profiles.add(profile_text(world, party_id), ACTOR, **money)
+        for party_id, most_fen in ((TCEC_HOST, 0), (TCEC_HOME, LIMIT_FEN)):
+            text = profile_text(world, party_id)
+            await hub.tcec102.profiles.add(text, ACTOR, deposit_fen=most_fen, limit_fen=most_fen)
         terms = AgreementAdd(home_party_id=TCEC_HOME, host_party_id=TCEC_HOST, hold_fen=HOLD_FEN)
         await hub.parties.add_agreement(terms, ACTOR)
         begun = datetime.now(UTC).replace(microsecond=0) - timedelta(days=30)

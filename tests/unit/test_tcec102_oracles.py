@@ -1,4 +1,4 @@
-"""Our cryptography against two others, each in a process of its own: OpenSSL's command line and Node's `crypto`."""
+"""Our cryptography against two others in their own processes: OpenSSL's command line and Node's `crypto`."""
 
 import base64
 import json
@@ -15,7 +15,9 @@ OPENSSL, NODE = shutil.which("openssl"), shutil.which("node")
 needs_openssl = pytest.mark.skipif(OPENSSL is None, reason="the openssl command line is not installed")
 needs_node = pytest.mark.skipif(NODE is None, reason="Node.js is not installed")
 
-KEYS = KeySet(operator_secret="-", data_secret="k3y-with signs!#", data_secret_iv="0iv/=+ABCDEFGHIJ", sig_secret="密钥")
+KEYS = KeySet(
+    operator_secret="-", data_secret="k3y-with signs!#", data_secret_iv="0iv/=+ABCDEFGHIJ", sig_secret="密钥"
+)
 TEXTS = [
     b"",
     b"{}",
@@ -35,8 +37,8 @@ const done = job.items.map(item => {
   const data = cipher.update(item.plain, 'base64', 'base64') + cipher.final('base64');
   const decipher = crypto.createDecipheriv('aes-128-cbc', key, iv);
   const plain = Buffer.concat([decipher.update(item.data, 'base64'), decipher.final()]).toString('base64');
-  const sig = crypto.createHmac('md5', Buffer.from(job.sig)).update(item.text, 'utf8').digest('hex').toUpperCase();
-  return {data, plain, sig};
+  const sig = crypto.createHmac('md5', Buffer.from(job.sig)).update(item.text, 'utf8').digest('hex');
+  return {data, plain, sig: sig.toUpperCase()};
 });
 console.log(JSON.stringify(done));
 """
@@ -70,7 +72,9 @@ def test_openssl_signs_every_vector_the_same(vector: vectors.Vector) -> None:
 
 
 @needs_node
-@pytest.mark.parametrize("keys", [KEYS, vectors.PUBLISHED_KEYS, vectors.OWN_KEYS], ids=["odd", "published", "own"])
+@pytest.mark.parametrize(
+    "keys", [KEYS, vectors.PUBLISHED_KEYS, vectors.OWN_KEYS], ids=["odd", "published", "own"]
+)
 def test_node_encrypts_decrypts_and_signs_the_same(keys: KeySet) -> None:
     plains = [*TEXTS, *(vector.plain for vector in vectors.VECTORS)]
     ours = [encrypt(keys, plain) for plain in plains]

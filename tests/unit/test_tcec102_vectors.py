@@ -16,9 +16,7 @@ from operator_sdk.contract.tcec102.wire import (
 )
 from tests import tcec102_vectors as vectors
 
-PROFILE = Profile(
-    operator_id="123456789", name="A partner", roles=["host"], base_url="https://partner.example"
-)
+PROFILE = Profile(operator_id="123456789", name="A partner", roles=["host"], base_url="https://partner.example")
 every_vector = pytest.mark.parametrize("vector", vectors.VECTORS, ids=lambda vector: vector.name)
 
 
@@ -73,7 +71,10 @@ def test_the_standards_own_example_is_read_for_all_its_faults() -> None:
     status, tolerated = read(QueryStationStatusReply, vectors.PUBLISHED[0].plain)
     station = status.station_status_infos[0]
     assert (status.total, station.station_id) == (1, "111111111111111")
-    assert (station.connector_status_infos[0].connector_id, station.connector_status_infos[0].status) == ("1", 4)
+    assert (station.connector_status_infos[0].connector_id, station.connector_status_infos[0].status) == (
+        "1",
+        4,
+    )
     assert station.connector_status_infos[0].extra["equipmentID"] == "10000000000000000000001"
     assert {
         "trailing_comma",

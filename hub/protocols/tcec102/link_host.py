@@ -1,4 +1,4 @@
-"""The hub as the customer side towards a host (T/CEC 102.2, 102.3-2016): what a host is asked and told to do."""
+"""The hub as the customer side towards a host (T/CEC 102.2, 102.3-2016): what it is asked and told to do."""
 
 from datetime import datetime
 from typing import Any
@@ -8,8 +8,7 @@ from hub.parties.link import LinkError, LinkRefused, PulledStations, PullPlan, S
 from hub.parties.scope import of_party
 from hub.protocols.tcec102.caller import CALL_S
 from hub.protocols.tcec102.pages_host import all_pages
-from hub.protocols.tcec102.profiles import Partner
-from hub.protocols.tcec102.tools import LinkBase, LinkTools
+from hub.protocols.tcec102.tools import LinkBase
 from hub.protocols.tcec102.translate_orders import tariff_id_of
 from hub.protocols.tcec102.translate_policy import PolicyProblem, estimated_tariff, tariff_of_policy
 from hub.protocols.tcec102.translate_stations_in import station_put
@@ -60,13 +59,6 @@ NOT_PLUGGED_IN, CHECK_FAILED, NO_SUCH_EQUIPMENT = 1, 2, 1
 
 class HostPart(LinkBase):
     """A partner as a host."""
-
-    link_protocol = "tcec102"
-
-    def __init__(self, partner: Partner, tools: LinkTools) -> None:
-        super().__init__(partner, tools)
-        self.asks_before_start = Role.HOST in partner.roles
-        self.push_every_s = partner.profile.push.status_s
 
     # Charges.
 

@@ -226,8 +226,8 @@ class PartnerProfiles:
                 raise NotFoundError
             if not secrets.ours and not secrets.theirs:
                 secrets = _open(self._seal.open(row.secrets), party_id)
-            moved_to = {"roles": profile.roles, "base_url": profile.base_url}
-            await move_party(unit, party_id, **moved_to, relaxed=self._relaxed)
+            roles, base_url = profile.roles, profile.base_url
+            await move_party(unit, party_id, roles=roles, base_url=base_url, relaxed=self._relaxed)
             return await self._put(unit, profile, secrets, actor, "replace_tcec102_profile")
 
     async def _put(self, unit: Unit, profile: Profile, secrets: Secrets, actor: str, action: str) -> int:

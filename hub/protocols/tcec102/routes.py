@@ -11,7 +11,7 @@ from starlette.datastructures import URLPath
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Match, NoMatchFound, get_route_path
+from starlette.routing import BaseRoute, Match, NoMatchFound
 from starlette.types import Receive, Scope, Send
 
 from hub.core.ids import Ids
@@ -54,7 +54,7 @@ class InterfaceRoute(BaseRoute):
         """By the path alone."""
         if scope["type"] != "http":
             return Match.NONE, {}
-        prefix, _, name = get_route_path(scope).rpartition("/")
+        prefix, _, name = scope["path"].rpartition("/")
         if self._known:
             matches = name in INTERFACES
         else:

@@ -4,7 +4,7 @@ A home reads page after page, so the first page decides which stations there are
 those. A station is translated once and kept until it changes; how it is told to one home is added to that.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -15,6 +15,7 @@ from hub.core.memory import Memory
 from hub.directory.service import DirectoryService
 from hub.directory.service_tariffs import tariff_of
 from hub.directory.tables_search import tariffs_applying, versions_at
+from hub.directory.tables_tariffs import ANY
 from hub.protocols.tcec102.aliases import Aliases, Kind, pile_key
 from hub.protocols.tcec102.tables_aliases import Key
 from hub.protocols.tcec102.translate_out import Untellable, policy_of
@@ -62,10 +63,9 @@ class Reader:
 
 
 class _Translated(NamedTuple):
-    """A station as it was at `updated_at`: translated, or what it lacks."""
+    """A station as it was at `updated_at`; None: it cannot be told."""
 
     updated_at: datetime
-    missing: tuple[str, ...]
     info: StationInfo | None
 
 
@@ -111,48 +111,49 @@ class StationsOut:
         return len(listed), told
 
     async def gaps(self, hosts: Collection[str], profile: Profile | None = None) -> list[Unserved]:
-        """The stations of these hosts that cannot be told, with a home's profile also for the prices they have."""
+        """The stations of these hosts that cannot be told; with a home's profile, those of their prices too."""
         found = []
-        for offset in await self._offsets(hosts, None):
-            _, stations = await self._directory.stations_of(hosts, offset=offset, limit=AT_ONCE)
-            prices = await self._tariffs([_key(one) for one in stations], None) if profile is not None else {}
+        async for stations in self._stations(hosts, None):
+            prices = await self._tariffs([_key(one) for one in stations], ANY) if profile is not None else {}
             for station in stations:
                 missing = missing_of(station)
                 if profile is not None:
-                    missing += self._untellable(prices.get(_key(station), {}), profile)
+                    missing += _untellable(prices.get(_key(station), {}), profile, self._clock.business())
                 if missing:
                     found.append(Unserved(*_key(station), station.name, missing))
         return found
 
-    async def _list(
-        self, reader: Reader, hosts: Collection[str], since: datetime | None
-    ) -> list[_Listed]:
-        begin = None if since is None else since - LATE
-        keys: list[Key] = []
-        for offset in await self._offsets(hosts, begin):
-            _, stations = await self._directory.stations_of(
-                hosts, updated_since=begin, offset=offset, limit=AT_ONCE
-            )
-            told = await self._translate(stations)
-            keys += [key for key, one in told.items() if one.info is not None]
+    async def names_of(self, station: Station, alias: str) -> Names:
+        """The aliases of what stands at a station that is known by this one."""
+        names = await self._names({_key(station): station})
+        return names[_key(station)] or Names(alias, {}, {})
+
+    async def _list(self, reader: Reader, hosts: Collection[str], since: datetime | None) -> list[_Listed]:
+        begin, now = None if since is None else since - LATE, self._clock.business()
         listed = []
-        for start in range(0, len(keys), AT_ONCE):
-            some = keys[start : start + AT_ONCE]
-            prices = await self._tariffs(some, reader.party_id)
+        async for stations in self._stations(hosts, begin):
+            told = await self._translate(stations)
+            keys = [key for key, one in told.items() if one.info is not None]
+            prices = await self._tariffs(keys, reader.party_id)
             listed += [
-                _Listed(key, fees_of(prices.get(key, {})))
-                for key in some
-                if not self._untellable(prices.get(key, {}), reader.profile)
+                _Listed(key, fees_of(prices[key]))
+                for key in keys
+                if not _untellable(prices[key], reader.profile, now)
             ]
         return listed
 
-    async def _offsets(self, hosts: Collection[str], since: datetime | None) -> range:
-        total, _ = await self._directory.stations_of(hosts, updated_since=since, limit=0)
-        return range(0, total, AT_ONCE)
+    async def _stations(self, hosts: Collection[str], since: datetime | None) -> AsyncIterator[list[Station]]:
+        total, offset = 1, 0
+        while offset < total:
+            total, stations = await self._directory.stations_of(
+                hosts, updated_since=since, offset=offset, limit=AT_ONCE
+            )
+            yield stations
+            offset += AT_ONCE
 
     async def _infos(self, keys: Sequence[Key]) -> Mapping[Key, StationInfo]:
         """Translated stations; those that this process forgot, or never had, are translated again."""
-        now, found, missing = self._clock.wall(), {}, []
+        now, found, missing = self._clock.wall(), dict[Key, StationInfo](), []
         for key in keys:
             known = self._translated.get(key, now)
             if known is None:
@@ -166,19 +167,81 @@ class StationsOut:
     async def _translate(self, stations: Sequence[Station]) -> dict[Key, _Translated]:
         now = self._clock.wall()
         found: dict[Key, _Translated] = {}
-        fresh: list[Station] = []
+        fresh: dict[Key, Station] = {}
         for station in stations:
             key = _key(station)
             known = self._translated.get(key, now)
             if known is not None and known.updated_at == station.updated_at:
                 found[key] = known
-            elif missing := missing_of(station):
-                found[key] = _Translated(station.updated_at, missing, None)
+            elif missing_of(station):
+                found[key] = _Translated(station.updated_at, None)
             else:
-                fresh.append(station)
-                found[key] = _Translated(station.updated_at, (), None)  # in its place; filled below
-        for station, names in (await self._names(fresh)).items():
-            found[_key(station)] = _Translated(station.updated_at, (), station_info(station, names))
+                fresh[key] = station
+        for key, names in (await self._names(fresh)).items():
+            info = None if names is None else station_info(fresh[key], names)
+            found[key] = _Translated(fresh[key].updated_at, info)
         for key, one in found.items():
             self._translated.put(key, one, now)
-        return found
+        return {_key(station): found[_key(station)] for station in stations}
+
+    async def _names(self, stations: Mapping[Key, Station]) -> dict[Key, Names | None]:
+        """The aliases of these stations; None for one that was removed before anybody was told of it."""
+        if not stations:
+            return {}
+        living = [key for key, one in stations.items() if not one.removed]
+        told = await self._aliases.known(Kind.STATION, [key for key, one in stations.items() if one.removed])
+        told |= await self._aliases.of(Kind.STATION, living)
+        standing = [(key, pile) for key, one in stations.items() for pile in one.piles]
+        piles = await self._aliases.of(Kind.PILE, [pile_key(*key, pile.pile_id) for key, pile in standing])
+        plugs = await self._aliases.of(
+            Kind.CONNECTOR, [(key[0], plug.connector_id) for key, pile in standing for plug in pile.connectors]
+        )
+        return {
+            key: None
+            if key not in told
+            else Names(
+                told[key],
+                {pile.pile_id: piles[pile_key(*key, pile.pile_id)] for pile in one.piles},
+                {
+                    plug.connector_id: plugs[key[0], plug.connector_id]
+                    for pile in one.piles
+                    for plug in pile.connectors
+                },
+            )
+            for key, one in stations.items()
+        }
+
+    async def _tariffs(self, keys: Sequence[Key], home: str) -> dict[Key, dict[str, Tariff]]:
+        """The versions in force at these stations for a home's drivers, by kind of pile."""
+        if not keys:
+            return {}
+        now = self._clock.business()
+        async with self._database.reading() as unit:
+            names = await tariffs_applying(unit, keys, home=home, at=now)
+            wanted = {(key[0], name) for key, by_kind in names.items() for name in by_kind.values() if name}
+            rows = await versions_at(unit, sorted(wanted), now) if wanted else []
+        versions = {(row["host_party_id"], row["tariff_id"]): tariff_of(row) for row in rows}
+        return {
+            key: {
+                kind: versions[key[0], name]
+                for kind, name in names.get(key, {}).items()
+                if (key[0], name) in versions
+            }
+            for key in keys
+        }
+
+
+def _key(station: Station) -> Key:
+    return station.party_id, station.station_id
+
+
+def _untellable(by_kind: Mapping[str, Tariff], profile: Profile, now: datetime) -> tuple[str, ...]:
+    """Why the standard cannot tell these prices, each reason once. An estimate is never told."""
+    reasons = []
+    for tariff in by_kind.values():
+        if tariff.binding:
+            try:
+                policy_of(tariff, profile, now)
+            except Untellable as problem:
+                reasons.append(problem.reason)
+    return tuple(dict.fromkeys(reasons))

@@ -21,7 +21,6 @@ from hub.core.database import Database, Unit
 from hub.core.ids import Ids
 from hub.core.memory import Memory
 from hub.core.secrets import Seal
-from hub.core.tables import insert_new
 from hub.protocols.tcec102.profiles import Partner
 from hub.protocols.tcec102.tables import (
     HeldTokenRow,
@@ -86,14 +85,14 @@ class IssuedTokens:
             if wanted.reuse or many:
                 return newest
         token_id = self._ids.secret()[:40]
-        facts = {
-            "digest": digest_of(self._token(token_id)),
-            "token_id": token_id,
-            "party_id": partner.party_id,
-            "expires_at": now + timedelta(seconds=wanted.life_s),
-        }
-        await insert_new(unit, IssuedTokenRow, **facts)
-        return IssuedTokenRow(**facts)
+        row = IssuedTokenRow(
+            digest=digest_of(self._token(token_id)),
+            token_id=token_id,
+            party_id=partner.party_id,
+            expires_at=now + timedelta(seconds=wanted.life_s),
+        )
+        unit.session.add(row)
+        return row
 
     def _token(self, token_id: str) -> str:
         made = hmac.digest(self._key, token_id.encode(), "sha256")

@@ -14,7 +14,7 @@ from hub.core.outbox import Outbox
 from hub.core.secrets import Seal
 from hub.directory.search import StationSearch
 from hub.directory.service import DirectoryService
-from hub.parties.link import MissingLink
+from hub.parties.link import Links, MissingLink
 from hub.parties.service import PartiesService
 from hub.protocols.tcec102.aliases import Aliases
 from hub.protocols.tcec102.caller import PartnerCaller
@@ -52,6 +52,7 @@ class TcecTools(LinkTools):
     """What all handlers of this protocol share."""
 
     search: StationSearch
+    links: Links
     roaming: Roaming
     record_checks: RecordChecks
     outbox: Outbox

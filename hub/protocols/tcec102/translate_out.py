@@ -79,7 +79,7 @@ STOP_REASON: Mapping[str, int] = {
 """StopReason of an order: 0 to 4 are the standard's, from 5 on ours."""
 
 NO_SUCH_EQUIPMENT, EQUIPMENT_OFFLINE, ALREADY_STOPPED = 1, 2, 3
-CHECK_FAILED = 2
+NOT_PLUGGED_IN, CHECK_FAILED = 1, 2
 OTHER_REASON = 99
 
 OWN_REASONS: Mapping[str, int] = {
@@ -96,7 +96,7 @@ OWN_REASONS: Mapping[str, int] = {
     Code.PRICE_CHANGED: 20,
     Code.INSUFFICIENT_FUNDS: 21,
     Code.TOKEN_BLOCKED: 22,
-    Code.STATE_CONFLICT: 23,
+    Code.CONNECTOR_UNPLUGGED: 23,
 }
 """FailReason where the standard leaves 3 to 99 to whoever answers: one table for all interfaces."""
 
@@ -104,7 +104,10 @@ START_REASONS: Mapping[str, int] = {
     Code.CONNECTOR_UNKNOWN: NO_SUCH_EQUIPMENT,
     Code.CONNECTOR_OFFLINE: EQUIPMENT_OFFLINE,
 }
-AUTH_REASONS: Mapping[str, int] = {Code.CONNECTOR_FAULTED: CHECK_FAILED}
+AUTH_REASONS: Mapping[str, int] = {
+    Code.CONNECTOR_UNPLUGGED: NOT_PLUGGED_IN,
+    Code.CONNECTOR_FAULTED: CHECK_FAILED,
+}
 """What the standard itself has a number for, by interface."""
 
 

@@ -21,6 +21,7 @@ from operator_sdk.contract.messages.directory import (
     StationDetails,
     Tariff,
 )
+from operator_sdk.contract.money import round_half_up
 from operator_sdk.contract.station_details import (
     ConnectorType,
     Construction,
@@ -29,7 +30,14 @@ from operator_sdk.contract.station_details import (
     StationStatus,
     StationType,
 )
-from operator_sdk.contract.tcec102.messages import ConnectorInfo, EquipmentInfo, StationInfo
+from operator_sdk.contract.tcec102.messages import (
+    ConnectorInfo,
+    ConnectorStatsInfo,
+    EquipmentInfo,
+    EquipmentStatsInfo,
+    StationInfo,
+    StationStatsInfo,
+)
 from operator_sdk.contract.tcec102.profile import Profile
 from operator_sdk.contract.tcec102.values import degrees_of, gcj02_to_bd09, gcj02_to_wgs84
 
@@ -86,6 +94,9 @@ NATIONAL_STANDARD: Mapping[str, int] = {
     NationalStandard.GB_2011_2015: 3,
     NationalStandard.GB_2023: 4,
 }
+
+HUNDRED_WH = 100
+"""A tenth of a kWh."""
 
 _NO_STATION, _NO_PILE, _NO_PLUG = StationDetails(), PileDetails(), ConnectorDetails()
 
@@ -225,7 +236,47 @@ def _kw(power_w: int) -> Decimal:
     return Decimal(power_w).scaleb(-3)
 
 
-# The same towards one home.
+# What a home's own drivers charged.
+
+
+def station_stats(
+    station: Station, names: Names, energy_wh: Mapping[str, int], days: tuple[str, str]
+) -> StationStatsInfo:
+    """Energy by connector (own id, Wh) as StationStats: whole 100 Wh, cut so that the parts sum to the whole.
+
+    What was charged at a connector that stands there no more is in the station's figure alone.
+    """
+    so_far_wh, told = 0, 0
+    piles = []
+    for pile in station.piles:
+        plugs = []
+        for plug in pile.connectors:
+            so_far_wh += energy_wh.get(plug.connector_id, 0)
+            part = round_half_up(so_far_wh, HUNDRED_WH) - told
+            told += part
+            plugs.append((names.connectors[plug.connector_id], part))
+        piles.append(_pile_stats(names.piles[pile.pile_id], plugs))
+    return StationStatsInfo(
+        station_id=names.station,
+        start_time=days[0],
+        end_time=days[1],
+        station_electricity=Decimal(round_half_up(sum(energy_wh.values()), HUNDRED_WH)).scaleb(-1),
+        equipment_stats_infos=piles,
+    )
+
+
+def _pile_stats(alias: str, plugs: Sequence[tuple[str, int]]) -> EquipmentStatsInfo:
+    return EquipmentStatsInfo(
+        equipment_id=alias,
+        equipment_electricity=Decimal(sum(part for _, part in plugs)).scaleb(-1),
+        connector_stats_infos=[
+            ConnectorStatsInfo(connector_id=name, connector_electricity=Decimal(part).scaleb(-1))
+            for name, part in plugs
+        ],
+    )
+
+
+# A station towards one home.
 
 
 @dataclass(frozen=True, slots=True)

@@ -218,10 +218,10 @@ def start_reply(reply: QueryStartChargeReply) -> HostStartReply:
 
 
 def host_session(status: NotificationEquipChargeStatus) -> HostSession:
-    """What a host answers about a charge. One that ended without energy may never have begun."""
+    """What a host answers about a charge. One that ended without energy never began."""
+    energy_wh = nearest(scaled(status.total_power, WH_PER_KWH, "TotalPower"))
     known = {Stat.STARTING: SessionState.STARTING, **STATES}
-    return HostSession(
-        known=True,
-        state=known.get(status.start_charge_seq_stat, SessionState.UNKNOWN),  # type: ignore[call-overload]
-        energy_wh=nearest(scaled(status.total_power, WH_PER_KWH, "TotalPower")),
-    )
+    state = known.get(status.start_charge_seq_stat, SessionState.UNKNOWN)  # type: ignore[call-overload]
+    if state is SessionState.ENDED and not energy_wh:
+        state = SessionState.START_FAILED
+    return HostSession(known=True, state=state, energy_wh=energy_wh)

@@ -49,6 +49,7 @@ class Shape:
     fields: tuple[Field, ...]
     by_name: dict[str, Field]
     by_spelling: dict[str, Field]
+    required: frozenset[str]
 
 
 @cache
@@ -62,7 +63,8 @@ def shape(kind: type[Part]) -> Shape:
     for field in fields:
         for spelling in _spellings(field):
             by_spelling.setdefault(spelling.lower(), field)
-    return Shape(fields=fields, by_name=by_name, by_spelling=by_spelling)
+    required = frozenset(field.name for field in fields if field.required)
+    return Shape(fields, by_name, by_spelling, required)
 
 
 def _spellings(field: Field) -> tuple[str, ...]:

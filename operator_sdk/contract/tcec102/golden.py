@@ -1,7 +1,7 @@
 """One example of every T/CEC 102 message, plain and sealed: published in `schema/examples/tcec102/`.
 
-The two platforms are made up, and the keys are those of the standard's own example, so that anybody can check an
-implementation of theirs against the files. One charge runs through all of them.
+The two platforms are made up, and the keys are those of the standard's own example, so that anybody can check
+an implementation of theirs against the files. One charge runs through all of them.
 """
 
 from decimal import Decimal
@@ -31,6 +31,7 @@ GOLDEN_PROFILE = Profile(
 )
 """The standard's defaults."""
 
+EXAMPLE_TOKEN = "an-example-token"
 STAMP, SEQ = "20260801100000", "0001"
 
 _CHARGE = make_seq(HOME_ID, "golden charge")
@@ -97,23 +98,23 @@ _LAST_DETAIL = msgspec.structs.replace(
     detail_elec_money=Decimal("34.00"),
     detail_service_money=Decimal("16.00"),
 )
-_CHARGE_STATUS = {
-    "start_charge_seq": _CHARGE,
-    "start_charge_seq_stat": 2,
-    "connector_id": _CONNECTOR,
-    "connector_status": 3,
-    "current_a": Decimal("122.50"),
-    "voltage_a": Decimal("400.00"),
-    "soc": Decimal("56.00"),
-    "start_time": _START,
-    "end_time": _SAMPLE,
-    "total_power": Decimal("24.50"),
-    "elec_money": Decimal("20.83"),
-    "service_money": Decimal("9.80"),
-    "total_money": Decimal("30.63"),
-    "sum_period": 1,
-    "charge_details": [_DETAIL],
-}
+_CHARGE_STATUS = m.NotificationEquipChargeStatus(
+    start_charge_seq=_CHARGE,
+    start_charge_seq_stat=2,
+    connector_id=_CONNECTOR,
+    connector_status=3,
+    current_a=Decimal("122.50"),
+    voltage_a=Decimal("400.00"),
+    soc=Decimal("56.00"),
+    start_time=_START,
+    end_time=_SAMPLE,
+    total_power=Decimal("24.50"),
+    elec_money=Decimal("20.83"),
+    service_money=Decimal("9.80"),
+    total_money=Decimal("30.63"),
+    sum_period=1,
+    charge_details=[_DETAIL],
+)
 _CHECK = make_seq(HOST_ID, "golden check")
 _ORDER = m.ChargeOrder(start_charge_seq=_CHARGE, total_power=Decimal("40.00"), total_money=Decimal("50.00"))
 
@@ -121,7 +122,7 @@ GOLDEN: dict[str, tuple[Part, Part]] = {
     "query_token": (
         m.QueryToken(operator_id=HOME_ID, operator_secret=PUBLISHED_SECRET),
         m.QueryTokenReply(
-            operator_id=HOST_ID, succ_stat=0, access_token="an-example-token", token_available_time=7200
+            operator_id=HOST_ID, succ_stat=0, access_token=EXAMPLE_TOKEN, token_available_time=7200
         ),
     ),
     "query_stations_info": (
@@ -197,10 +198,10 @@ GOLDEN: dict[str, tuple[Part, Part]] = {
     ),
     "query_equip_charge_status": (
         m.QueryEquipChargeStatus(start_charge_seq=_CHARGE),
-        m.QueryEquipChargeStatusReply(**_CHARGE_STATUS),
+        m.QueryEquipChargeStatusReply(**msgspec.structs.asdict(_CHARGE_STATUS)),
     ),
     "notification_equip_charge_status": (
-        m.NotificationEquipChargeStatus(**_CHARGE_STATUS),
+        _CHARGE_STATUS,
         m.NotificationEquipChargeStatusReply(start_charge_seq=_CHARGE, succ_stat=0),
     ),
     "query_stop_charge": (

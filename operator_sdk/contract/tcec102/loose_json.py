@@ -44,12 +44,8 @@ def _parse_repaired(body: bytes) -> tuple[Any, frozenset[str]]:
     except UnicodeDecodeError:
         raise NotJson("not UTF-8") from None
     except (msgspec.MsgspecError, ValueError) as problem:
-        raise NotJson(_reason(problem)) from None
-
-
-def _reason(problem: Exception) -> str:
-    # msgspec says where and which kind of trouble, never the bytes themselves.
-    return str(problem)
+        # It says which kind of trouble and at which byte, never the bytes themselves.
+        raise NotJson(str(problem).partition(" - at ")[0]) from None
 
 
 def _exact(text: str) -> Decimal:

@@ -7,6 +7,7 @@ never a value.
 
 import re
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from operator_sdk.contract.tcec102 import fields as f
@@ -51,35 +52,32 @@ def belongs(interface: Interface, plain: bytes) -> bool:
     """Whether a request's fields are this interface's rather than another's.
 
     The signature does not cover the path, so that a captured body can be sent to another interface. It belongs
-    elsewhere when another interface has all its required fields in it and knows more of them. A body that is no
-    object belongs nowhere.
+    elsewhere when all that another interface requires is there, and that is more than this one knows of it.
+    A body that is no object belongs nowhere.
     """
     try:
         tree, _ = _object(plain)
     except WireProblem:
         return False
-    ours = _known(interface, tree)
-    if ours is None:
-        return _is_of_no_other(interface, tree)
-    return all((_known(other, tree) or 0) <= ours for other in INTERFACES.values())
+    return _names_belong(interface, frozenset(name.lower() for name in tree))
 
 
-def _is_of_no_other(interface: Interface, tree: dict[str, Any]) -> bool:
-    return all(_known(other, tree) is None for other in _NAMED if other is not interface)
+@lru_cache(maxsize=1000)
+def _names_belong(interface: Interface, names: frozenset[str]) -> bool:
+    known = len(_known(interface, names))
+    return all(_required(other, names) <= known for other in INTERFACES.values() if other is not interface)
 
 
-_NAMED = tuple(
-    one for one in INTERFACES.values() if any(field.required for field in f.shape(one.request).fields)
-)
-
-
-def _known(interface: Interface, tree: dict[str, Any]) -> int | None:
-    """How many of the object's fields the interface knows; None when a required one is missing."""
+def _known(interface: Interface, names: frozenset[str]) -> set[str]:
+    """The fields of the interface's request that are there, in any spelling."""
     spellings = f.shape(interface.request).by_spelling
-    known = {spellings[name.lower()].attribute for name in tree if name.lower() in spellings}
-    if any(field.required and field.attribute not in known for field in f.shape(interface.request).fields):
-        return None
-    return len(known)
+    return {spellings[name].name for name in names if name in spellings}
+
+
+def _required(interface: Interface, names: frozenset[str]) -> int:
+    """How many fields the interface requires, if all of them are there, or else 0."""
+    required = f.shape(interface.request).required
+    return len(required) if required <= _known(interface, names) else 0
 
 
 def _object(plain: bytes) -> tuple[dict[str, Any], frozenset[str]]:

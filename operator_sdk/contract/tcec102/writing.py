@@ -1,6 +1,6 @@
 """Writes business objects strictly to a partner's profile: its spelling, case and decimals."""
 
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from functools import cache
 from typing import Any
 
@@ -53,10 +53,12 @@ def _text(number: Any) -> str:
 
 
 def _rounded(number: Decimal, decimals: int) -> Decimal:
-    # Of the many digits that Decimal could keep, 28 are more than any field has: quantize refuses beyond.
     if not number.is_finite():
         raise ValueError("a finite number is expected")
-    return number.quantize(Decimal(1).scaleb(-decimals), rounding=ROUND_HALF_UP)
+    try:
+        return number.quantize(Decimal(1).scaleb(-decimals), rounding=ROUND_HALF_UP)
+    except InvalidOperation:
+        raise ValueError("a number of at most 28 digits is expected") from None
 
 
 def _decimals(unit: str, numbers: Numbers) -> int:

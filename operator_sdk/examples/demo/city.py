@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
-from operator_sdk.contract.messages.directory import Connector, Pile, Station, TariffPeriod
+from operator_sdk.contract.messages.directory import Station, TariffPeriod
 from operator_sdk.examples.demo.administrator import A, C
 from operator_sdk.examples.demo.sites import PilePlan, SitePlan
 from operator_sdk.examples.demo.trouble import Trouble
+from operator_sdk.examples.host.described import described_pile, public_station
 from operator_sdk.examples.host.site import Site, SiteStation, SiteTariff
 
 ZONE = timezone(timedelta(hours=8))
@@ -86,7 +87,8 @@ def own_place(edge: datetime) -> Place:
         latitude_e6=22_540_500,
         longitude_e6=113_951_200,
         tariff_id=TARIFF,
-        piles=[_pile(*plug) for plug in plugs],
+        piles=[described_pile(*plug) for plug in plugs],
+        details=public_station(park_spaces=len(plugs)),
     )
     return _place(edge, station, *(name for name, _, _ in plugs))
 
@@ -108,6 +110,7 @@ def imported_place(edge: datetime, stations: list[Station]) -> Place:
                 longitude_e6=one.longitude_e6,
                 tariff_id=one.tariff_id,
                 piles=one.piles,
+                details=one.details,
             )
             return _place(edge, station, fast[0], slow[0], slow[1])
     raise Trouble("STATIONS names a file in which no station has a fast pile and two slow ones")
@@ -132,9 +135,6 @@ def station_of_c() -> SiteStation:
         latitude_e6=22_526_300,
         longitude_e6=113_902_700,
         tariff_id=TARIFF,
-        piles=[_pile(C_PLUG, "dc", DC_W)],
+        piles=[described_pile(C_PLUG, "dc", DC_W)],
+        details=public_station(park_spaces=1),
     )
-
-
-def _pile(name: str, kind: str, power_w: int) -> Pile:
-    return Pile(pile_id=name, kind=kind, rated_power_w=power_w, connectors=[Connector(connector_id=name)])

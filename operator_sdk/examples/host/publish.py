@@ -96,6 +96,7 @@ class Publisher:
                 longitude_e6=station.longitude_e6,
                 tariff_id=station.tariff_id,
                 piles=station.piles,
+                details=station.details,
             )
             await self._hub.put_station(station.station_id, whole)
         self.is_published = not self._is_due

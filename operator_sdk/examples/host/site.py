@@ -11,10 +11,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from msgspec import Meta
 
 from operator_sdk.contract.edge_link.frames import SiteId
-from operator_sdk.contract.messages import directory
 from operator_sdk.contract.messages.common import ConnectorId, ForeignId, Message, Number
 from operator_sdk.contract.messages.directory import StationPut, Tariff, TariffPeriod, TariffPut
 from operator_sdk.contract.pricing import published
+from operator_sdk.examples.host.described import described_pile, public_station
 
 
 class SiteTariff(TariffPut, frozen=True):
@@ -137,19 +137,10 @@ def small_site() -> Site:
                 longitude_e6=113_950_000,
                 tariff_id="default",
                 piles=[
-                    directory.Pile(
-                        pile_id="P1",
-                        kind="dc",
-                        rated_power_w=120_000,
-                        connectors=[directory.Connector(connector_id="C1")],
-                    ),
-                    directory.Pile(
-                        pile_id="P2",
-                        kind="ac",
-                        rated_power_w=7_000,
-                        connectors=[directory.Connector(connector_id="C2")],
-                    ),
+                    described_pile("P1", "dc", 120_000, "C1"),
+                    described_pile("P2", "ac", 7_000, "C2"),
                 ],
+                details=public_station(),
             )
         ],
     )

@@ -41,9 +41,7 @@ class SimulatedClient(Tcec102Client):
         journal: Journal,
         timeout_s: int,
     ) -> None:
-        super().__init__(
-            profile, secrets, operator_id=operator_id, clock=clock, pen=pen, timeout_s=timeout_s
-        )
+        super().__init__(profile, secrets, operator_id=operator_id, clock=clock, pen=pen, timeout_s=timeout_s)
         self._paths = {profile.base_url + profile.path_of(name): name for name in INTERFACES}
         self._urls = {name: url for url, name in self._paths.items()}
         self._pains, self._journal, self._wall = pains, journal, clock.wall
@@ -80,7 +78,7 @@ class SimulatedClient(Tcec102Client):
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """A message to be sent. `passing`: tried once, and dropped for a newer one; `endless`: until it is answered."""
+    """A message. `passing`: tried once, and dropped for a newer one; `endless`: until it is answered."""
 
     interface: str
     message: Part

@@ -72,7 +72,7 @@ class Charge(msgspec.Struct, kw_only=True):
 
 
 class Told:
-    """A charge in the words of T/CEC 102; `zone` is the profile's, `exact` says whether money keeps 4 decimals."""
+    """A charge in the words of T/CEC 102; `zone` is the profile's, `exact`: money keeps 4 decimals."""
 
     def __init__(self, zone: str, exact: Callable[[], bool]) -> None:
         self._zone, self._exact = zone, exact

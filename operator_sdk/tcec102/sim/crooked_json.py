@@ -99,7 +99,7 @@ def _soc(value: Json) -> Json:
 
 def _phases(value: Json) -> Json:
     def fill(one: dict[str, Json]) -> dict[str, Json]:
-        zeros = {name: 0 for name in ("CurrentB", "CurrentC", "VoltageB", "VoltageC")}
+        zeros = dict.fromkeys(("CurrentB", "CurrentC", "VoltageB", "VoltageC"), 0)
         return {**one, **zeros} if "CurrentA" in one else one
 
     return _each(value, fill)

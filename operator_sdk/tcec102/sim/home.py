@@ -68,7 +68,7 @@ class HomeCharge(msgspec.Struct, kw_only=True):
 
 
 class Scanned(msgspec.Struct, frozen=True, kw_only=True):
-    """What a scan came to: `step` is the interface that ended it, `reason` its FailReason or the error's word."""
+    """What a scan came to: `step` is the last interface called, `reason` its FailReason or the error's word."""
 
     accepted: bool
     step: str
@@ -270,9 +270,7 @@ class SimulatedHome:
             charge.confirm_result = int(charge.objection is not None)
         self._advance(charge, ENDED)
 
-    async def check_charge_orders(
-        self, message: CheckChargeOrders, caller: Caller
-    ) -> CheckChargeOrdersReply:
+    async def check_charge_orders(self, message: CheckChargeOrders, caller: Caller) -> CheckChargeOrdersReply:
         """Compare the day."""
         found = disputes_of(message, {seq: charge.order for seq, charge in self.charges.items()})
         return CheckChargeOrdersReply(

@@ -66,7 +66,7 @@ class SimulatedHost:
         self, *, world: World, life: Life, told: Told, pains: Pains, clock: Clock, profile: Profile
     ) -> None:
         self.world, self.life = world, life
-        self._told, self._pains, self._clock, self._profile = told, pains, clock, profile
+        self.told, self._pains, self._clock, self._profile = told, pains, clock, profile
 
     async def query_stations_info(self, message: QueryStationsInfo, caller: Caller) -> QueryStationsInfoReply:
         """Pages of stations, all or those that changed."""
@@ -236,7 +236,7 @@ class SimulatedHost:
         charge = self.life.charges.get(message.start_charge_seq)
         if charge is None:
             raise WireProblem(Ret.BUSINESS, "StartChargeSeq is not known", "field")
-        return QueryEquipChargeStatusReply(**self._told.status(charge, self._clock.business()))
+        return QueryEquipChargeStatusReply(**self.told.status(charge, self._clock.business()))
 
     async def query_stop_charge(self, message: QueryStopCharge, caller: Caller) -> QueryStopChargeReply:
         """Stop, for the home."""
@@ -257,7 +257,7 @@ class SimulatedHost:
         until = day + timedelta(days=1)
         by_start = "cross_midnight" in self._pains
         orders = [
-            self._told.listed(charge)
+            self.told.listed(charge)
             for charge in self.life.charges.values()
             if charge.ended_at is not None
             and charge.started_at is not None
@@ -265,8 +265,8 @@ class SimulatedHost:
         ]
         return CheckChargeOrders(
             check_order_seq=seq,
-            start_time=self._told.time(day),
-            end_time=self._told.time(until - timedelta(seconds=1)),
+            start_time=self.told.time(day),
+            end_time=self.told.time(until - timedelta(seconds=1)),
             order_count=len(orders),
             total_order_power=sum((one.total_power for one in orders), Decimal(0)),
             total_order_money=sum((one.total_money for one in orders), Decimal(0)),

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 from operator_sdk.contract.money import amount_fen
@@ -86,7 +87,7 @@ def lines(
     """
     edges = [start, *_edges(periods, zone, start, end), end]
     made = []
-    for begun, ended in zip(edges, edges[1:], strict=False):
+    for begun, ended in pairwise(edges):
         period = _period_at(periods, zone, begun)
         energy_wh = energy_wh_at(ended) - energy_wh_at(begun)
         made.append(Line(begun, ended, energy_wh, period.elec_micro, period.service_micro))
@@ -101,7 +102,7 @@ def _period_at(periods: Sequence[Period], zone: ZoneInfo, at: datetime) -> Perio
 
 def _edges(periods: Sequence[Period], zone: ZoneInfo, start: datetime, end: datetime) -> list[datetime]:
     """Where a period begins between start and end, both left out."""
-    found = []
+    found: list[datetime] = []
     day = start.astimezone(zone).date()
     while True:
         midnight = datetime(day.year, day.month, day.day, tzinfo=zone)

@@ -1,4 +1,4 @@
-"""The simulated platform's own server: keeps a journal, and is slow, silent or forgetful where a pain says so."""
+"""The simulated platform's own server: keeps a journal, and is slow, silent or forgetful on demand."""
 
 import asyncio
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ from operator_sdk.tcec102.sim.journal import Journal
 from operator_sdk.tcec102.sim.pains import Pains
 
 SLOW_S = 3
-_LOOK_S = 0.2
+SILENT_S = 600
 
 
 class SimulatedServer(Tcec102Server):
@@ -62,8 +62,9 @@ class SimulatedServer(Tcec102Server):
         self._journal.heard(name, opened.plain, self._wall())
         if "slow" in self._pains:
             await asyncio.sleep(SLOW_S)
-        while "silent" in self._pains:
-            await asyncio.sleep(_LOOK_S)
+        if "silent" in self._pains:
+            await asyncio.sleep(SILENT_S)
+            raise WireProblem(Ret.BUSY, "this came far too late", "silent")
         if "refusing_busy" in self._pains and name != "query_token":
             raise WireProblem(Ret.BUSY, "try again later", "busy")
         return await super().work(partner, turn, opened)

@@ -1,4 +1,4 @@
-"""The places of a simulated host: as many stations, piles and connectors as wanted, every required field filled."""
+"""The places of a simulated host: as many as wanted, with every field that the standard requires."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field

@@ -1,0 +1,373 @@
+"""What T/CEC 102 homes ask the hub: towards them it is the infrastructure side (T/CEC 102.2 and 102.3).
+
+A home is told of the hosts that it has an agreement with, and of its own drivers' charges, and of nothing else:
+what belongs to somebody else is as unknown to it as what does not exist.
+"""
+
+import asyncio
+from datetime import datetime
+
+from hub.core.errors import HubError, NotFoundError
+from hub.parties.agreements import Agreements
+from hub.parties.link import Capability, LinkError, LinkRefused
+from hub.parties.scope import of_party
+from hub.protocols.tcec102.aliases import Kind
+from hub.protocols.tcec102.server import Context, Handlers
+from hub.protocols.tcec102.stations_out import Reader, StationsOut
+from hub.protocols.tcec102.tables_aliases import Key
+from hub.protocols.tcec102.tables_home import energy_by_connector
+from hub.protocols.tcec102.tools import TcecTools
+from hub.protocols.tcec102.translate_fields import instant
+from hub.protocols.tcec102.translate_out import (
+    ALREADY_STOPPED,
+    CONNECTOR_STATUS,
+    ENDED,
+    NO_SUCH_EQUIPMENT,
+    OWN_REASONS,
+    SEQ_STAT,
+    START_REASONS,
+    STARTING,
+    STOPPING,
+    Charge,
+    Untellable,
+    auth_fail_reason,
+    charge_status,
+    policy_of,
+    start_fail_reason,
+)
+from hub.protocols.tcec102.translate_stations_out import station_stats
+from hub.roaming.model import connector_refusal
+from hub.roaming.tables import SessionRow, list_updates
+from operator_sdk.contract.codes import SessionState, StartMode, TokenKind
+from operator_sdk.contract.ids import connector_ref
+from operator_sdk.contract.messages.common import Token
+from operator_sdk.contract.messages.directory import Tariff
+from operator_sdk.contract.messages.roaming import StartRequest, StopRequest
+from operator_sdk.contract.public_codes import Code
+from operator_sdk.contract.tcec102.messages import (
+    ConnectorStatusInfo,
+    QueryEquipAuth,
+    QueryEquipAuthReply,
+    QueryEquipBusinessPolicy,
+    QueryEquipBusinessPolicyReply,
+    QueryEquipChargeStatus,
+    QueryEquipChargeStatusReply,
+    QueryStartCharge,
+    QueryStartChargeReply,
+    QueryStationsInfo,
+    QueryStationsInfoReply,
+    QueryStationStats,
+    QueryStationStatsReply,
+    QueryStationStatus,
+    QueryStationStatusReply,
+    QueryStopCharge,
+    QueryStopChargeReply,
+    StationStatusInfo,
+)
+from operator_sdk.contract.tcec102.values import fen_of, parse_day
+from operator_sdk.contract.tcec102.wire import Ret, WireProblem
+
+STATIONS_MOST = 50
+"""StationIDs in one query_station_status."""
+
+PAGE_MOST = 100
+PAGE_USUAL = 10
+"""PageSize where a home names none."""
+
+ASK_S = 5
+"""How long a host may take to say what its connector does."""
+
+FAILED = frozenset({SessionState.REFUSED, SessionState.START_FAILED})
+OVER = frozenset({SessionState.ENDED, SessionState.BILLED, SessionState.SETTLED}) | FAILED
+
+
+def home_handlers(tools: TcecTools) -> Handlers:
+    """The handlers of what homes ask, by interface."""
+    homes = HomeHandlers(tools)
+    return {
+        "query_stations_info": homes.query_stations_info,
+        "query_station_status": homes.query_station_status,
+        "query_station_stats": homes.query_station_stats,
+        "query_equip_auth": homes.query_equip_auth,
+        "query_equip_business_policy": homes.query_equip_business_policy,
+        "query_start_charge": homes.query_start_charge,
+        "query_equip_charge_status": homes.query_equip_charge_status,
+        "query_stop_charge": homes.query_stop_charge,
+    }
+
+
+class HomeHandlers:
+    """Answers homes."""
+
+    def __init__(self, tools: TcecTools) -> None:
+        self._tools = tools
+        self._agreements = Agreements(tools.database, tools.clock)
+        self._stations = StationsOut(
+            tools.database, tools.clock, directory=tools.directory, aliases=tools.aliases
+        )
+
+    # Stations.
+
+    async def query_stations_info(self, ctx: Context, message: QueryStationsInfo) -> QueryStationsInfoReply:
+        """A page of stations: all, or those that changed since LastQueryTime (102.2).
+
+        PageSize is at most the profile's, and 100. A page past the end is empty and says its own number.
+        """
+        if message.page_no < 1:
+            raise WireProblem(Ret.BUSINESS, "PageNo: expected a number from 1 on", "page_no")
+        most = min(ctx.profile.stations.page_size, PAGE_MOST)
+        size = min(message.page_size or PAGE_USUAL, most)
+        since: datetime | None = None
+        if message.last_query_time and message.last_query_time.strip():
+            since = instant(message.last_query_time, ctx.profile, "LastQueryTime")
+        reader = Reader(ctx.party_id, ctx.profile, ctx.operator_id)
+        hosts = await self._agreements.hosts_of_home(ctx.party_id)
+        total, infos = await self._stations.page(reader, hosts, since, number=message.page_no, size=size)
+        return QueryStationsInfoReply(
+            page_no=message.page_no,
+            page_count=-(-total // size),
+            item_size=total,
+            station_infos=infos,
+        )
+
+    async def query_station_status(self, ctx: Context, message: QueryStationStatus) -> QueryStationStatusReply:
+        """The present states at up to 50 stations (102.2); unknown ones are left out."""
+        wanted = list(dict.fromkeys(message.station_ids))
+        if len(wanted) > STATIONS_MOST:
+            raise WireProblem(Ret.BUSINESS, f"StationIDs: at most {STATIONS_MOST}", "too_many_stations")
+        hosts = await self._agreements.hosts_of_home(ctx.party_id)
+        stations: dict[str, dict[str, str]] = {}
+        for alias in wanted:
+            key = await self._tools.aliases.find(Kind.STATION, alias)
+            if key is not None and key[0] in hosts:
+                stations.setdefault(key[0], {})[key[1]] = alias
+        found: dict[str, StationStatusInfo] = {}
+        for host, aliases in stations.items():
+            found |= await self._states_at(host, aliases)
+        infos = [found[alias] for alias in wanted if alias in found]
+        return QueryStationStatusReply(total=len(infos), station_status_infos=infos)
+
+    async def _states_at(self, host: str, stations: dict[str, str]) -> dict[str, StationStatusInfo]:
+        """The states at these stations of a host, by alias; `stations` are aliases by its own ids."""
+        states = await self._tools.directory.connector_states(host, station_ids=stations)
+        plugs = [(host, one.connector_id) for of_station in states.values() for one in of_station]
+        names = await self._tools.aliases.known(Kind.CONNECTOR, plugs)
+        return {
+            stations[station_id]: StationStatusInfo(
+                station_id=stations[station_id],
+                connector_status_infos=[
+                    ConnectorStatusInfo(
+                        connector_id=names[host, one.connector_id], status=CONNECTOR_STATUS[one.state]
+                    )
+                    for one in of_station
+                    if (host, one.connector_id) in names
+                ],
+            )
+            for station_id, of_station in states.items()
+        }
+
+    async def query_station_stats(self, ctx: Context, message: QueryStationStats) -> QueryStationStatsReply:
+        """The energy that this home's own drivers charged at a station, by their accepted bills (102.2).
+
+        What other homes' drivers charge there is none of its business. Days are the hub's, both included.
+        """
+        try:
+            days = parse_day(message.start_time).isoformat(), parse_day(message.end_time).isoformat()
+        except ValueError:
+            raise WireProblem(Ret.BUSINESS, "StartTime, EndTime: expected yyyy-MM-dd", "day") from None
+        key = await self._tools.aliases.find(Kind.STATION, message.station_id)
+        if key is None or key[0] not in await self._agreements.hosts_of_home(ctx.party_id):
+            raise WireProblem(Ret.BUSINESS, "StationID: no such station", "station_unknown")
+        station = await self._tools.directory.get_station(*key)
+        async with self._tools.database.reading() as unit:
+            energy = await energy_by_connector(
+                of_party(ctx.party_id), unit, host_party_id=key[0], station_id=key[1], days=days
+            )
+        names = await self._stations.names_of(station, message.station_id)
+        return QueryStationStatsReply(station_stats=station_stats(station, names, energy, days))
+
+    # Before a charge.
+
+    async def query_equip_auth(self, ctx: Context, message: QueryEquipAuth) -> QueryEquipAuthReply:
+        """Could a charge start there (102.3, 6.2)? The host is asked where it can be, else the directory."""
+        key = await self._connector(ctx, message.connector_id, message.operator_id)
+        refusal: str | None = Code.CONNECTOR_UNKNOWN
+        if key is not None:
+            refusal = await self._refusal_at(key)
+        return QueryEquipAuthReply(
+            equip_auth_seq=message.equip_auth_seq,
+            connector_id=message.connector_id,
+            succ_stat=0 if refusal is None else 1,
+            fail_reason=0 if refusal is None else auth_fail_reason(refusal),
+        )
+
+    async def _refusal_at(self, key: Key) -> str | None:
+        try:
+            info = await self._tools.directory.get_connector(*key)
+            link = await self._tools.links.of(key[0])
+        except NotFoundError:
+            return Code.CONNECTOR_UNKNOWN
+        state = info.state
+        if Capability.CHECK_CONNECTOR in link.capabilities:
+            try:
+                async with asyncio.timeout(ASK_S):
+                    state = (await link.check_connector(key[1])).state
+            except LinkRefused as problem:
+                return problem.reason
+            except (LinkError, TimeoutError):
+                return Code.HOST_UNAVAILABLE
+        return connector_refusal(state, StartMode.HOME)
+
+    async def query_equip_business_policy(
+        self, ctx: Context, message: QueryEquipBusinessPolicy
+    ) -> QueryEquipBusinessPolicyReply:
+        """The prices of a charge that begins there now, for this home's drivers (102.3, 6.3).
+
+        Where there is none, or only an estimate, or one that the standard cannot tell: FailReason 1.
+        """
+        key = await self._connector(ctx, message.connector_id)
+        tariff = None if key is None else await self._tariff_at(key, ctx.party_id)
+        policies = []
+        if tariff is not None and tariff.binding:
+            try:
+                policies = policy_of(tariff, ctx.profile, self._tools.clock.business())
+            except Untellable:
+                policies = []
+        return QueryEquipBusinessPolicyReply(
+            equip_biz_seq=message.equip_biz_seq,
+            connector_id=message.connector_id,
+            succ_stat=0 if policies else 1,
+            fail_reason=0 if policies else 1,
+            sum_period=len(policies),
+            policy_infos=policies,
+        )
+
+    async def _tariff_at(self, key: Key, home: str) -> Tariff | None:
+        """What a host that prices by itself says now; else, or where it is silent, what the directory has."""
+        try:
+            info = await self._tools.directory.get_connector(*key, home=home)
+            link = await self._tools.links.of(key[0])
+        except NotFoundError:
+            return None
+        if Capability.QUERY_TARIFF in link.capabilities:
+            try:
+                return await link.query_tariff(key[1])
+            except LinkRefused:
+                return None
+            except LinkError:
+                return info.tariff
+        return info.tariff
+
+    async def _connector(self, ctx: Context, alias: str, operator_id: str | None = None) -> Key | None:
+        """The connector that a home means: by its alias, or exactly by its owner and the owner's own id."""
+        key = await self._tools.aliases.find(Kind.CONNECTOR, alias)
+        if (
+            operator_id is not None
+            and operator_id != ctx.operator_id
+            and (key is None or key[0] != operator_id)
+        ):
+            key = operator_id, alias
+        hosts = await self._agreements.hosts_of_home(ctx.party_id)
+        return key if key is not None and (key[0] in hosts or key[0] == ctx.party_id) else None
+
+    # A charge.
+
+    async def query_start_charge(self, ctx: Context, message: QueryStartCharge) -> QueryStartChargeReply:
+        """Start for a driver of the home's (102.3, 6.4). SuccStat 0: the host took the command, no more.
+
+        The same StartChargeSeq again gets the same charge; for another connector it is refused (4004).
+        """
+        said = message.extra.get("OperatorID")
+        key = await self._connector(ctx, message.connector_id, said if isinstance(said, str) else None)
+        if key is None:
+            return _started(message, ENDED, NO_SUCH_EQUIPMENT)
+        request = StartRequest(
+            start_ref=message.start_charge_seq,
+            token=Token(kind=TokenKind.APP_USER, ref=message.start_charge_seq),
+            connector=connector_ref(*key),
+            limit_fen=_limit_of(message),
+        )
+        try:
+            session = await self._tools.roaming.starting.for_home(ctx.party_id, request, ctx.evidence)
+        except HubError as problem:
+            if problem.code not in START_REASONS and problem.code not in OWN_REASONS:
+                raise
+            return _started(message, ENDED, start_fail_reason(problem.code))
+        if session.state in FAILED:
+            return _started(message, ENDED, start_fail_reason(session.refusal))
+        # A host that has not answered yet is starting for all that the home must know: the result follows.
+        stat = STARTING if session.state == SessionState.UNKNOWN else SEQ_STAT[session.state]
+        return _started(message, stat, 0)
+
+    async def query_equip_charge_status(
+        self, ctx: Context, message: QueryEquipChargeStatus
+    ) -> QueryEquipChargeStatusReply:
+        """How one of the home's own charges goes (102.3, 6.6)."""
+        session = await self._session(ctx, message.start_charge_seq)
+        async with self._tools.database.reading() as unit:
+            last = await list_updates(
+                of_party(ctx.party_id), unit, session.session_id, above=session.last_number - 1, limit=1
+            )
+        key = session.host_party_id, session.connector_id
+        charge = Charge(
+            seq=message.start_charge_seq,
+            connector=await self._tools.aliases.alias(Kind.CONNECTOR, key),
+            state=session.state,
+            started_at=session.started_at or session.created_at,
+            at=session.last_at or session.updated_at,
+            energy_wh=session.energy_wh,
+            amount_fen=session.amount_fen,
+            soc_percent=last[0].soc_percent if last else None,
+        )
+        return charge_status(QueryEquipChargeStatusReply, charge, ctx.profile)
+
+    async def query_stop_charge(self, ctx: Context, message: QueryStopCharge) -> QueryStopChargeReply:
+        """Stop one of the home's own charges (102.3, 6.8): noted at once, and carried on until it stops."""
+        session = await self._session(ctx, message.start_charge_seq)
+        key = await self._connector(ctx, message.connector_id)
+        if key != (session.host_party_id, session.connector_id):
+            return _stopped(message, SEQ_STAT[session.state], NO_SUCH_EQUIPMENT)
+        if session.state in OVER:
+            return _stopped(message, ENDED, ALREADY_STOPPED)
+        request = StopRequest(stop_ref=message.start_charge_seq)
+        viewer = of_party(ctx.party_id)
+        reply = await self._tools.roaming.stopping.stop(viewer, session.session_id, request, ctx.evidence)
+        if reply.state in OVER:
+            return _stopped(message, ENDED, ALREADY_STOPPED)
+        return _stopped(message, STOPPING, 0)
+
+    async def _session(self, ctx: Context, seq: str) -> SessionRow:
+        """A home's own charge by its number."""
+        session = await self._tools.roaming.reading.find_by_ref(of_party(ctx.party_id), "home", seq)
+        if session is None or session.home_party_id != ctx.party_id:
+            raise WireProblem(Ret.BUSINESS, "StartChargeSeq: no such charge of yours", "seq_unknown")
+        return session
+
+
+def _limit_of(message: QueryStartCharge) -> int | None:
+    """The driver's balance, where the home tells it, as the charge's limit in fen."""
+    if message.balance is None:
+        return None
+    limit_fen = fen_of(message.balance)
+    if limit_fen < 0:
+        raise WireProblem(Ret.BUSINESS, "Balance: expected a number from 0 on", "balance")
+    return limit_fen
+
+
+def _started(message: QueryStartCharge, stat: int, fail_reason: int) -> QueryStartChargeReply:
+    return QueryStartChargeReply(
+        start_charge_seq=message.start_charge_seq,
+        start_charge_seq_stat=stat,
+        connector_id=message.connector_id,
+        succ_stat=1 if fail_reason else 0,
+        fail_reason=fail_reason,
+    )
+
+
+def _stopped(message: QueryStopCharge, stat: int, fail_reason: int) -> QueryStopChargeReply:
+    return QueryStopChargeReply(
+        start_charge_seq=message.start_charge_seq,
+        start_charge_seq_stat=stat,
+        succ_stat=1 if fail_reason else 0,
+        fail_reason=fail_reason,
+    )

@@ -1,0 +1,233 @@
+"""Stored answers, errors of handlers, and rotation of keys, at the served shell of T/CEC 102."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+import pytest
+
+from hub.core.database import OutOfReach
+from hub.core.errors import HubError
+from hub.parties.link import LinkError
+from hub.protocols.tcec102.server import Arrival, Context, TcecServer
+from hub.protocols.tcec102.tables import AnswerRow, forget_old
+from hub.wiring_protocols import tcec102_tools
+from operator_sdk.contract.public_codes import Code
+from operator_sdk.contract.tcec102 import messages
+from operator_sdk.contract.tcec102.profile import active_keys, read_profile
+from operator_sdk.contract.tcec102.wire import Answered, Ret, WireProblem, open_answer
+from tests.tcec102_gate import HOST, Partner, World, keys_named, open_world, profile_text, secret_table
+
+pytestmark = pytest.mark.integration
+
+SEQ = HOST + "1" * 18
+STOP = {
+    "StartChargeSeq": SEQ,
+    "StartChargeSeqStat": 4,
+    "ConnectorID": "A1",
+    "SuccStat": 0,
+    "FailReason": 0,
+}
+
+
+@dataclass
+class Door:
+    """The shell over one handler that counts, and fails when told to."""
+
+    server: TcecServer
+    partner: Partner
+    calls: int = 0
+    problem: Exception | None = None
+    seen: list[Context] = field(default_factory=list)
+
+    async def handle(self, context: Context, message: Any) -> Any:
+        self.calls += 1
+        self.seen.append(context)
+        if self.problem is not None:
+            raise self.problem
+        return messages.NotificationStopChargeResultReply(
+            start_charge_seq=message.start_charge_seq, succ_stat=0, fail_reason=0
+        )
+
+    async def send(self, body: bytes, interface: str = "notification_stop_charge_result") -> bytes:
+        arrival = Arrival(interface, "/evcs/v1", body, self.partner.token, "203.0.113.7")
+        return (await self.server.answer(arrival))[1]
+
+    def opened(self, answer: bytes) -> Answered:
+        return open_answer(answer, [self.partner.keys], self.partner.profile)
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[World]:
+    async with open_world() as opened:
+        yield opened
+
+
+@pytest.fixture
+async def door(world: World) -> Door:
+    partner = await world.partner(profile_text(rest="[limits]\nrate_per_s = 1000"))
+    tools = tcec102_tools(world.hub, world.hub.tcec102)
+    door = Door(TcecServer(tools, {}), partner)
+    door.server = TcecServer(
+        tools,
+        {
+            "notification_stop_charge_result": door.handle,
+            "notification_start_charge_result": door.handle,
+            "notification_equip_charge_status": door.handle,
+        },
+    )
+    return door
+
+
+async def test_the_same_envelope_gets_the_same_bytes_and_is_handled_once(door: Door) -> None:
+    body = door.partner.sealed(STOP)
+    first = await door.send(body)
+    assert [await door.send(body) for _ in range(3)] == [first] * 3
+    assert door.calls == 1
+    await door.send(door.partner.sealed(STOP))
+    assert door.calls == 2
+
+
+async def test_a_stored_answer_is_known_to_every_process_and_forgotten_after_a_week(
+    world: World, door: Door
+) -> None:
+    body = door.partner.sealed(STOP)
+    first = await door.send(body)
+    other = TcecServer(
+        tcec102_tools(world.hub, world.hub.tcec102), {"notification_stop_charge_result": door.handle}
+    )
+    door.server = other
+    assert await door.send(body) == first
+    async with world.hub.database.unit() as unit:
+        await forget_old(unit, world.hub.clock.wall() + timedelta(days=7, seconds=1))
+        assert (await unit.execute(AnswerRow.__table__.select())).all() == []  # type: ignore[attr-defined]
+
+
+async def test_an_envelope_that_was_answered_is_refused_at_another_interface(door: Door) -> None:
+    body = door.partner.sealed(STOP)
+    await door.send(body)
+    answer = door.opened(await door.send(body, "notification_start_charge_result"))
+    assert answer.ret == Ret.BUSINESS
+    assert door.calls == 1
+
+
+@pytest.mark.parametrize(
+    ("problem", "ret"),
+    [
+        (WireProblem(Ret.BUSINESS, "ConnectorID: unknown", "unknown"), Ret.BUSINESS),
+        (HubError(Code.NOT_FOUND), Ret.BUSINESS),
+        (HubError(Code.RULE_VIOLATED, reason="too late"), Ret.BUSINESS),
+        (HubError(Code.FORBIDDEN), Ret.ENVELOPE),
+        (HubError(Code.UNAVAILABLE), Ret.BUSY),
+        (HubError(Code.INTERNAL), Ret.ERROR),
+        (LinkError("too slow"), Ret.BUSY),
+        (OutOfReach("gone"), Ret.BUSY),
+        (ZeroDivisionError("secret inside"), Ret.ERROR),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else value.name,
+)
+async def test_what_a_handler_raises_is_told_in_the_standards_words_and_not_remembered(
+    door: Door, problem: Exception, ret: Ret
+) -> None:
+    door.problem = problem
+    body = door.partner.sealed(STOP)
+    refused = door.opened(await door.send(body))
+    assert refused.ret == ret
+    assert "secret" not in refused.msg
+    door.problem = None
+    assert door.opened(await door.send(body)).ret == Ret.OK
+
+
+async def test_a_handler_sees_who_calls_and_the_proof_of_it(world: World, door: Door) -> None:
+    body = door.partner.sealed(STOP)
+    await door.send(body)
+    (context,) = door.seen
+    assert (context.party_id, context.roles, context.operator_id) == (HOST, {"host"}, "MA5HUB000")
+    assert msgspec.json.decode(context.plain) == STOP
+    assert world.hub.seal.open(context.evidence.body) == body
+    assert (context.evidence.key_id, context.evidence.signature) == ("o1", msgspec.json.decode(body)["Sig"])
+
+
+async def test_one_slow_partner_is_bounded_and_holds_up_nobody(world: World, door: Door) -> None:
+    slow = await world.partner(profile_text("MA5TCEC09", rest="[limits]\nconcurrent = 2"))
+    waits = asyncio.Event()
+
+    async def wait(context: Context, message: Any) -> Any:
+        if context.party_id == slow.party_id:
+            await waits.wait()
+        return await door.handle(context, message)
+
+    door.server = TcecServer(
+        tcec102_tools(world.hub, world.hub.tcec102),
+        {"notification_equip_charge_status": wait, "notification_stop_charge_result": wait},
+    )
+    slow_door = Door(door.server, slow)
+    held = [asyncio.create_task(slow_door.send(slow.sealed(STOP))) for _ in range(2)]
+    while door.calls == 0 and not all(task.done() for task in held):
+        third = slow_door.opened(await slow_door.send(slow.sealed(STOP)))
+        if third.ret == Ret.BUSY:
+            break
+    assert door.opened(await door.send(door.partner.sealed(STOP))).ret == Ret.OK
+    waits.set()
+    assert {slow_door.opened(await task).ret for task in held} == {Ret.OK}
+
+
+async def test_keys_rotate_under_running_traffic_without_a_refused_message(world: World, door: Door) -> None:
+    """The new set is written beside the old one; the partner moves over message by message; the old one ends."""
+    partner, new = door.partner, keys_named("ours", "o2")
+    both = profile_text(rest="[limits]\nrate_per_s = 1000", ours=("o1", "o2"))
+    stop, rets = asyncio.Event(), []
+
+    async def traffic() -> None:
+        while not stop.is_set():
+            for keys in (partner.keys, new) if rotated else (partner.keys,):
+                answer = await door.send(partner.sealed(STOP, keys=keys))
+                rets.append(open_answer(answer, [keys], partner.profile).ret)
+            await asyncio.sleep(0)
+
+    rotated = False
+    running = [asyncio.create_task(traffic()) for _ in range(3)]
+    await asyncio.sleep(0.05)
+    await world.hub.tcec102.profiles.replace(HOST, both, "test")
+    await world.hub.tcec102.profiles.of(HOST)
+    rotated = True
+    await asyncio.sleep(0.1)
+    stop.set()
+    await asyncio.gather(*running)
+    assert len(rets) > 20
+    assert set(rets) == {Ret.OK}
+    only_new = profile_text(ours=("o2",))
+    await world.hub.tcec102.profiles.replace(HOST, only_new, "test")
+    refused = await door.send(partner.sealed(STOP))
+    assert open_answer(refused, [new], partner.profile).ret == Ret.SIGNATURE
+
+
+async def test_key_sets_begin_and_end_by_themselves(world: World) -> None:
+    now = world.hub.clock.wall()
+    past, future = (now - timedelta(hours=1)).isoformat(), (now + timedelta(hours=1)).isoformat()
+    tables = secret_table("ours", "over", until=past) + secret_table("ours", "next", since=future)
+    tables += secret_table("ours", "new", since=past) + secret_table("theirs", "new", since=past)
+    partner = await world.hub.tcec102.profiles.add(profile_text(tables=tables), "test")
+    stored = await world.hub.tcec102.profiles.of(partner.party_id)
+    assert [one.id for one in stored.ours(now)] == ["new", "o1"]
+    assert stored.theirs(now)[0].id == "new"
+    assert "over" not in {one.id for one in active_keys(stored.secrets.ours, now)}
+
+
+async def test_secrets_are_sealed_at_rest_and_in_no_text_form(world: World) -> None:
+    text = profile_text()
+    await world.hub.tcec102.profiles.add(text, "test")
+    profile, secrets = read_profile(text)
+    stored = await world.hub.tcec102.profiles.of(HOST)
+    assert stored.profile == profile
+    assert stored.secrets == secrets
+    async with world.hub.database.reading() as unit:
+        from hub.protocols.tcec102.tables import profile_rows
+
+        (row,) = await profile_rows(unit, [HOST])
+    shown = f"{row!r} {stored!r} {row.profile}".encode() + row.secrets
+    for hidden in msgspec.structs.asdict(secrets.ours[0].keys).values():
+        assert str(hidden).encode() not in shown or hidden is False

@@ -1,0 +1,96 @@
+"""Adding partners that speak T/CEC 102: by command with a profile, and in no other way."""
+
+from pathlib import Path
+
+import pytest
+
+from hub.core.errors import HubError
+from operator_sdk.contract.codes import Role
+from operator_sdk.contract.messages.admin import PartyAdd
+from tests.integration.test_commands import Terminal, hub_at, interpile
+from tests.tcec102_gate import HOST, open_world, profile_text
+
+__all__ = ["hub_at", "interpile"]
+
+pytestmark = pytest.mark.integration
+
+
+async def test_over_the_api_a_partner_cannot_be_added_without_its_profile() -> None:
+    add = PartyAdd(
+        party_id=HOST, name="X", roles=[Role.HOST], protocol="tcec102", base_url="http://host.example"
+    )
+    async with open_world() as world:
+        with pytest.raises(HubError, match="rule_violated") as refused:
+            await world.hub.parties.add_party(add, actor="test")
+        assert "profile" in refused.value.details["reason"]
+
+
+async def test_the_same_profile_again_changes_nothing_and_another_is_refused() -> None:
+    async with open_world() as world:
+        profiles = world.hub.tcec102.profiles
+        await profiles.add(profile_text(), "test")
+        before = await world.rows()
+        await profiles.add(profile_text(), "test")
+        assert await world.rows() == before
+        with pytest.raises(HubError, match="id_reused"):
+            await profiles.add(profile_text(ours=("o2",)), "test")
+        assert await world.rows() == before
+
+
+async def test_in_production_a_partner_is_called_over_https_at_a_registered_name() -> None:
+    async with open_world() as world:
+        world.hub.parties._relaxed = False
+        for url in ("http://host.example", "https://10.0.0.1"):
+            text = profile_text().replace(f"http://{HOST.lower()}.example", url)
+            with pytest.raises(HubError, match="rule_violated"):
+                await world.hub.tcec102.profiles.add(text, "test")
+
+
+def test_a_partner_is_added_shown_and_rotated_by_command(interpile: Terminal, tmp_path: Path) -> None:
+    file = tmp_path / "partner.toml"
+    file.write_text(profile_text(), "utf-8")
+    added = interpile.json(f"party add --protocol tcec102 --profile {file} --deposit-fen 5")
+    assert (added["party_id"], added["protocol"], added["roles"]) == (HOST, "tcec102", ["host"])
+    assert added["base_url"] == f"http://{HOST.lower()}.example"
+    file.write_text(profile_text(ours=("o1", "o2"), rest='serve_prefix = "/x/v2"'), "utf-8")
+    assert interpile.json(f"tcec102 profile replace {HOST} {file}")["revision"] == 2
+    shown = interpile.json(f"tcec102 profile show {HOST}")
+    assert (shown["serve_prefix"], shown["revision"]) == ("/x/v2", 2)
+    keys = interpile.json(f"tcec102 profile keys {HOST}")
+    assert [one["key set"] for one in keys] == ["o1", "o2", "t1"]
+    said = interpile.out
+    for line in (f"tcec102 profile show {HOST}", f"tcec102 profile keys {HOST}", "tcec102 gaps"):
+        assert interpile(line) == 0, interpile.err
+        said += interpile.out
+    assert interpile(f"tcec102 tolerated {HOST}") == 0
+    assert "-operator" not in said
+    assert "-sig" not in said
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "says"),
+    [
+        ("party add --protocol tcec102", 2, "go together"),
+        ("party add --profile FILE --name X --protocol tcec102", 2, "are in the profile"),
+        ("party add MA5OTHER1 --profile FILE --protocol tcec102", 1, "the profile is of"),
+        ("party add MA5OTHER1 --name X", 2, "needed"),
+        ("tcec102 profile replace MA5TCEC01 FILE", 1, "not_found"),
+        ("tcec102 profile replace MA5OTHER1 FILE", 1, "the profile is of"),
+        ("tcec102 profile show MA5OTHER1", 1, "not_found"),
+        ("party add --protocol tcec102 --profile MISSING", 1, "cannot be read"),
+        ("party add --protocol tcec102 --profile BROKEN", 1, "secrets"),
+    ],
+)
+def test_what_a_command_cannot_do_it_says(
+    interpile: Terminal, tmp_path: Path, line: str, code: int, says: str
+) -> None:
+    file, broken = tmp_path / "partner.toml", tmp_path / "broken.toml"
+    file.write_text(profile_text(), "utf-8")
+    broken.write_text(profile_text(ours=(), theirs=()), "utf-8")
+    words = (
+        line.replace("FILE", str(file))
+        .replace("MISSING", str(tmp_path / "none"))
+        .replace("BROKEN", str(broken))
+    )
+    assert interpile(words) == code
+    assert says in interpile.err

@@ -1,0 +1,139 @@
+"""What T/CEC 102 hosts say of charges under way, as updates of sessions."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+
+from hub.protocols.tcec102.translate_status import (
+    Followed,
+    Seen,
+    connector_state,
+    host_session,
+    number_of,
+    start_reply,
+    start_update,
+    stop_update,
+    update_of,
+)
+from operator_sdk.contract.codes import SessionState
+from operator_sdk.contract.tcec102.messages import (
+    NotificationStartChargeResult,
+    NotificationStopChargeResult,
+    QueryStartChargeReply,
+)
+from operator_sdk.contract.tcec102.wire import WireProblem
+from tests.tcec_host_world import BEGUN, SESSION_ID, charging, profile, seq, tariff
+
+NOW = BEGUN + timedelta(minutes=11)
+DC = Followed(SESSION_ID, BEGUN, "dc", tariff())
+AC = Followed(SESSION_ID, BEGUN, "ac", tariff())
+
+
+def test_a_status_is_an_update_numbered_by_its_sample() -> None:
+    update = update_of(charging(), profile(), DC, NOW)
+    assert update is not None
+    assert (update.number, update.at) == (2 + 600 + 86_400, BEGUN + timedelta(minutes=10))
+    assert (update.energy_wh, update.meter_wh, update.amount_fen) == (6_670, 6_670, 1_000)
+    assert (update.power_w, update.soc_percent, update.state) == (40_000, 55, SessionState.CHARGING)
+
+
+def test_samples_before_the_session_count_up_all_the_same() -> None:
+    numbers = [number_of(BEGUN + timedelta(seconds=seconds), BEGUN) for seconds in (-90_000, -30, -29, 0)]
+    assert numbers == [2, 86_372, 86_373, 86_402]
+
+
+def test_phases_of_ac_add_up_and_those_of_dc_do_not() -> None:
+    three = charging(
+        current_b=Decimal(10), voltage_b=Decimal(220), current_c=Decimal(10), voltage_c=Decimal(220)
+    )
+    updates = [update_of(three, profile(), one, NOW) for one in (DC, AC)]
+    assert [one.power_w for one in updates if one] == [40_000, 44_400]
+
+
+@pytest.mark.parametrize(
+    ("soc", "kind", "percent"),
+    [("55", "ac", None), ("1", "dc", None), ("0", "dc", None), ("101", "dc", None), ("100", "dc", 100)],
+)
+def test_a_soc_that_cannot_be_one_is_none(soc: str, kind: str, percent: int | None) -> None:
+    update = update_of(charging(soc=Decimal(soc)), profile(), Followed(SESSION_ID, BEGUN, kind), NOW)
+    assert update is not None
+    assert update.soc_percent == percent
+
+
+def test_money_that_is_not_told_is_made_of_what_is() -> None:
+    parts = charging(total_money=None, elec_money=Decimal("4.00"), service_money=Decimal("2.00"))
+    nothing = charging(total_money=None, total_power=Decimal("10.00"))
+    years = charging(total_money=None, start_time="2001-01-01 00:00:00", total_power=Decimal("10.00"))
+    amounts = [update_of(one, profile(), DC, NOW) for one in (parts, nothing, years)]
+    assert [one.amount_fen for one in amounts if one] == [600, 1_500, 1_500]
+
+
+@pytest.mark.parametrize("stat", [1, 5, 77])
+def test_starting_and_unknown_are_no_news(stat: int) -> None:
+    assert update_of(charging(start_charge_seq_stat=stat), profile(), DC, NOW) is None
+
+
+def test_a_sample_from_next_week_is_refused_and_would_else_silence_the_session() -> None:
+    with pytest.raises(WireProblem, match="EndTime"):
+        update_of(charging(end_time="2026-03-09 12:00:00"), profile(), DC, NOW)
+
+
+@pytest.mark.parametrize(
+    ("stat", "state"),
+    [(2, "charging"), (4, "start_failed"), (5, "start_failed"), (1, None), (3, None), (9, None)],
+)
+def test_a_starts_result_is_the_first_update(stat: int, state: str | None) -> None:
+    result = NotificationStartChargeResult(
+        start_charge_seq=seq(1), start_charge_seq_stat=stat, connector_id="CONN1", start_time="?"
+    )
+    update = start_update(result, profile(), NOW)
+    assert (None if update is None else update.state.value) == state
+    assert update is None or (update.number, update.at) == (1, NOW)
+
+
+@pytest.mark.parametrize(
+    ("stat", "succ", "reason", "state"),
+    [(4, 0, 0, "ended"), (3, 0, 0, "stopping"), (5, 0, 0, "stopping"), (2, 1, 3, "ended"), (2, 1, 2, None)],
+)
+def test_a_stops_result_keeps_what_was_heard_before(
+    stat: int, succ: int, reason: int, state: str | None
+) -> None:
+    result = NotificationStopChargeResult(
+        start_charge_seq=seq(1),
+        start_charge_seq_stat=stat,
+        connector_id="CONN1",
+        succ_stat=succ,
+        fail_reason=reason,
+    )
+    update = stop_update(result, Seen(7, 6_670, 1_000), NOW)
+    assert (None if update is None else update.state.value) == state
+    assert update is None or (update.number, update.energy_wh, update.amount_fen) == (8, 6_670, 1_000)
+
+
+@pytest.mark.parametrize(
+    ("succ", "reason", "refusal"),
+    [(0, 0, None), (1, 1, "connector_unknown"), (1, 2, "connector_offline"), (1, 30, "host_refused")],
+)
+def test_a_start_is_taken_up_or_refused_with_a_reason(succ: int, reason: int, refusal: str | None) -> None:
+    reply = QueryStartChargeReply(
+        start_charge_seq=seq(1),
+        start_charge_seq_stat=1,
+        connector_id="CONN1",
+        succ_stat=succ,
+        fail_reason=reason,
+    )
+    assert (start_reply(reply).accepted, start_reply(reply).refusal) == (refusal is None, refusal)
+
+
+def test_a_charge_that_ended_without_energy_never_began() -> None:
+    said = [
+        host_session(charging(start_charge_seq_stat=stat, total_power=Decimal(power))).state
+        for stat, power in ((1, "0"), (2, "0"), (4, "0"), (4, "0.01"), (5, "0"))
+    ]
+    assert said == ["starting", "charging", "start_failed", "ended", "unknown"]
+
+
+def test_connector_states_are_the_standards_six() -> None:
+    said = [connector_state(status) for status in (0, 1, 2, 3, 4, 255, 5)]
+    assert said == ["offline", "available", "occupied", "charging", "reserved", "faulted", None]
