@@ -57,7 +57,7 @@ def unmetered(record: ChargeRecord) -> ChargeRecord:
     return changed(record, metered=False, meter_start_wh=0, meter_end_wh=record.energy_wh)
 
 
-def _estimated(facts: Facts) -> Facts:
+def estimated(facts: Facts) -> Facts:
     """The tariff is only an estimate, and was written down late."""
     assert facts.tariff is not None
     tariff = msgspec.structs.replace(facts.tariff, binding=False)
@@ -175,12 +175,12 @@ FAULTS: dict[str, tuple[str, Verdict, Fault]] = {
     "one line over an edge": ("price", _S, lambda r, f: (_one_line(r), f)),
     "a fen too much by its own price": (
         "price", _S,
-        lambda r, f: (with_line(r, 0, electricity_fen=r.lines[0].electricity_fen + 2), _estimated(f)),
+        lambda r, f: (with_line(r, 0, electricity_fen=r.lines[0].electricity_fen + 2), estimated(f)),
     ),
     "no price beside an estimate": (
-        "price", _W, lambda r, f: (with_line(r, 0, electricity_micro=0, service_micro=0), _estimated(f)),
+        "price", _W, lambda r, f: (with_line(r, 0, electricity_micro=0, service_micro=0), estimated(f)),
     ),
-    "parking beside an estimate": ("price", _W, lambda r, f: (_parked(r, 7), _estimated(f))),
+    "parking beside an estimate": ("price", _W, lambda r, f: (_parked(r, 7), estimated(f))),
     "parking that is free": ("price", _S, lambda r, f: (_parked(r, 7), f)),
     "an unknown tariff": ("tariff", _S, lambda r, f: (r, replace(f, tariff=None))),
     "another version": ("tariff", _S, lambda r, f: (changed(r, tariff_version=4), f)),

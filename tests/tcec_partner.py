@@ -1,9 +1,9 @@
 """A simulated T/CEC 102 partner as a real process, and the profiles with which a hub and it know each other.
 
-    pair = Pair(sim_id="MA5SIMUL1", hub_id="MA5HUB000")
-    profile_for_the_hub = pair.hub_profile("http://127.0.0.1:8102")
-    async with simulator(tmp_path, pair, hub_url, role="host") as partner:
-        await partner.post("plug", connector_id="UL1C0000001")
+pair = Pair(sim_id="MA5SIMUL1", hub_id="MA5HUB000")
+profile_for_the_hub = pair.hub_profile("http://127.0.0.1:8102")
+async with simulator(tmp_path, pair, hub_url, role="host") as partner:
+    await partner.post("plug", connector_id="UL1C0000001")
 """
 
 import asyncio

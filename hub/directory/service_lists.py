@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Collection, Iterable
 from datetime import datetime
+from operator import itemgetter
 from typing import Any
 
 from hub.core.clock import Clock
@@ -15,6 +16,8 @@ from hub.directory.tables_search import Key
 from hub.directory.views import connector_details, pile_details, station_details
 from operator_sdk.contract.codes import ConnectorState
 from operator_sdk.contract.messages.directory import Connector, ConnectorStatus, Pile, Station
+
+_ORDER = itemgetter(0, 1, 2, 3)
 
 
 class ListService(TariffService):
@@ -68,25 +71,22 @@ class ListService(TariffService):
 
 def _piles(rows: Iterable[Any]) -> dict[Key, list[Pile]]:
     """Rows of `equipment_of` as the piles of each station, in order of their ids."""
-    plugs: defaultdict[tuple[str, str, str], list[Connector]] = defaultdict(list)
-    kinds: dict[tuple[str, str, str], Any] = {}
-    for row in rows:
-        key = (row[0], row[1], row[2])
-        plug = Connector(connector_id=row[3], rated_power_w=row[4], details=connector_details(row[5]))
-        plugs[key].append(plug)
-        kinds[key] = row
     found: defaultdict[Key, list[Pile]] = defaultdict(list)
-    for key in sorted(plugs):
-        row = kinds[key]
-        pile = Pile(
-            pile_id=key[2],
-            kind=row[6],
-            rated_power_w=row[7],
-            connectors=sorted(plugs[key], key=lambda plug: plug.connector_id),
-            power_assumed=row[8],
-            details=pile_details(row[9]),
-        )
-        found[key[:2]].append(pile)
+    place, plugs = None, list[Connector]()
+    for row in sorted(rows, key=_ORDER):
+        if place != row[:3]:
+            place, plugs = row[:3], []
+            pile = Pile(
+                pile_id=row[2],
+                kind=row[6],
+                rated_power_w=row[7],
+                connectors=plugs,
+                power_assumed=row[8],
+                details=pile_details(row[9]),
+            )
+            found[place[:2]].append(pile)
+        details = connector_details(row[5])
+        plugs.append(Connector(connector_id=row[3], rated_power_w=row[4], details=details))
     return found
 
 

@@ -135,7 +135,7 @@ async def facts_of(unit: Unit, keys: Sequence[Key], *, fresh_from: datetime) -> 
             func.coalesce(func.max(power_w), 0).label("max_power_w"),
         )
         .select_from(_equipped())
-        .where(is_one_of(station.host_party_id, station.station_id, keys), ~station.removed)
+        .where(_is_one_of(station.host_party_id, station.station_id, keys), ~station.removed)
         .group_by(*own)
     )
     return {(row.host_party_id, row.station_id): row for row in await unit.execute(statement)}
@@ -162,7 +162,7 @@ def _same(other: Any, *names: str) -> ColumnElement[bool]:
     return and_(*(other.c[name] == PLUG.c[name] for name in ("host_party_id", *names)))
 
 
-def is_one_of(party: Any, other: Any, keys: Iterable[tuple[str, str]]) -> ColumnElement[bool]:
+def _is_one_of(party: Any, other: Any, keys: Iterable[tuple[str, str]]) -> ColumnElement[bool]:
     """Whether two columns are one of these pairs; SQLite finds no index for pairs as they are."""
     by_party: defaultdict[str, list[str]] = defaultdict(list)
     for party_id, value in keys:
@@ -199,7 +199,7 @@ async def tariffs_applying(
             func.coalesce(PILE.c.kind, "").label("kind"),
         )
         .select_from(STATION.outerjoin(PILE, and_(_standing_there(), ~PILE.c.removed)))
-        .where(is_one_of(STATION.c.host_party_id, STATION.c.station_id, keys))
+        .where(_is_one_of(STATION.c.host_party_id, STATION.c.station_id, keys))
         .distinct()
         .subquery()
     )
@@ -232,7 +232,7 @@ async def versions_at(unit: Unit, tariffs: Iterable[tuple[str, str]], at: dateti
         .scalar_subquery()
     )
     statement = select(VERSION).where(
-        is_one_of(VERSION.c.host_party_id, VERSION.c.tariff_id, tariffs),
+        _is_one_of(VERSION.c.host_party_id, VERSION.c.tariff_id, tariffs),
         VERSION.c.version == greatest,
     )
     return [row._mapping for row in await unit.execute(statement)]

@@ -1,5 +1,7 @@
 """Rows of the directory as the contract shows them."""
 
+from functools import lru_cache
+
 import msgspec
 
 from hub.directory.model import StoredStation
@@ -16,17 +18,22 @@ _STATION = msgspec.json.Decoder(StationDetails)
 _PILE = msgspec.json.Decoder(PileDetails)
 _CONNECTOR = msgspec.json.Decoder(ConnectorDetails)
 
+REMEMBERED = 4_096
+"""Texts of details read lately: thousands of piles and plugs are alike, and nothing changes a message."""
+
 
 def station_details(text: str | None) -> StationDetails | None:
     """A station's details from the text they are kept as."""
     return None if text is None else _STATION.decode(text)
 
 
+@lru_cache(maxsize=REMEMBERED)
 def pile_details(text: str | None) -> PileDetails | None:
     """A pile's details from the text they are kept as."""
     return None if text is None else _PILE.decode(text)
 
 
+@lru_cache(maxsize=REMEMBERED)
 def connector_details(text: str | None) -> ConnectorDetails | None:
     """A connector's details from the text they are kept as."""
     return None if text is None else _CONNECTOR.decode(text)

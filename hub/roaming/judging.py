@@ -38,7 +38,7 @@ from operator_sdk.contract.pricing import PricingError
 
 NEVER_GRANTED = frozenset({AuthorizationState.PENDING.value, AuthorizationState.REFUSED.value})
 TELL_READINGS = frozenset({Protocol.NATIVE, Protocol.HOSTED})
-"""Protocols in which a host bills with the readings of its meter."""
+"""Protocols in which a host bills with the readings of its meter, and tells them when a charge ends."""
 
 GIVEN_BACK = frozenset({AuthorizationState.RELEASED.value, AuthorizationState.EXPIRED.value})
 
@@ -91,7 +91,7 @@ class Judging:
             terms=terms_of(agreement),
             tariff=tariff,
             published_at=hints.published_at,
-            live=None if update is None else _live_facts(update),
+            live=await self._live(unit, sender, record, update),
             auto_accept=hints.stopped_day is None,
             readings_due=await self._tells_readings(unit, sender, record),
             limits=self._c.record_limits,
@@ -127,6 +127,16 @@ class Judging:
         """Whether a bill of this sender ought to have meter readings; of one that has them nobody asks."""
         host = None if record.metered else await find_party(unit, sender)
         return host is None or host.protocol in TELL_READINGS
+
+    async def _live(self, unit: Unit, sender: str, record: Bill, update: Any) -> LiveFacts | None:
+        """What was heard last. An end that is told without its energy does not say how much flowed."""
+        if update is None:
+            return None
+        ended = update.state == SessionState.ENDED
+        if ended and update.energy_wh != record.energy_wh:
+            host = await find_party(unit, sender)
+            ended = host is None or host.protocol in TELL_READINGS
+        return LiveFacts(energy_wh=update.energy_wh, at=update.at, ended=ended)
 
     async def _tariff_then(self, unit: Unit, host_party_id: str, record: Bill, place: Any) -> Tariff | None:
         if place is None:
@@ -192,10 +202,6 @@ def _connector_facts(place: Any) -> ConnectorFacts | None:
         created_at=place.created_at,
         removed_at=place.removed_at,
     )
-
-
-def _live_facts(update: Any) -> LiveFacts:
-    return LiveFacts(energy_wh=update.energy_wh, at=update.at, ended=update.state == SessionState.ENDED)
 
 
 def _neighbours(host_party_id: str, rows: list[Any], place: Any) -> dict[str, Any]:

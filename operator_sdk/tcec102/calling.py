@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-ABSOLUTE_FROM = 10**11
-"""As seconds this were 3,170 years: from here on it is an instant in milliseconds since 1970."""
+ABSOLUTE_FROM = 10**10
+"""As seconds this were 317 years: from here on it is an instant in milliseconds since 1970."""
 
 _MARGIN = timedelta(seconds=60)
 _SEQ_MAX = 9_999
+_LATEST_MS = 10**14
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,13 +22,14 @@ class HeldToken:
 def held_token(token: str, available_time: int, now: datetime) -> HeldToken:
     """A token to be renewed a minute, or a tenth of its life, before its end.
 
-    `available_time` is TokenAvailableTime: seconds by the standard (102.4); with some platforms an absolute time
-    in milliseconds.
+    `available_time` is TokenAvailableTime: seconds by the standard (102.4), with some platforms an absolute
+    time in milliseconds.
     """
-    life = timedelta(seconds=available_time)
-    if available_time >= ABSOLUTE_FROM:
-        life = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=min(available_time, 10**14)) - now
-    life = max(life, timedelta(0))
+    if available_time < ABSOLUTE_FROM:
+        life = timedelta(seconds=max(0, available_time))
+    else:
+        ends_at = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=min(available_time, _LATEST_MS))
+        life = max(timedelta(0), ends_at - now)
     return HeldToken(token, now + life - min(_MARGIN, life / 10))
 
 

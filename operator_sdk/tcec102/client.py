@@ -8,7 +8,6 @@ from typing import Any, Self, TypeVar, cast
 
 import httpx
 
-from operator_sdk.client.trust import authorities
 from operator_sdk.clock import Clock
 from operator_sdk.contract.tcec102.interfaces import INTERFACES
 from operator_sdk.contract.tcec102.messages import Part, QueryToken, QueryTokenReply
@@ -180,15 +179,21 @@ class _Pins:
         line = info["return_value"].get_extra_info("ssl_object")
         shown = hashlib.sha256(line.getpeercert(binary_form=True)).hexdigest()
         if not any(hmac.compare_digest(shown, pin) for pin in self._pins):
+            # The library closes no connection that it does not have yet.
+            await info["return_value"].aclose()
             raise ConnectionFailed("the server's certificate is not one of the profile's")
 
 
 def _http(profile: Profile) -> httpx.AsyncClient:
-    trust = authorities()
+    limits = httpx.Limits(max_connections=20, max_keepalive_connections=10)
+    return httpx.AsyncClient(limits=limits, trust_env=False, verify=_trust(profile))
+
+
+def _trust(profile: Profile) -> ssl.SSLContext | bool:
+    if profile.base_url.startswith("http:"):
+        return False  # there is nothing to verify, and the authorities take long to read
+    trust = httpx.create_ssl_context(trust_env=False)
     if profile.network.server_certificate_sha256:
         # The profile names the certificate itself: who signed it does not matter then.
-        trust = ssl.create_default_context()
         trust.check_hostname, trust.verify_mode = False, ssl.CERT_NONE
-    return httpx.AsyncClient(
-        limits=httpx.Limits(max_connections=20, max_keepalive_connections=10), trust_env=False, verify=trust
-    )
+    return trust

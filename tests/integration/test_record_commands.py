@@ -8,7 +8,7 @@ from sqlmodel import select
 from hub.commands.shell import with_hub
 from hub.core.clock import local_day
 from hub.parties.tables import AuditRow
-from hub.roaming.tables import AuthorizationRow, SessionRow
+from hub.roaming.tables import AuthorizationRow, LegRow, SessionRow
 from hub.roaming.tables_records import RecordRow
 from hub.roaming.trust import DISPUTES_MOST, count_dispute
 from hub.wiring import Hub
@@ -95,6 +95,24 @@ async def leave_unknown(hub: Hub) -> None:
                 updated_at=now,
             )
         )
+        number = {"protocol": "native", "external_ref": "theirs-7", "direction": "in"}
+        unit.session.add(LegRow(session_id=SESSION, side="home", party_id=B, **number))
+
+
+def test_a_session_is_found_by_anybodys_number_of_it(interpile: Terminal) -> None:  # noqa: F811
+    add_parties(interpile)
+    with_hub(leave_unknown)
+    for number in (SESSION, "theirs-7"):
+        (found,) = interpile.json(f"session find {number}")
+        assert found["session"]["session_id"] == SESSION
+        assert [(leg["side"], leg["party_id"], leg["number"]) for leg in found["legs"]] == [
+            ("home", B, "theirs-7")
+        ]
+    assert interpile("session find theirs-7") == 0
+    assert SESSION in interpile.out
+    assert "unknown" in interpile.out
+    assert interpile("session find nobodys") == 1
+    assert "nobody knows" in interpile.err
 
 
 def test_an_accountant_lets_go_what_no_bill_stands_for(interpile: Terminal) -> None:  # noqa: F811

@@ -11,9 +11,10 @@ import pytest
 
 from hub.core.database import OutOfReach
 from hub.core.errors import HubError
+from hub.core.tables import table_of
 from hub.parties.link import LinkError
 from hub.protocols.tcec102.server import Arrival, Context, TcecServer
-from hub.protocols.tcec102.tables import AnswerRow, forget_old
+from hub.protocols.tcec102.tables import AnswerRow, forget_old, profile_rows
 from hub.wiring_protocols import tcec102_tools
 from operator_sdk.contract.public_codes import Code
 from operator_sdk.contract.tcec102 import messages
@@ -96,14 +97,12 @@ async def test_a_stored_answer_is_known_to_every_process_and_forgotten_after_a_w
 ) -> None:
     body = door.partner.sealed(STOP)
     first = await door.send(body)
-    other = TcecServer(
-        tcec102_tools(world.hub, world.hub.tcec102), {"notification_stop_charge_result": door.handle}
-    )
-    door.server = other
+    tools = tcec102_tools(world.hub, world.hub.tcec102)
+    door.server = TcecServer(tools, {"notification_stop_charge_result": door.handle})
     assert await door.send(body) == first
     async with world.hub.database.unit() as unit:
         await forget_old(unit, world.hub.clock.wall() + timedelta(days=7, seconds=1))
-        assert (await unit.execute(AnswerRow.__table__.select())).all() == []  # type: ignore[attr-defined]
+        assert (await unit.execute(table_of(AnswerRow).select())).all() == []
 
 
 async def test_an_envelope_that_was_answered_is_refused_at_another_interface(door: Door) -> None:
@@ -148,59 +147,61 @@ async def test_a_handler_sees_who_calls_and_the_proof_of_it(world: World, door: 
     assert (context.party_id, context.roles, context.operator_id) == (HOST, {"host"}, "MA5HUB000")
     assert msgspec.json.decode(context.plain) == STOP
     assert world.hub.seal.open(context.evidence.body) == body
-    assert (context.evidence.key_id, context.evidence.signature) == ("o1", msgspec.json.decode(body)["Sig"])
+    proof = context.evidence.key_id, context.evidence.signature
+    assert proof == ("o1", msgspec.json.decode(body)["Sig"])
 
 
 async def test_one_slow_partner_is_bounded_and_holds_up_nobody(world: World, door: Door) -> None:
     slow = await world.partner(profile_text("MA5TCEC09", rest="[limits]\nconcurrent = 2"))
-    waits = asyncio.Event()
+    inside, may_go = asyncio.Semaphore(0), asyncio.Event()
 
     async def wait(context: Context, message: Any) -> Any:
         if context.party_id == slow.party_id:
-            await waits.wait()
+            inside.release()
+            await may_go.wait()
         return await door.handle(context, message)
 
-    door.server = TcecServer(
-        tcec102_tools(world.hub, world.hub.tcec102),
-        {"notification_equip_charge_status": wait, "notification_stop_charge_result": wait},
-    )
+    tools = tcec102_tools(world.hub, world.hub.tcec102)
+    door.server = TcecServer(tools, {"notification_stop_charge_result": wait})
     slow_door = Door(door.server, slow)
     held = [asyncio.create_task(slow_door.send(slow.sealed(STOP))) for _ in range(2)]
-    while door.calls == 0 and not all(task.done() for task in held):
-        third = slow_door.opened(await slow_door.send(slow.sealed(STOP)))
-        if third.ret == Ret.BUSY:
-            break
+    for _ in held:
+        await inside.acquire()
+    assert slow_door.opened(await slow_door.send(slow.sealed(STOP))).ret == Ret.BUSY
     assert door.opened(await door.send(door.partner.sealed(STOP))).ret == Ret.OK
-    waits.set()
+    may_go.set()
     assert {slow_door.opened(await task).ret for task in held} == {Ret.OK}
 
 
 async def test_keys_rotate_under_running_traffic_without_a_refused_message(world: World, door: Door) -> None:
-    """The new set is written beside the old one; the partner moves over message by message; the old one ends."""
+    """The new set is written beside the old one, the partner moves over, and the old one ends."""
     partner, new = door.partner, keys_named("ours", "o2")
-    both = profile_text(rest="[limits]\nrate_per_s = 1000", ours=("o1", "o2"))
-    stop, rets = asyncio.Event(), []
+    in_use, rets, stop, answered = [partner.keys], [], asyncio.Event(), asyncio.Semaphore(0)
 
     async def traffic() -> None:
         while not stop.is_set():
-            for keys in (partner.keys, new) if rotated else (partner.keys,):
+            for keys in tuple(in_use):
                 answer = await door.send(partner.sealed(STOP, keys=keys))
                 rets.append(open_answer(answer, [keys], partner.profile).ret)
-            await asyncio.sleep(0)
+                answered.release()
 
-    rotated = False
+    async def answers(count: int) -> None:
+        for _ in range(count):
+            await answered.acquire()
+
     running = [asyncio.create_task(traffic()) for _ in range(3)]
-    await asyncio.sleep(0.05)
-    await world.hub.tcec102.profiles.replace(HOST, both, "test")
-    await world.hub.tcec102.profiles.of(HOST)
-    rotated = True
-    await asyncio.sleep(0.1)
+    rest = "[limits]\nrate_per_s = 1000"
+    await answers(6)
+    await world.hub.tcec102.profiles.replace(HOST, profile_text(rest=rest, ours=("o1", "o2")), "test")
+    in_use.append(new)
+    await answers(12)
+    in_use.remove(partner.keys)
+    await answers(6)
+    await world.hub.tcec102.profiles.replace(HOST, profile_text(rest=rest, ours=("o2",)), "test")
+    await answers(6)
     stop.set()
     await asyncio.gather(*running)
-    assert len(rets) > 20
     assert set(rets) == {Ret.OK}
-    only_new = profile_text(ours=("o2",))
-    await world.hub.tcec102.profiles.replace(HOST, only_new, "test")
     refused = await door.send(partner.sealed(STOP))
     assert open_answer(refused, [new], partner.profile).ret == Ret.SIGNATURE
 
@@ -225,8 +226,6 @@ async def test_secrets_are_sealed_at_rest_and_in_no_text_form(world: World) -> N
     assert stored.profile == profile
     assert stored.secrets == secrets
     async with world.hub.database.reading() as unit:
-        from hub.protocols.tcec102.tables import profile_rows
-
         (row,) = await profile_rows(unit, [HOST])
     shown = f"{row!r} {stored!r} {row.profile}".encode() + row.secrets
     for hidden in msgspec.structs.asdict(secrets.ours[0].keys).values():

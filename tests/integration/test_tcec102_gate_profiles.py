@@ -67,30 +67,24 @@ def test_a_partner_is_added_shown_and_rotated_by_command(interpile: Terminal, tm
     assert "-sig" not in said
 
 
-@pytest.mark.parametrize(
-    ("line", "code", "says"),
-    [
-        ("party add --protocol tcec102", 2, "go together"),
-        ("party add --profile FILE --name X --protocol tcec102", 2, "are in the profile"),
-        ("party add MA5OTHER1 --profile FILE --protocol tcec102", 1, "the profile is of"),
-        ("party add MA5OTHER1 --name X", 2, "needed"),
-        ("tcec102 profile replace MA5TCEC01 FILE", 1, "not_found"),
-        ("tcec102 profile replace MA5OTHER1 FILE", 1, "the profile is of"),
-        ("tcec102 profile show MA5OTHER1", 1, "not_found"),
-        ("party add --protocol tcec102 --profile MISSING", 1, "cannot be read"),
-        ("party add --protocol tcec102 --profile BROKEN", 1, "secrets"),
-    ],
+REFUSED = (
+    ("party add --protocol tcec102", 2, "go together"),
+    ("party add --profile FILE --name X --protocol tcec102", 2, "are in the profile"),
+    ("party add MA5OTHER1 --profile FILE --protocol tcec102", 1, "the profile is of"),
+    ("party add MA5OTHER1 --name X", 2, "needed"),
+    ("tcec102 profile replace MA5TCEC01 FILE", 1, "not_found"),
+    ("tcec102 profile replace MA5OTHER1 FILE", 1, "the profile is of"),
+    ("tcec102 profile show MA5OTHER1", 1, "not_found"),
+    ("party add --protocol tcec102 --profile MISSING", 1, "cannot be read"),
+    ("party add --protocol tcec102 --profile BROKEN", 1, "secrets"),
 )
-def test_what_a_command_cannot_do_it_says(
-    interpile: Terminal, tmp_path: Path, line: str, code: int, says: str
-) -> None:
-    file, broken = tmp_path / "partner.toml", tmp_path / "broken.toml"
-    file.write_text(profile_text(), "utf-8")
-    broken.write_text(profile_text(ours=(), theirs=()), "utf-8")
-    words = (
-        line.replace("FILE", str(file))
-        .replace("MISSING", str(tmp_path / "none"))
-        .replace("BROKEN", str(broken))
-    )
-    assert interpile(words) == code
-    assert says in interpile.err
+
+
+def test_what_a_command_cannot_do_it_says(interpile: Terminal, tmp_path: Path) -> None:
+    files = {name: tmp_path / f"{name.lower()}.toml" for name in ("FILE", "MISSING", "BROKEN")}
+    files["FILE"].write_text(profile_text(), "utf-8")
+    files["BROKEN"].write_text(profile_text(ours=(), theirs=()), "utf-8")
+    for line, code, says in REFUSED:
+        words = " ".join(str(files.get(word, word)) for word in line.split())
+        assert interpile(words) == code, line
+        assert says in interpile.err, line

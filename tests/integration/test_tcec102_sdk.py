@@ -1,7 +1,6 @@
 """The SDK's T/CEC 102 client and server, against each other over real sockets."""
 
 import asyncio
-import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -157,7 +156,7 @@ def replace_bearer(turn: Any) -> Any:
 
 async def test_what_goes_wrong_has_a_type_of_its_own() -> None:
     async def slow(scope: Scope, receive: Receive, send: Send) -> None:
-        await asyncio.sleep(2)
+        await asyncio.sleep(1.2)
 
     closed = listen()
     closed.socket.close()
@@ -190,10 +189,10 @@ async def test_a_wrong_secret_gets_no_token() -> None:
 
 async def test_keys_are_rotated_without_a_lost_call() -> None:
     """The server takes both for a day; the client changes when its own file says so."""
-    fresh, day = keys_of("fresh"), 'until = "2026-03-03T00:00:00+08:00"'
+    fresh = keys_of("fresh")
     head = PAIR.sim_profile("http://127.0.0.1:9").split("[[secrets")[0]
     text = head + secrets_toml("theirs", PAIR.hub_keys)
-    text += secrets_toml("ours", PAIR.sim_keys, more=day.replace('"2026', "2026").replace('00"', "00"))
+    text += secrets_toml("ours", PAIR.sim_keys, more="until = 2026-03-03T00:00:00+08:00")
     text += secrets_toml("ours", fresh, name="k2", more="since = 2026-03-01T00:00:00+08:00")
     now = [NOON]
     golden, clock = Golden(), Clock(now=lambda: now[0])
@@ -209,7 +208,7 @@ async def test_keys_are_rotated_without_a_lost_call() -> None:
         await after.query_stop_charge(replace(STOP, connector_id="C2"))
         now[0] += timedelta(days=1)
         await after.query_stop_charge(replace(STOP, connector_id="C3"))
-        with pytest.raises(Tcec102Refused, match="4001"):
+        with pytest.raises(SignatureError):  # a 4001 signed with keys that it does not know
             await before.query_token()
     assert len(golden.asked) == 3
 
@@ -275,4 +274,3 @@ async def test_a_client_that_was_given_connections_leaves_them_open() -> None:
         profile, secrets = read_profile(PAIR.hub_profile("http://127.0.0.1:9"))
         await client_of(profile, secrets, http=http).aclose()
         assert not http.is_closed
-    assert ssl.CERT_NONE == 0

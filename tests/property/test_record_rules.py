@@ -32,7 +32,7 @@ from tests.record_cases import (
     usual,
     with_line,
 )
-from tests.record_faults import CREDIT_FAULTS, FAULTS, NO_SESSION
+from tests.record_faults import CREDIT_FAULTS, FAULTS, NO_SESSION, estimated, unmetered
 
 pytestmark = pytest.mark.property
 
@@ -68,6 +68,16 @@ def test_a_rule_fires_on_its_planted_fault_and_only_then(name: str) -> None:
 def test_nothing_is_objected_to_in_an_honest_record(name: str) -> None:
     record = CLEAN[name]()
     assert objected((record, facts_for(record))) == {}
+
+
+def test_a_bill_without_readings_and_one_by_its_own_price_are_honest_where_the_host_tells_no_more() -> None:
+    record = usual()
+    facts = replace(facts_for(record), readings_due=False, meter_end_wh=record.meter_end_wh)
+    assert objected((unmetered(record), facts)) == {}
+    assert objected((record, facts)) == {"meter_back": Verdict.SUSPEND}
+    dearer = with_line(record, 0, service_micro=300_001)
+    assert objected((dearer, facts_for(record))) == {"price": Verdict.SUSPEND}
+    assert objected((dearer, estimated(facts_for(record)))) == {}
 
 
 def test_the_confusion_matrix_is_diagonal() -> None:

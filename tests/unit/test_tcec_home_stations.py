@@ -59,11 +59,11 @@ def test_a_whole_station_lacks_nothing_and_is_told_with_all_that_is_known() -> N
     assert (told.station_lng, told.station_lat) == (Decimal("114.05"), Decimal("22.54"))
     assert (told.business_hours, told.service_tel, told.site_guide) == ("00:00-24:00", "0755-1234567", None)
     (pile,) = told.equipment_infos
-    assert (pile.equipment_id, pile.equipment_type, pile.power) == ("P1", 1, 120)
+    assert (pile.equipment_id, pile.equipment_type, pile.power) == ("P1", 1, Decimal(120))
     first, second = pile.connector_infos
     assert (first.connector_id, second.connector_id) == ("A1", "MAPPED2")
     assert (first.connector_type, first.voltage_upper_limits, first.voltage_lower_limits) == (4, 750, 200)
-    assert (first.current, first.power, first.national_standard) == (250, 120, 2)
+    assert (first.current, first.power, first.national_standard) == (250, Decimal(120), 2)
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ def test_statistics_of_parts_sum_to_the_stations(energy: list[int]) -> None:
     by_plug = dict(zip(("A1", "A2", "A3", "gone"), energy, strict=True))
     said = station_stats(two, NAMES, by_plug, ("2026-03-01", "2026-03-02"))
     parts = [one for pile in said.equipment_stats_infos for one in pile.connector_stats_infos]
-    piles_kwh = sum(one.equipment_electricity for one in said.equipment_stats_infos)
+    piles_kwh = sum((one.equipment_electricity for one in said.equipment_stats_infos), Decimal(0))
     assert sum(one.connector_electricity for one in parts) == piles_kwh
     assert abs(piles_kwh * 1000 - sum(energy[:3])) <= 50
     assert abs(said.station_electricity * 1000 - sum(energy)) <= 50

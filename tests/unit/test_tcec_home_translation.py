@@ -41,7 +41,7 @@ NOON = datetime(2026, 3, 2, 4, tzinfo=UTC)
 SEQ = HOME + "0" * 18
 
 
-def profile(zone: str = "Asia/Shanghai", **numbers: int) -> Profile:
+def profile(zone: str = "Asia/Shanghai", **numbers: Any) -> Profile:
     """A home's profile."""
     return Profile(
         operator_id=HOME,
@@ -160,7 +160,7 @@ def status(state: str, **changes: Any) -> NotificationEquipChargeStatus:
 def test_a_charge_is_told_in_local_time_with_its_money_and_energy() -> None:
     said = status("charging")
     assert (said.start_time, said.end_time) == ("2026-03-02 12:00:00", "2026-03-02 12:10:00")
-    assert (said.total_power, said.total_money, said.soc) == (Decimal("6.67"), Decimal("9.99"), 55)
+    assert (said.total_power, said.total_money, said.soc) == (Decimal("6.67"), Decimal("9.99"), Decimal(55))
     assert (said.start_charge_seq_stat, said.connector_status) == (2, 3)
 
 
@@ -177,7 +177,7 @@ def test_a_charge_that_does_not_flow_leaves_its_connector_occupied(
 
 def test_what_is_not_known_of_a_charge_is_the_standards_zero_or_not_said() -> None:
     said = status("charging", soc_percent=None)
-    assert (said.current_a, said.voltage_a, said.soc) == (0, 0, 0)
+    assert {said.current_a, said.voltage_a, said.soc} == {Decimal(0)}
     assert said.elec_money is None
     assert said.service_money is None
 
@@ -217,7 +217,8 @@ def test_neighbours_of_one_price_are_one_detail() -> None:
     said = order_of(record([line(0, 1_000, elec=100), line(10, 2_000, elec=200)]), "A1", profile())
     (detail,) = said.charge_details
     assert (detail.detail_start_time, detail.detail_end_time) == ("2026-03-02 12:00:00", "2026-03-02 12:20:00")
-    assert (detail.detail_power, detail.detail_elec_money, detail.elec_price) == (3, 3, 1)
+    assert (detail.detail_power, detail.detail_elec_money) == (Decimal(3), Decimal(3))
+    assert detail.elec_price == 1
     assert said.stop_reason == 2
 
 
@@ -231,7 +232,7 @@ def test_a_fee_for_time_is_service_money_and_a_detail_without_energy() -> None:
     )
     said = order_of(record([line(0, 1_000, elec=100, service=50)], fees=(fee,)), "A1", profile())
     assert (said.total_elec_money, said.total_service_money, said.total_money) == (
-        1,
+        Decimal(1),
         Decimal("4.50"),
         Decimal("5.50"),
     )
@@ -332,7 +333,11 @@ def test_a_day_is_told_by_the_homes_own_numbers_once_each() -> None:
         ("SEQ1", Decimal("0.60"), Decimal("10.00")),
         ("SEQ2", Decimal("7.00"), Decimal("10.00")),
     ]
-    assert (said.order_count, said.total_order_money, said.total_order_power) == (2, Decimal("7.60"), 20)
+    assert (said.order_count, said.total_order_money, said.total_order_power) == (
+        2,
+        Decimal("7.60"),
+        Decimal(20),
+    )
     assert (said.start_time, said.end_time) == ("2026-03-02 00:00:00", "2026-03-02 23:59:59")
 
 

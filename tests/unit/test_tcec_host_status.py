@@ -106,9 +106,9 @@ def test_a_stops_result_keeps_what_was_heard_before(
         succ_stat=succ,
         fail_reason=reason,
     )
-    update = stop_update(result, Seen(7, 6_670, 1_000), NOW)
+    update = stop_update(result, Seen(BEGUN, 6_670, 1_000))
     assert (None if update is None else update.state.value) == state
-    assert update is None or (update.number, update.energy_wh, update.amount_fen) == (8, 6_670, 1_000)
+    assert update is None or (update.at, update.energy_wh, update.amount_fen) == (BEGUN, 6_670, 1_000)
 
 
 @pytest.mark.parametrize(

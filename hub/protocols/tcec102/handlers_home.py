@@ -213,7 +213,8 @@ class HomeHandlers:
                 async with asyncio.timeout(ASK_S):
                     state = (await link.check_connector(key[1])).state
             except LinkRefused as problem:
-                return problem.reason
+                if problem.reason != Code.NOT_FOUND:  # else it does not offer to be asked
+                    return problem.reason
             except (LinkError, TimeoutError):
                 return Code.HOST_UNAVAILABLE
         return connector_refusal(state, StartMode.HOME)

@@ -100,8 +100,8 @@ class HostHandlers:
             return messages.NotificationStopChargeResultReply(
                 start_charge_seq=seq, succ_stat=NOT_RECEIVED, fail_reason=NO_SUCH_CHARGE
             )
-        seen = status.Seen(session.last_number, session.energy_wh, session.amount_fen)
-        update = status.stop_update(message, seen, tools.clock.business())
+        seen = status.Seen(session.last_at or session.created_at, session.energy_wh, session.amount_fen)
+        update = status.stop_update(message, seen)
         if update is not None:
             await tools.roaming.following.push_next(context.party_id, session.session_id, update)
         return messages.NotificationStopChargeResultReply(start_charge_seq=seq, succ_stat=RECEIVED)

@@ -150,6 +150,16 @@ class HostPart(LinkBase):
         return published(put, party_id=self._party_id, tariff_id=tariff_id, version=1)
 
     async def _policy(self, connector_id: str) -> TariffPut:
+        """The prices at a connector, as old as the profile allows."""
+        told, now = self._tools.policies, self._tools.clock.wall()
+        life_s = self._partner.profile.pricing.policy_life_s
+        put = told.get(self._party_id, connector_id, life_s=life_s, now=now)
+        if put is None:
+            put = await self._ask_policy(connector_id)
+            told.put(self._party_id, connector_id, put, now)
+        return put
+
+    async def _ask_policy(self, connector_id: str) -> TariffPut:
         message = QueryEquipBusinessPolicy(equip_biz_seq=self._seq(), connector_id=connector_id)
         reply: QueryEquipBusinessPolicyReply = await self._call(
             "query_equip_business_policy", message, timeout_s=START_S

@@ -65,10 +65,11 @@ async def key_of_alias(unit: Unit, kind: str, alias: str) -> Key | None:
 async def add_aliases(unit: Unit, kind: str, wanted: Sequence[tuple[Key, str]]) -> dict[Key, str]:
     """Take these aliases where they are free and the thing has none; says which were taken.
 
-    One statement in one order of keys, so that no two that run at once wait for each other.
+    In one order, so that no two that run at once wait for each other; of two things that want the same alias
+    the one of the lesser party id gets it.
     """
     taken: dict[Key, str] = {}
-    left = iter(sorted(wanted, key=lambda one: one[1]))
+    left = iter(sorted(wanted, key=lambda one: (one[1], one[0])))
     while some := list(islice(left, AT_ONCE)):
         rows = [
             {"kind": kind, "alias": alias, "party_id": party_id, "own_id": own_id}

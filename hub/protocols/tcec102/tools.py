@@ -4,7 +4,7 @@ Links are built before `roaming`, which they serve, and so know less than handle
 link may use, `TcecTools` what a handler may. Both have the same names for the same things.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from hub.clearing.checking import RecordChecks
 from hub.core.clock import Clock
@@ -18,6 +18,7 @@ from hub.parties.link import Links, MissingLink
 from hub.parties.service import PartiesService
 from hub.protocols.tcec102.aliases import Aliases
 from hub.protocols.tcec102.caller import PartnerCaller
+from hub.protocols.tcec102.policies import Policies
 from hub.protocols.tcec102.profiles import Partner, PartnerProfiles
 from hub.protocols.tcec102.replay import StoredAnswers
 from hub.protocols.tcec102.tokens import HeldTokens, IssuedTokens
@@ -45,6 +46,7 @@ class LinkTools:
     aliases: Aliases
     party_id: str
     party_name: str
+    policies: Policies = field(default_factory=Policies)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

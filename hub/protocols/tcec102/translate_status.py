@@ -178,21 +178,24 @@ def _near(text: str, profile: Profile, now: datetime) -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What the hub last heard of a session: a stop's result says no numbers of its own."""
+    """What the hub last heard of a session, and when: a stop's result says no numbers of its own."""
 
-    last_number: int
+    at: datetime
     energy_wh: int
     amount_fen: int
 
 
-def stop_update(result: NotificationStopChargeResult, seen: Seen, now: datetime) -> SessionUpdate | None:
-    """A stop's result as the session's next update; None where the pile has not stopped."""
+def stop_update(result: NotificationStopChargeResult, seen: Seen) -> SessionUpdate | None:
+    """A stop's result as an update, to be stored under the next number; None where the pile has not stopped.
+
+    It is of the time of what it repeats: how much flowed until the stop, only the order says.
+    """
     state = stopped_state(result.start_charge_seq_stat, result.succ_stat, result.fail_reason)
     if state is None:
         return None
     return SessionUpdate(
-        number=seen.last_number + 1,
-        at=now,
+        number=START_NUMBER,
+        at=seen.at,
         state=state,
         meter_wh=seen.energy_wh,
         energy_wh=seen.energy_wh,

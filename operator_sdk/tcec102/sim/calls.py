@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import httpx
 import msgspec
 
 from operator_sdk.clock import Clock
@@ -40,8 +41,11 @@ class SimulatedClient(Tcec102Client):
         pains: Pains,
         journal: Journal,
         timeout_s: int,
+        http: httpx.AsyncClient | None,
     ) -> None:
-        super().__init__(profile, secrets, operator_id=operator_id, clock=clock, pen=pen, timeout_s=timeout_s)
+        super().__init__(
+            profile, secrets, operator_id=operator_id, clock=clock, pen=pen, timeout_s=timeout_s, http=http
+        )
         self._paths = {profile.base_url + profile.path_of(name): name for name in INTERFACES}
         self._urls = {name: url for url, name in self._paths.items()}
         self._pains, self._journal, self._wall = pains, journal, clock.wall

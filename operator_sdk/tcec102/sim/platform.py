@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import httpx
+
 from operator_sdk.clock import Clock
 from operator_sdk.contract.tcec102.profile import Profile, Secrets
 from operator_sdk.tcec102.pen import Pen
@@ -42,13 +44,13 @@ class Options:
 
 
 class Platform:
-    """A partner: its server app, its client, a host or a home or both behind them.
+    """A partner: its server app, its client, a host or a home or both behind them; `http` for its calls.
 
     Raises:
         ValueError: a role or a pain that does not exist, or a world that cannot be.
     """
 
-    def __init__(self, options: Options, clock: Clock) -> None:
+    def __init__(self, options: Options, clock: Clock, http: httpx.AsyncClient | None = None) -> None:
         if options.role not in ROLES:
             raise ValueError(f"a role is one of {', '.join(ROLES)}")
         self.options, self.clock = options, clock
@@ -64,6 +66,7 @@ class Platform:
             pains=self.pains,
             journal=self.journal,
             timeout_s=options.call_timeout_s,
+            http=http,
         )
         self.host = self._host(self._store) if options.role != "home" else None
         self.home = self._home(self._store) if options.role != "host" else None

@@ -1,0 +1,253 @@
+"""Calls to partners that speak T/CEC 102: tokens, key sets, second tries, and what an answer comes to."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+import pytest
+
+from hub.core.outbound import Outbound, OutboundAnswer, OutboundError
+from hub.parties.link import LinkError, LinkRefused
+from hub.protocols.tcec102.caller import PartnerCaller
+from hub.protocols.tcec102.tokens import HeldTokens
+from operator_sdk.contract.tcec102 import messages
+from operator_sdk.contract.tcec102.keys import KeySet
+from operator_sdk.contract.tcec102.profile import read_profile
+from operator_sdk.contract.tcec102.wire import Ret, WireProblem, open_request, read_envelope, seal_answer
+from tests.tcec102_gate import HOST, World, keys_named, open_world, profile_text
+
+pytestmark = pytest.mark.integration
+
+AUTH = messages.QueryEquipAuth(equip_auth_seq="MA5HUB000" + "1" * 18, connector_id="A1")
+GOOD = {"EquipAuthSeq": AUTH.equip_auth_seq, "ConnectorID": "A1", "SuccStat": 0, "FailReason": 0}
+
+
+@dataclass
+class Platform(Outbound):
+    """A partner's platform, in the place of the network."""
+
+    keys: KeySet
+    text: str
+    answers: list[Any] = field(default_factory=list)
+    """What it says to the next calls: a Ret, an exception, bytes, or None to answer well."""
+    good: Any = field(default_factory=lambda: GOOD)
+    life: int = 7200
+    tokens: int = 0
+    calls: list[tuple[str, str, Any]] = field(default_factory=list)
+    delay_s: float = 0.0
+    same_token: bool = False
+
+    async def call(self, method: str, url: str, *, headers: Any, body: bytes, timeout_s: int) -> OutboundAnswer:
+        profile, _ = read_profile(self.text)
+        await asyncio.sleep(self.delay_s)
+        envelope = read_envelope(body)
+        interface = url.rpartition("/")[2]
+        try:
+            opened = open_request(envelope, [self.keys], profile)
+        except WireProblem:
+            self.calls.append((interface, "", None))
+            return OutboundAnswer(200, {}, seal_answer(self.keys, Ret.SIGNATURE, "", None, profile))
+        said = msgspec.json.decode(opened.plain)
+        bearer = headers.get("authorization", "").removeprefix("Bearer ")
+        self.calls.append((interface, bearer, said))
+        if interface == "query_token":
+            self.tokens += 0 if self.same_token and self.tokens else 1
+            reply: Any = {
+                "OperatorID": envelope.operator_id,
+                "SuccStat": 0,
+                "AccessToken": f"token-{self.tokens}",
+                "TokenAvailableTime": self.life,
+                "FailReason": 0,
+            }
+            return OutboundAnswer(200, {}, self.sealed(Ret.OK, reply))
+        answer = self.answers.pop(0) if self.answers else None
+        if isinstance(answer, Exception):
+            raise answer
+        if isinstance(answer, bytes):
+            return OutboundAnswer(200, {}, answer)
+        if answer is not None:
+            return OutboundAnswer(200, {}, self.sealed(answer, None))
+        return OutboundAnswer(200, {}, self.sealed(Ret.OK, self.good))
+
+    def sealed(self, ret: int, reply: Any) -> bytes:
+        profile, _ = read_profile(self.text)
+        plain = None if reply is None else msgspec.json.encode(reply)
+        return seal_answer(self.keys, ret, "", plain, profile)
+
+    @property
+    def asked(self) -> list[str]:
+        return [interface for interface, _, _ in self.calls]
+
+
+@dataclass
+class Line:
+    """The hub's side of it."""
+
+    world: World
+    platform: Platform
+    caller: PartnerCaller
+
+    async def call(self, **how: Any) -> Any:
+        return await self.caller.call(HOST, "query_equip_auth", AUTH, **how)
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[World]:
+    async with open_world() as opened:
+        yield opened
+
+
+async def lines(world: World, count: int = 1, **profile: Any) -> list[Line]:
+    """So many processes of the hub, and one partner."""
+    text = profile_text(**profile)
+    await world.hub.tcec102.profiles.add(text, "test")
+    platform = Platform(keys_named("theirs", "t1"), text)
+    made = []
+    for _ in range(count):
+        tools, clock = world.hub.tcec102, world.hub.clock
+        held = HeldTokens(world.hub.database, clock, tools.held._seal)
+        caller = PartnerCaller(platform, clock, profiles=tools.profiles, held=held, tolerance=tools.tolerance)
+        made.append(Line(world, platform, caller))
+    return made
+
+
+async def test_a_token_is_asked_for_once_however_many_need_it(world: World) -> None:
+    one, two = await lines(world, 2)
+    replies = await asyncio.gather(*(one.call() for _ in range(5)))
+    assert [reply.succ_stat for reply in replies] == [0] * 5
+    await two.call()
+    assert one.platform.asked.count("query_token") == 1
+    assert {bearer for name, bearer, _ in one.platform.calls if name != "query_token"} == {"token-1"}
+
+
+async def test_what_is_said_is_written_to_the_profile(world: World) -> None:
+    (line,) = await lines(world, rest='[spelling]\ncase = "lower_camel"')
+    await line.call()
+    assert line.platform.calls[-1][2] == {"equipAuthSeq": AUTH.equip_auth_seq, "connectorID": "A1"} or (
+        line.platform.calls[-1][2] == {"equipAuthSeq": AUTH.equip_auth_seq, "connectorId": "A1"}
+    )
+
+
+async def test_a_refused_token_is_replaced_once_and_the_call_repeated(world: World) -> None:
+    (line,) = await lines(world)
+    line.platform.answers = [Ret.TOKEN]
+    assert (await line.call()).succ_stat == 0
+    assert line.platform.asked == ["query_token", "query_equip_auth", "query_token", "query_equip_auth"]
+
+
+async def test_a_token_refused_again_ends_it(world: World) -> None:
+    (line,) = await lines(world)
+    line.platform.answers = [Ret.TOKEN, Ret.TOKEN]
+    with pytest.raises(LinkError, match="token refused"):
+        await line.call()
+    assert line.platform.asked.count("query_token") == 2
+
+
+async def test_a_token_that_another_process_replaced_is_taken_from_it(world: World) -> None:
+    one, two = await lines(world, 2)
+    await one.call()
+    await two.call()
+    one.platform.answers = [Ret.TOKEN]
+    await one.call()
+    one.platform.answers = [Ret.TOKEN]
+    await two.call()
+    assert one.platform.asked.count("query_token") == 2
+
+
+async def test_a_token_is_replaced_shortly_before_its_end(world: World) -> None:
+    (line,) = await lines(world)
+    line.platform.life = 1
+    await line.call()
+    await asyncio.sleep(1.01)
+    await line.call()
+    assert line.platform.asked.count("query_token") == 2
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "sent"),
+    [
+        (Ret.BUSY, LinkError, True),
+        (Ret.ERROR, LinkError, True),
+        (Ret.SIGNATURE, LinkError, True),
+        (Ret.ENVELOPE, LinkRefused, True),
+        (Ret.BUSINESS, LinkRefused, True),
+        (4099, LinkError, True),
+        (b"<html>", LinkError, True),
+        (b'{"Ret":0,"Msg":"","Data":"","Sig":""}', LinkError, True),
+        (OutboundError("unreachable", sent=False), LinkError, False),
+        (OutboundError("TimeoutError", sent=True), LinkError, True),
+    ],
+    ids=str,
+)
+async def test_what_is_no_good_answer_becomes_an_error_of_the_port(
+    world: World, answer: Any, kind: type[LinkError], sent: bool
+) -> None:
+    (line,) = await lines(world)
+    line.platform.answers = [answer, answer]
+    with pytest.raises(LinkError) as refused:
+        await line.call()
+    assert type(refused.value) is kind
+    assert refused.value.sent is sent
+
+
+async def test_a_code_of_the_partners_own_that_means_done_is_as_good_as_an_answer(world: World) -> None:
+    (line,) = await lines(world, rest="[ret.theirs]\n4015 = 0")
+    line.platform.answers = [4015]
+    reply = await line.call()
+    assert (reply.succ_stat, reply.connector_id) == (0, "A1")
+
+
+async def test_an_answer_without_a_signature_is_taken_only_where_the_profile_allows_it(world: World) -> None:
+    (line,) = await lines(world)
+    answer = msgspec.json.decode(line.platform.sealed(Ret.OK, GOOD))
+    line.platform.answers = [msgspec.json.encode({**answer, "Sig": ""})]
+    with pytest.raises(LinkError, match="unsigned"):
+        await line.call()
+    lax = profile_text(rest='[signature]\nanswers = "if_present"')
+    await world.hub.tcec102.profiles.replace(HOST, lax, "test")
+    line.platform.answers = [msgspec.json.encode({**answer, "Sig": ""})]
+    assert (await line.call()).succ_stat == 0
+
+
+async def test_the_newest_key_set_is_used_and_the_one_before_where_the_partner_is_not_ready(
+    world: World,
+) -> None:
+    (line,) = await lines(world)
+    await line.call()
+    both = profile_text(theirs=("t1", "t2"))
+    dated = both.replace('id = "t2"', 'id = "t2"\nsince = 2026-01-01T00:00:00Z')
+    await world.hub.tcec102.profiles.replace(HOST, dated, "test")
+    assert (await line.call()).succ_stat == 0
+    line.platform.keys = keys_named("theirs", "t2")
+    assert (await line.call()).succ_stat == 0
+    assert line.platform.asked.count("query_token") == 1
+
+
+async def test_one_that_is_too_slow_is_given_up_and_costs_nobody_the_token(world: World) -> None:
+    (line,) = await lines(world)
+    line.platform.delay_s = 1.2
+    with pytest.raises(LinkError, match="too slow") as slow:
+        await line.call(timeout_s=1)
+    assert not slow.value.sent
+    await asyncio.sleep(0.4)
+    line.platform.delay_s = 0
+    assert (await line.call()).succ_stat == 0
+    assert line.platform.asked.count("query_token") == 1
+
+
+async def test_a_partner_without_a_profile_is_not_called(world: World) -> None:
+    (line,) = await lines(world)
+    with pytest.raises(LinkError, match="no profile") as unknown:
+        await line.caller.call("MA5NOBODY", "query_equip_auth", AUTH)
+    assert not unknown.value.sent
+
+
+async def test_no_pair_of_time_stamp_and_seq_is_used_twice(world: World) -> None:
+    (line,) = await lines(world)
+    profile = (await world.hub.tcec102.profiles.of(HOST)).profile
+    pairs = [line.caller._stamps.next(HOST, profile) for _ in range(300)]
+    assert len(set(pairs)) == 300
+    assert all(len(stamp) == 14 and len(seq) == 4 for stamp, seq in pairs)
+    assert pairs[0][1] == "0001"

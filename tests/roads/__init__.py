@@ -1,0 +1,1 @@
+"""Tests that kill, cut, delay or duplicate something on the way."""
