@@ -1,7 +1,8 @@
 """The `interpile` command: a dispatcher over the entry-point group `interpile.commands`.
 
 An entry point loads to a callable `(argv: list[str]) -> int`; its one line of help is its `help`
-attribute or the first line of its docstring.
+attribute or the first line of its docstring. One named `check.tcec102` serves `interpile check tcec102 ...`
+with the same arguments as `check` would get, so that a package can add to another's group.
 """
 
 import difflib
@@ -28,6 +29,8 @@ def main(argv: Sequence[str] | None = None, commands: Iterable[EntryPoint] | Non
         _print_list(known)
         return 0
     name, *rest = given
+    if rest and f"{name}.{rest[0]}" in known:
+        name = f"{name}.{rest[0]}"
     if name not in known:
         print(f"interpile: no command {name!r}{_hint(name, known)}", file=sys.stderr)
         return 2
@@ -52,7 +55,7 @@ def _print_list(known: dict[str, EntryPoint]) -> None:
     print("usage: interpile COMMAND [ARGUMENT ...]\n\ncommands:")
     width = max((len(name) for name in known), default=0)
     for name in sorted(known):
-        print(f"  {name:<{width}}  {_one_line(known[name])}".rstrip())
+        print(f"  {name.replace('.', ' '):<{width}}  {_one_line(known[name])}".rstrip())
 
 
 def _one_line(point: EntryPoint) -> str:

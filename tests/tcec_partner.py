@@ -42,7 +42,7 @@ def secrets_toml(kind: str, keys: Mapping[str, str], *, name: str = "k1", more: 
 
 @dataclass(frozen=True)
 class Pair:
-    """Two platforms that know each other. `more` of a profile are further TOML lines: top-level keys in `head`."""
+    """Two platforms that know each other. `head` and `more` are TOML: top-level keys first, then tables."""
 
     sim_id: str
     hub_id: str
@@ -100,7 +100,7 @@ class Simulator:
         }
         before = self._said().count("\n")
         with self.log.open("ab") as stream:
-            self._process = subprocess.Popen(
+            self._process = subprocess.Popen(  # noqa: ASYNC220
                 self.command,
                 cwd=ROOT,
                 env={**inherited, **self.environment},

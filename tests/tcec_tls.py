@@ -1,5 +1,6 @@
 """A T/CEC 102 server behind a certificate that nobody has signed, as many partners have."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -39,8 +40,6 @@ def certificate(folder: Path) -> str:
 @asynccontextmanager
 async def served_with_tls(app: ASGIApp, folder: Path) -> AsyncIterator[str]:
     """Serve it on a free port; yields the base URL."""
-    import asyncio
-
     at = listen()
     config = uvicorn.Config(
         app,
@@ -52,7 +51,7 @@ async def served_with_tls(app: ASGIApp, folder: Path) -> AsyncIterator[str]:
     )
     server = Server(config)
     task = asyncio.create_task(server.serve(sockets=[at.socket]))
-    while not server.started:
+    while not server.started:  # noqa: ASYNC110
         await asyncio.sleep(0.005)
     try:
         yield at.url.replace("http:", "https:")

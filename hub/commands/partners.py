@@ -6,7 +6,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hub.commands.shell import Json, actor, group, read_text, show_facts, show_json, show_table, with_hub
+from hub.commands.shell import (
+    Failed,
+    Json,
+    actor,
+    group,
+    read_text,
+    show_facts,
+    show_json,
+    show_table,
+    with_hub,
+)
 
 if TYPE_CHECKING:
     from hub.protocols.tcec102.profiles import Partner
@@ -111,6 +121,41 @@ def show_gaps(
     else:
         rows = ((one.party_id, one.station_id, one.name, ", ".join(one.missing)) for one in found)
         show_table(("host", "station", "name", "missing"), rows)
+
+
+@tcec102_app.command("stats")
+def show_stats(
+    party_id: PartyArgument,
+    station_id: Annotated[str, typer.Argument(metavar="STATION")],
+    first_day: Annotated[str, typer.Argument(metavar="FROM", help="yyyy-MM-dd")],
+    last_day: Annotated[str, typer.Argument(metavar="TO", help="yyyy-MM-dd, included")],
+    as_json: Json = False,
+) -> None:
+    """Ask a host what a station of its gave, in kWh by connector, to whomever."""
+
+    async def load(hub: Any) -> Any:
+        from hub.parties.link import LinkError
+        from hub.protocols.tcec102.link_host import HostPart
+
+        link = await hub.links.of(party_id)
+        if not isinstance(link, HostPart):
+            raise Failed(f"{party_id} does not speak T/CEC 102")
+        try:
+            return await link.station_stats(station_id, first_day, last_day)
+        except LinkError as problem:
+            raise Failed(f"{party_id}: {problem.reason}") from problem
+
+    stats = with_hub(load)
+    rows = [
+        (pile.equipment_id, plug.connector_id, str(plug.connector_electricity))
+        for pile in stats.equipment_stats_infos
+        for plug in pile.connector_stats_infos
+    ]
+    columns = ("pile", "connector", "kWh")
+    if as_json:
+        show_json([dict(zip(columns, row, strict=True)) for row in rows])
+    else:
+        show_table(columns, rows)
 
 
 async def _hosts(hub: Any) -> list[str]:

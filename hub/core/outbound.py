@@ -61,12 +61,29 @@ class Outbound:
             OutboundError: unreachable, too slow, too large, or an address that may not be called.
             UnitOpenError: called inside an open unit of work.
         """
+        pool = self._open(url)
+        return await pool.call(method, url, headers=headers, body=body, timeout_s=timeout_s)
+
+    async def call_pinned(
+        self, url: str, pins: frozenset[str], *, headers: Mapping[str, str], body: bytes, timeout_s: int
+    ) -> OutboundAnswer:
+        """One attempt to POST, over TLS to a server whose certificate has one of these SHA-256 digests.
+
+        The pin stands for the certificate: neither who signed it nor its name is checked.
+
+        Raises:
+            OutboundError, UnitOpenError: as `call`; another certificate is an address not to be called.
+        """
+        pool = self._open(url)
+        return await pool.call("POST", url, headers=headers, body=body, timeout_s=timeout_s, pins=pins)
+
+    def _open(self, url: str) -> "Pool":
         refuse_inside_unit(url)
         if self._pool is None:
             from hub.core.outbound_pool import Pool
 
             self._pool = Pool(private=self._private)
-        return await self._pool.call(method, url, headers=headers, body=body, timeout_s=timeout_s)
+        return self._pool
 
     async def close(self) -> None:
         """Close the pool."""

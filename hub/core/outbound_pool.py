@@ -1,5 +1,7 @@
 """The pool of connections to partners."""
 
+import asyncio
+import hashlib
 import socket
 from collections.abc import Mapping
 
@@ -36,27 +38,56 @@ class CheckedResolver(AbstractResolver):
         await self._inner.close()
 
 
+class Pins(aiohttp.Fingerprint):
+    """Certificates by their SHA-256, in hex; any of them will do, so that one can be replaced."""
+
+    def __init__(self, digests: frozenset[str]) -> None:
+        super().__init__(bytes.fromhex(min(digests)))
+        self._digests = digests
+
+    def check(self, transport: asyncio.Transport) -> None:
+        """Called once the other side has shown its certificate, before anything is sent.
+
+        Raises:
+            ServerFingerprintMismatch: it is another one.
+        """
+        shown = transport.get_extra_info("ssl_object").getpeercert(binary_form=True)
+        digest = hashlib.sha256(shown)
+        if digest.hexdigest() not in self._digests:
+            host, port, *_ = transport.get_extra_info("peername")
+            raise aiohttp.ServerFingerprintMismatch(self.fingerprint, digest.digest(), host, port)
+
+
 class Pool:
     """One pooled client for all partners: what `Outbound` calls through."""
 
     def __init__(self, *, private: bool) -> None:
         self._private = private
         self._session: aiohttp.ClientSession | None = None
+        self._pins: dict[frozenset[str], Pins] = {}
 
     async def call(
-        self, method: str, url: str, *, headers: Mapping[str, str], body: bytes, timeout_s: int
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        body: bytes,
+        timeout_s: int,
+        pins: frozenset[str] = frozenset(),
     ) -> OutboundAnswer:
-        """One attempt; answers are read up to a limit.
+        """One attempt; answers are read up to a limit. `pins`: see `Outbound.call_pinned`.
 
         Raises:
             OutboundError: unreachable, too slow, too large, or an address that may not be called.
         """
         target = URL(url, encoded=True)
         self._check(target)
+        tls = self._tls(target, pins)
         limit = aiohttp.ClientTimeout(total=timeout_s, connect=min(timeout_s, 3))
         try:
             async with self._client().request(
-                method, target, headers=headers, data=body, timeout=limit, allow_redirects=False
+                method, target, headers=headers, data=body, timeout=limit, allow_redirects=False, ssl=tls
             ) as answer:
                 content = await answer.content.read(ANSWER_MOST + 1)
                 while len(content) <= ANSWER_MOST and not answer.content.at_eof():
@@ -65,6 +96,8 @@ class Pool:
                     raise OutboundError("answer too large", sent=True)
                 lowered = {name.lower(): value for name, value in answer.headers.items()}
                 return OutboundAnswer(answer.status, lowered, content)
+        except aiohttp.ServerFingerprintMismatch as problem:
+            raise OutboundError("certificate not pinned", sent=False) from problem
         except aiohttp.ClientConnectorError as problem:
             raise OutboundError("unreachable", sent=False) from problem
         except (aiohttp.ClientError, TimeoutError, OSError) as problem:
@@ -78,6 +111,14 @@ class Pool:
         literal = target.host.replace(".", "").isdigit() or ":" in target.host
         if literal and not address_allowed(target.host, private=self._private):
             raise OutboundError("address not allowed", sent=False)
+
+    def _tls(self, target: URL, pins: frozenset[str]) -> bool | Pins:
+        if not pins:
+            return True
+        if target.scheme != "https":
+            raise OutboundError("certificate not pinned", sent=False)
+        # One object for the same pins, for connections are found again by it.
+        return self._pins.setdefault(pins, Pins(pins))
 
     def _client(self) -> aiohttp.ClientSession:
         if self._session is None or self._session.closed:

@@ -26,7 +26,7 @@ from hub.directory.model import (
     removal_of,
 )
 from hub.directory.service_tariffs import TariffService, tariff_of
-from hub.parties.link import PulledStations, StationGap
+from hub.parties.link import UNREAD, PulledStations, StationGap
 from operator_sdk.contract.messages.directory import StationId, StationPut, TariffPut
 from operator_sdk.contract.pricing import published
 
@@ -79,8 +79,8 @@ class StationKeeper:
     async def keep(
         self, host: str, pulled: PulledStations, *, complete: bool, told: Told | None = None
     ) -> Kept:
-        """Keep an answer. Of a complete one, known stations that it does not name become tombstones; an answer
-        with less than half of those that are known removes none, and says so in the note.
+        """Keep an answer. Of a complete one, known stations that it does not name become tombstones; one with less
+        than half of those that are known, or with some that nobody can tell, removes none, and the note says so.
 
         Raises:
             NotFoundError: no such host.
@@ -102,7 +102,7 @@ class StationKeeper:
         await self._note_gaps(work, complete=complete and note is None)
         if refused and note is None:
             note = f"{len(refused)} tariffs were refused: {refused[0]}"
-        return Kept(len(pulled.stations) + len(pulled.gaps), work.changed, removed, len(work.gaps), note)
+        return Kept(len(named_ids), work.changed, removed, len(work.gaps), note)
 
     async def _publish(self, host: str, tariffs: Mapping[str, TariffPut]) -> list[str]:
         """Publish what differs from the last version, as the next one from now on. Returns what was refused."""
@@ -160,6 +160,8 @@ class StationKeeper:
         async with self._database.reading() as unit:
             living = await tables_pulls.living_stations(unit, host)
         gone = [station_id for station_id in living if station_id not in named]
+        if gone and any(station_id.startswith(UNREAD) for station_id in named):
+            return 0, "a station could not be read at all: none was removed"
         if gone and len(named) * 2 < len(living):
             return 0, f"only {len(named)} stations were named and {len(living)} are known: none was removed"
         for first in range(0, len(gone), STATIONS_AT_ONCE):

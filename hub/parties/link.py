@@ -71,8 +71,12 @@ class LinkCannot(LinkError):
         super().__init__(reason, sent=False)
 
 
+UNREAD = "#"
+"""Begins the id of a gap where not even the id of the station could be read; its place in the list follows."""
+
+
 class StationGap(NamedTuple):
-    """A station that cannot be kept as it came: the host's own id for it, and what it lacks or has wrong."""
+    """A station that did not come whole: the host's own id for it, and what it lacks or has wrong."""
 
     station_id: str
     missing: tuple[str, ...]

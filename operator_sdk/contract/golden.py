@@ -26,8 +26,11 @@ from operator_sdk.contract.messages.clearing import Obligation
 from operator_sdk.contract.messages.common import ErrorBody, FeeLine, Message, Target, Token
 from operator_sdk.contract.messages.directory import (
     Connector,
+    ConnectorDetails,
     ConnectorStatus,
     Pile,
+    PileDetails,
+    StationDetails,
     StationPut,
     StatusPush,
     Tariff,
@@ -124,8 +127,17 @@ GOLDEN: list[Message] = [
         longitude_e6=114_057_865,
         tariff_id="tou",
         piles=[
-            Pile(pile_id="P1", kind="dc", rated_power_w=60_000, connectors=[Connector(connector_id="P1C1")])
+            Pile(
+                pile_id="P1",
+                kind="dc",
+                rated_power_w=60_000,
+                connectors=[Connector(connector_id="P1C1", details=ConnectorDetails(connector_type="dc_gun"))],
+                details=PileDetails(manufacturer_name="示例设备厂", latitude_e6=22_543_100),
+            )
         ],
+        details=StationDetails(
+            country_code="CN", area_code="440305", station_type="public", park_spaces=6, support_order=False
+        ),
     ),
     StatusPush(statuses=[ConnectorStatus(connector_id="P1C1", state=ConnectorState.AVAILABLE, at=START)]),
     AuthorizeRequest(authorization_ref="a-1", token=CARD, connector_id="P1C1", target=TARGET),

@@ -13,7 +13,8 @@ from tests.bench.tcec_traffic import CHINA
 from tests.bench.tcec_world import PREFIX, ours, profile_of
 from tests.bench.world import World
 
-WAIT_S = 60
+WAIT_S = 240
+"""The first list of all takes its time."""
 
 
 class TcecClient:

@@ -114,6 +114,8 @@ async def test_what_was_billed_never_changes(database: Database, kind: str) -> N
             value = "'2026-03-01 00:00:00+00'" if kind == "postgresql" else "77"
         if column in {"credit_of", "session_ref", "fees", "repriced"}:
             value = "'x'"
+        if column == "metered":
+            value = "false"
         await refused(database, f"UPDATE charge_record SET {column} = {value}")
     await refused(database, "DELETE FROM charge_record")
     await run(

@@ -203,6 +203,19 @@ async def test_an_answer_with_less_than_half_removes_nothing_and_staff_read_why(
     assert (await world.pulls.asked(HOST))[0].note == host.note
 
 
+async def test_while_a_station_cannot_be_read_at_all_none_is_removed(world: World) -> None:
+    await world.pull()
+    world.host.gaps = [StationGap("#2", ("StationInfo",))]
+    del world.host.stations["S2"]
+    await world.pull()
+    assert set(await world.living()) == {"S1", "S2"}
+    assert (await world.pulls.asked(HOST))[0].note == "a station could not be read at all: none was removed"
+    world.host.gaps = [StationGap("S1", ("AreaCode",))]  # kept, and yet not whole
+    await world.pull()
+    assert set(await world.living()) == {"S1"}
+    assert await world.gaps() == {"S1": ("AreaCode",)}
+
+
 async def test_what_cannot_be_kept_is_a_gap_until_it_comes_whole(world: World) -> None:
     await world.pull()
     world.host.gaps = [StationGap("S2", ("name", "coordinates")), StationGap("坏\n", ("station_id",))]

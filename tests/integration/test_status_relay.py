@@ -104,8 +104,8 @@ async def world(database: Database, clock: ManualClock, ids: SeededIds) -> World
 async def _add_parties(unit: Unit, clock: ManualClock) -> None:
     homes = (TOLD, "home", "far"), (ALSO, "home", "far"), (NATIVE, "home", "native")
     for party_id, roles, protocol in ((HOST, "home,host", "far"), *homes):
-        row = PartyRow(party_id=party_id, name="N", roles=roles, protocol=protocol, created_at=clock.wall())
-        unit.session.add(row)
+        party = PartyRow(party_id=party_id, name="N", roles=roles, protocol=protocol, created_at=clock.wall())
+        unit.session.add(party)
     await unit.session.flush()
     for home in (TOLD, ALSO, NATIVE, HOST):
         row = AgreementRow(

@@ -144,7 +144,7 @@ async def test_a_handler_sees_who_calls_and_the_proof_of_it(world: World, door: 
     body = door.partner.sealed(STOP)
     await door.send(body)
     (context,) = door.seen
-    assert (context.party_id, context.roles, context.operator_id) == (HOST, {"host"}, "MA5HUB000")
+    assert (context.party_id, context.roles, context.operator_id) == (HOST, frozenset({"host"}), "MA5HUB000")
     assert msgspec.json.decode(context.plain) == STOP
     assert world.hub.seal.open(context.evidence.body) == body
     proof = context.evidence.key_id, context.evidence.signature

@@ -3,10 +3,15 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from hub.core.outbound import Outbound, OutboundAnswer, OutboundError
 from hub.parties.link import LinkError, LinkRefused
@@ -17,6 +22,7 @@ from operator_sdk.contract.tcec102.keys import KeySet
 from operator_sdk.contract.tcec102.profile import read_profile
 from operator_sdk.contract.tcec102.wire import Ret, WireProblem, open_request, read_envelope, seal_answer
 from tests.tcec102_gate import HOST, World, keys_named, open_world, profile_text
+from tests.tcec_tls import certificate, served_with_tls
 
 pytestmark = pytest.mark.integration
 
@@ -37,7 +43,13 @@ class Platform(Outbound):
     tokens: int = 0
     calls: list[tuple[str, str, Any]] = field(default_factory=list)
     delay_s: float = 0.0
-    same_token: bool = False
+    pinned: list[frozenset[str]] = field(default_factory=list)
+
+    async def call_pinned(
+        self, url: str, pins: frozenset[str], *, headers: Any, body: bytes, timeout_s: int
+    ) -> OutboundAnswer:
+        self.pinned.append(pins)
+        return await self.call("POST", url, headers=headers, body=body, timeout_s=timeout_s)
 
     async def call(self, method: str, url: str, *, headers: Any, body: bytes, timeout_s: int) -> OutboundAnswer:
         profile, _ = read_profile(self.text)
@@ -53,7 +65,7 @@ class Platform(Outbound):
         bearer = headers.get("authorization", "").removeprefix("Bearer ")
         self.calls.append((interface, bearer, said))
         if interface == "query_token":
-            self.tokens += 0 if self.same_token and self.tokens else 1
+            self.tokens += 1
             reply: Any = {
                 "OperatorID": envelope.operator_id,
                 "SuccStat": 0,
@@ -125,9 +137,8 @@ async def test_a_token_is_asked_for_once_however_many_need_it(world: World) -> N
 async def test_what_is_said_is_written_to_the_profile(world: World) -> None:
     (line,) = await lines(world, rest='[spelling]\ncase = "lower_camel"')
     await line.call()
-    assert line.platform.calls[-1][2] == {"equipAuthSeq": AUTH.equip_auth_seq, "connectorID": "A1"} or (
-        line.platform.calls[-1][2] == {"equipAuthSeq": AUTH.equip_auth_seq, "connectorId": "A1"}
-    )
+    said = line.platform.calls[-1][2]
+    assert said == {"equipAuthSeq": AUTH.equip_auth_seq, "connectorID": "A1"}
 
 
 async def test_a_refused_token_is_replaced_once_and_the_call_repeated(world: World) -> None:
@@ -251,3 +262,33 @@ async def test_no_pair_of_time_stamp_and_seq_is_used_twice(world: World) -> None
     assert len(set(pairs)) == 300
     assert all(len(stamp) == 14 and len(seq) == 4 for stamp, seq in pairs)
     assert pairs[0][1] == "0001"
+
+
+async def test_a_pinned_certificate_stands_for_any_signature_and_another_one_is_not_spoken_to(
+    tmp_path: Path,
+) -> None:
+    async def answer(request: Request) -> Response:
+        heard.append(await request.body())
+        return Response(b"{}")
+
+    heard: list[bytes] = []
+    pin, app = certificate(tmp_path), Starlette(routes=[Route("/x", answer, methods=["POST"])])
+    async with served_with_tls(app, tmp_path) as url, Outbound(private=True) as outbound:
+
+        async def post(*pins: str, to: str = url) -> OutboundAnswer:
+            return await outbound.call_pinned(f"{to}/x", frozenset(pins), headers={}, body=b"said", timeout_s=3)
+
+        assert (await post("00" * 32, pin)).body == b"{}"
+        for refused in (post("00" * 32), post(pin, to=url.replace("https", "http"))):
+            with pytest.raises(OutboundError, match="not pinned") as problem:
+                await refused
+            assert not problem.value.sent
+        with pytest.raises(OutboundError):
+            await outbound.call("POST", f"{url}/x", headers={}, body=b"said", timeout_s=3)
+    assert heard == [b"said"]
+
+
+async def test_the_pins_of_a_profile_are_the_calls(world: World) -> None:
+    (line,) = await lines(world, rest=f'[network]\nserver_certificate_sha256 = ["{"ab" * 32}"]')
+    await line.call()
+    assert line.platform.pinned == [frozenset({"ab" * 32})] * 2

@@ -50,7 +50,7 @@ async def test_charges_run_end_to_end_without_a_hub(tmp_path: Path) -> None:
     async with host_and_home(tmp_path, "--vehicle-wh", "20000") as (host, home):
         assert await home.post("sync") == {"stations": 2}
         seqs = [await begun(host, home, number) for number in range(4)]
-        stopped, full, pulled, disputed = seqs
+        stopped, full, _, disputed = seqs
         await home.until(lambda: home.home_charge(stopped), lambda one: one["statuses"] >= 2)
         await home.post("stop", start_charge_seq=stopped)
         names = [one["connector_id"] for one in await host.get("connectors")]

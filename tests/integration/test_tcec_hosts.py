@@ -1,6 +1,7 @@
 """The hub as the customer side of a T/CEC 102 host: whole charges, events in any order, what is nobody's."""
 
-from datetime import timedelta
+import asyncio
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -22,7 +23,8 @@ ELSE = "MA5TCEC09"
 async def test_a_charge_lives_from_the_check_of_the_connector_to_the_confirmed_order(kind: str) -> None:
     async with open_host_rig(kind) as rig:
         session = await rig.start()
-        assert rig.host.names() == ["query_equip_auth", "query_equip_business_policy", "query_start_charge"]
+        # The price was told when the stations were, less than a minute ago.
+        assert rig.host.names() == ["query_equip_auth", "query_start_charge"]
         asked = rig.host.heard[-1][1]
         assert asked.start_charge_seq == session.host_ref
         assert (len(asked.start_charge_seq), session.tariff_id) == (27, "tcec-CONN1")
@@ -113,8 +115,8 @@ async def test_a_connector_that_is_not_plugged_in_or_broken_starts_nothing() -> 
 
 
 async def test_a_changed_price_is_a_new_version_and_an_unknown_one_is_the_profiles_estimate() -> None:
-    estimate = '[pricing]\nestimate_electricity = "0.9"\nestimate_service = "0.1"\n'
-    async with open_host_rig(rest=estimate) as rig:
+    prices = '[pricing]\npolicy_life_s = 0\nestimate_electricity = "0.9"\nestimate_service = "0.1"\n'
+    async with open_host_rig(rest=prices) as rig:
         first = await rig.start()
         again = await rig.start()
         assert (again.tariff_id, again.tariff_version) == (first.tariff_id, first.tariff_version)
@@ -203,15 +205,36 @@ async def test_a_daily_list_is_answered_with_what_differs_and_two_lists_are_two_
         assert ret == 4004
 
 
-def _list(name: str, day: str, number: str) -> dict[str, Any]:
+async def test_a_list_that_agrees_with_the_records_has_no_dispute_and_closes_what_an_earlier_one_opened() -> (
+    None
+):
+    days = {"speed": 43_200, "epoch": datetime.now(UTC), "business_epoch": datetime(2026, 3, 2, 4, tzinfo=UTC)}
+    async with open_host_rig(**days) as rig:
+        session = await rig.start()
+        assert (await rig.say("notification_charge_order_info", rig.order(session)))["ConfirmResult"] == 0
+        day = (await rig.records())[0].service_day
+        while local_day(rig.hub.clock.business()) <= day:
+            await asyncio.sleep(0.1)
+        for check, (kwh, yuan), reasons, waiting in (
+            ("A", (1.0, 2.5), [2], 1),
+            ("B", (1.01, 1.5), [3], 0),
+            ("C", (1.0, 1.5), [], 0),
+        ):
+            said = await rig.say("check_charge_orders", _list(check, day, session.host_ref or "", kwh, yuan))
+            assert [one["DisputeReason"] for one in said["DisputeOrders"]] == reasons
+            items = await rig.hub.suspense.items(of_party(HOST), state="open", limit=10)
+            assert len(items) == waiting
+
+
+def _list(name: str, day: str, number: str, kwh: float = 10.0, yuan: float = 15.0) -> dict[str, Any]:
     return {
         "CheckOrderSeq": name,
         "StartTime": f"{day} 00:00:00",
         "EndTime": f"{day} 23:59:59",
         "OrderCount": 1,
-        "TotalOrderPower": 10.0,
-        "TotalOrderMoney": 15.0,
-        "ChargeOrders": [{"StartChargeSeq": number, "TotalPower": 10.0, "TotalMoney": 15.0}],
+        "TotalOrderPower": kwh,
+        "TotalOrderMoney": yuan,
+        "ChargeOrders": [{"StartChargeSeq": number, "TotalPower": kwh, "TotalMoney": yuan}],
     }
 
 

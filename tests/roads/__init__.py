@@ -1,1 +1,1 @@
-"""Tests that kill, cut, delay or duplicate something on the way."""
+"""Charges between homes and hosts of every protocol, over real HTTP between real processes."""

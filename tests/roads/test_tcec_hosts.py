@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from hub.parties.scope import of_party
 from hub.roaming.tables import SessionRow
 from operator_sdk.contract.messages.admin import AgreementAdd
 from operator_sdk.contract.messages.roaming import StopRequest
@@ -118,14 +117,3 @@ async def test_a_hosted_driver_scans_charges_there_and_stops_by_phone(tmp_path: 
         )
         assert record.energy_wh > 1_000
         assert await road.rig.wallet() == (20_000 - record.owed_fen, 0, 0)
-
-
-async def test_a_start_that_the_vehicle_is_not_there_for_says_so(tmp_path: Path) -> None:
-    async with open_road(tmp_path, options=("--unplugged",)) as road:
-        session = await begin_by_home(road.rig, connector=road.code())
-        assert (session.state, session.refusal) == ("refused", "connector_unplugged")
-        assert await road.host.count("in:query_start_charge") == 0
-        found = await road.rig.hub.roaming.reading.sessions(
-            of_party(SIM), after=None, updated_since=None, limit=5
-        )
-        assert [one.state for one in found] == ["refused"]

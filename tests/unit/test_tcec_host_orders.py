@@ -112,6 +112,7 @@ def test_meter_readings_are_taken_where_both_came() -> None:
         ({"total_power": Decimal(-1)}, "TotalPower"),
         ({"total_money": Decimal("1e12")}, "TotalMoney"),
         ({"connector_id": "a-b"}, "ConnectorID"),
+        ({"start_charge_seq": "9" * 52}, "StartChargeSeq"),
         ({"charge_details": [detail("12:00:00", "13:00:00", "1", "1", "1")] * 501}, "ChargeDetails"),
     ],
 )

@@ -88,12 +88,9 @@ class Aliases:
             wanted = [(key, candidate(kind, key, attempt)) for key in missing]
             # A unit for each attempt: what is held of one must not wait for the next.
             async with self._database.unit() as unit:
-                found |= await add_aliases(unit, kind, wanted)
-            missing -= found.keys()
-            if missing:  # taken by another thing, or another process gave it one
-                async with self._database.reading() as unit:
-                    found |= await aliases_of(unit, kind, missing)
-                missing -= found.keys()
+                await add_aliases(unit, kind, wanted)
+                found |= await aliases_of(unit, kind, missing)
+            missing -= found.keys()  # what is left wanted an alias that another thing has
             attempt += 1
         self._remember(kind, found)
         return found

@@ -132,14 +132,20 @@ class PartnerCaller:
             headers["authorization"] = f"Bearer {token}"
         before, attempt.sent = attempt.sent, True
         try:
-            answer = await self._outbound.call(
-                "POST", url_of(profile, attempt.interface), headers=headers, body=body, timeout_s=timeout_s
-            )
+            answer = await self._post(partner, attempt.interface, headers, body, timeout_s)
         except OutboundError as problem:
             attempt.sent = before or problem.sent
             raise LinkError(problem.reason, sent=attempt.sent) from problem
         others = [one.keys for one in partner.theirs(self._clock.wall()) if one.keys is not keys.keys]
         return self._opened(partner, answer, [keys.keys, *others])
+
+    async def _post(
+        self, partner: Partner, interface: str, headers: dict[str, str], body: bytes, timeout_s: int
+    ) -> OutboundAnswer:
+        url, pins = url_of(partner.profile, interface), partner.pins
+        if pins:
+            return await self._outbound.call_pinned(url, pins, headers=headers, body=body, timeout_s=timeout_s)
+        return await self._outbound.call("POST", url, headers=headers, body=body, timeout_s=timeout_s)
 
     def _opened(self, partner: Partner, answer: OutboundAnswer, key_sets: Sequence[KeySet]) -> Answered:
         try:

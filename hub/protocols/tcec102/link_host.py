@@ -38,11 +38,14 @@ from operator_sdk.contract.tcec102.messages import (
     QueryStartChargeReply,
     QueryStationsInfo,
     QueryStationsInfoReply,
+    QueryStationStats,
+    QueryStationStatsReply,
     QueryStationStatus,
     QueryStationStatusReply,
     QueryStopCharge,
     QueryStopChargeReply,
     StationInfo,
+    StationStatsInfo,
 )
 from operator_sdk.contract.tcec102.sequences import make_seq
 from operator_sdk.contract.tcec102.values import format_time
@@ -189,6 +192,18 @@ class HostPart(LinkBase):
         return found
 
     # Stations.
+
+    async def station_stats(self, station_id: str, first_day: str, last_day: str) -> StationStatsInfo:
+        """What a station gave from one day to another (yyyy-MM-dd), as the host counts it: to whomever.
+
+        Raises:
+            LinkError: no decided answer, or one about another station.
+        """
+        message = QueryStationStats(station_id=station_id, start_time=first_day, end_time=last_day)
+        reply: QueryStationStatsReply = await self._call("query_station_stats", message)
+        if reply.station_stats.station_id != station_id:
+            raise LinkError("answer: another station")
+        return reply.station_stats
 
     def pull_plan(self) -> PullPlan | None:
         """All of them once a day, and what changed as often as the profile says."""

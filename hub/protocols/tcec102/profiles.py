@@ -42,6 +42,8 @@ from operator_sdk.contract.tcec102.profile import (
 
 log = logging.getLogger("interpile.tcec102")
 
+BODY_MOST = 2_000_000
+
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -56,6 +58,8 @@ class Partner:
     operator_id: str
     revision: int
     networks: tuple[Network, ...]
+    pins: frozenset[str]
+    """SHA-256 of the certificates that it may show when it is called; none: any that browsers would take."""
 
     def ours(self, now: datetime) -> list[DatedKeys]:
         """The key sets that it may call us with now, the newest first."""
@@ -96,6 +100,8 @@ class PartnerProfiles:
         self._relaxed = relaxed
         self._partners: dict[str, Partner] = {}
         self._prefixes: frozenset[str] = frozenset()
+        self.body_most = BODY_MOST
+        """Bytes of the largest body that any partner may send."""
         self._fresh_until: datetime | None = None
         self._loading = asyncio.Lock()
 
@@ -158,6 +164,7 @@ class PartnerProfiles:
                 kept[row.party_id] = partner
         self._partners = kept
         self._prefixes = frozenset(one.profile.serve_prefix for one in kept.values())
+        self.body_most = max([BODY_MOST, *(one.profile.limits.body_bytes for one in kept.values())])
 
     async def _opened(self, row: Any) -> Partner | None:
         """A stored profile; one that cannot be read costs its own partner only."""
@@ -176,6 +183,7 @@ class PartnerProfiles:
             operator_id=profile.hub_operator_id or self._operator_id,
             revision=row.revision,
             networks=_networks(profile),
+            pins=frozenset(profile.network.server_certificate_sha256),
         )
 
     async def add(

@@ -5,7 +5,6 @@ the path is the interface, what is before it the prefix.
 """
 
 import asyncio
-from collections.abc import Mapping
 
 from starlette.datastructures import URLPath
 from starlette.exceptions import HTTPException
@@ -14,19 +13,19 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Match, NoMatchFound
 from starlette.types import Receive, Scope, Send
 
+from hub.core.database import OutOfReach
 from hub.core.ids import Ids
 from hub.core.metrics import REQUESTS, observed
 from hub.core.requests import set_request_id
 from hub.protocols.tcec102.profiles import PartnerProfiles
-from hub.protocols.tcec102.server import Arrival, TcecServer
+from hub.protocols.tcec102.server import NO_DATABASE, Arrival, TcecServer
 from operator_sdk.contract.tcec102.interfaces import INTERFACES
 from operator_sdk.contract.tcec102.wire import Ret, WireProblem
 
 USUAL = frozenset({"", "/evcs/v1"})
 """Prefixes under which something is served even while no partner names them."""
 
-BODY_MOST = 50_000_000
-"""Bytes that are read before the partner is known; its own limit is lower."""
+NAME_MOST = 60
 
 BODY_S = 20
 """How long a body may take to arrive."""
@@ -70,8 +69,6 @@ class InterfaceRoute(BaseRoute):
         prefix, name = scope["tcec102"]
         if scope["method"] != "POST":
             raise HTTPException(405)
-        if prefix not in USUAL and not await self._profiles.serve(prefix):
-            raise HTTPException(404)
         request = Request(scope, receive)
         set_request_id(self._ids.new("req"))
         operation = f"tcec102:{name if self._known else 'unknown'}"
@@ -85,7 +82,7 @@ class InterfaceRoute(BaseRoute):
         headers, header = request.headers, self._certificate_header
         kind, _, bearer = headers.get("authorization", "").partition(" ")
         arrival = Arrival(
-            interface=name,
+            interface=name[:NAME_MOST],
             prefix=prefix,
             body=b"",
             bearer=bearer.strip() if kind.lower() == "bearer" else "",
@@ -93,23 +90,29 @@ class InterfaceRoute(BaseRoute):
             certificate=headers.get(header) if header is not None else None,
         )
         try:
-            arrival.body = await _read_body(request, headers)
+            if not await self._profiles.serve(prefix) and prefix not in USUAL:
+                raise HTTPException(404)
+            arrival.body = await _read_body(request, self._profiles.body_most)
         except WireProblem as problem:
-            return self._server.refuse(arrival, problem.ret, problem.msg, problem.reason)
+            return self._server.refuse(arrival, problem)
+        except OutOfReach:
+            return self._server.refuse(arrival, WireProblem(Ret.BUSY, NO_DATABASE, "database"))
         return await self._server.answer(arrival)
 
 
-async def _read_body(request: Request, headers: Mapping[str, str]) -> bytes:
-    length = headers.get("content-length", "0")
-    if not (length.isascii() and length.isdigit()) or int(length[:12]) > BODY_MOST:
-        raise WireProblem(Ret.ENVELOPE, "the body is too large", "too_large")
+async def _read_body(request: Request, most: int) -> bytes:
+    """The body. Nobody is known yet, so the bound is that of the partner that may send most."""
+    too_large = WireProblem(Ret.ENVELOPE, f"the body is larger than {most} bytes", "too_large")
+    length = request.headers.get("content-length", "0")
+    if not (length.isascii() and length.isdigit()) or int(length[:12]) > most:
+        raise too_large
     body = bytearray()
     try:
         async with asyncio.timeout(BODY_S):
             async for chunk in request.stream():
                 body += chunk
-                if len(body) > BODY_MOST:
-                    raise WireProblem(Ret.ENVELOPE, "the body is too large", "too_large")
+                if len(body) > most:
+                    raise too_large
     except (ClientDisconnect, TimeoutError):
         raise WireProblem(Ret.ENVELOPE, "the body did not arrive", "cut_off") from None
     return bytes(body)

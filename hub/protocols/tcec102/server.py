@@ -12,6 +12,7 @@ import hmac
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from hub.core.database import OutOfReach
@@ -43,6 +44,7 @@ from operator_sdk.contract.tcec102.writing import write
 log = logging.getLogger("interpile.tcec102")
 
 TOKEN = "query_token"
+NO_DATABASE = "our database does not answer now"
 STRANGER_RATE_PER_S = 50
 """Refused calls of one address a second; above it they are only told to come later."""
 
@@ -118,32 +120,33 @@ class TcecServer:
         try:
             return Ret.OK, await self._take(arrival)
         except WireProblem as problem:
-            ret, msg, reason = problem.ret, problem.msg, problem.reason
+            return self.refuse(arrival, problem)
         except (HubError, LinkError, OutOfReach) as problem:
-            ret, msg, reason = _in_words(problem)
+            return self.refuse(arrival, _in_words(problem))
         except Exception as problem:
             log.exception("unhandled %s", type(problem).__name__, extra={"operation": arrival.interface})
-            ret, msg, reason = Ret.ERROR, "internal error; it is on our log", "internal"
-        return self.refuse(arrival, ret, msg, reason)
+            return self.refuse(arrival, WireProblem(Ret.ERROR, "internal error; it is on our log", "internal"))
 
-    def refuse(self, arrival: Arrival, ret: Ret, msg: str, reason: str) -> tuple[int, bytes]:
-        """Say no: signed and encrypted as the profile asks where the partner is known, bare where it is not."""
-        partner = arrival.partner
-        if arrival.keys is None:
-            try:
+    def refuse(self, arrival: Arrival, problem: WireProblem) -> tuple[int, bytes]:
+        """Say no: signed and encrypted as the profile asks where the partner is known, bare where it is not.
+
+        Who is refused again and again before its signature was good is only told to come later, and not logged.
+        """
+        partner, keys = arrival.partner, arrival.keys
+        try:
+            if keys is None:
                 with self._strangers.admit(arrival.address):
                     pass
-            except TooManyError as problem:
-                ret, msg, reason = _in_words(problem)
-        facts = {"operation": arrival.interface, "status": int(ret), "code": reason}
-        if partner is not None:
-            facts["party_id"] = partner.party_id
-        log.info("refused", extra=facts)
-        keys = arrival.keys
+            facts = {"operation": arrival.interface, "status": int(problem.ret), "code": problem.reason}
+            party = {"party_id": partner.party_id} if partner is not None else {}
+            log.info("refused", extra=facts | party)
+        except TooManyError as too_many:
+            problem = _in_words(too_many)
         if partner is not None and keys is None:
             newest = partner.ours(self._t.clock.wall())
             keys = newest[0].keys if newest else None
-        return ret, seal_answer(keys, ret, msg, None, partner.profile if partner is not None else None)
+        profile = partner.profile if partner is not None else None
+        return problem.ret, seal_answer(keys, problem.ret, problem.msg, None, profile)
 
     async def _take(self, arrival: Arrival) -> bytes:
         envelope = read_envelope(arrival.body)
@@ -153,7 +156,7 @@ class TcecServer:
         opened = open_request(envelope, [one.keys for one in dated], partner.profile)
         arrival.keys = opened.keys
         with self._limits_of(partner).admit(partner.party_id):
-            self._check_time(partner, envelope)
+            _check_time(partner, envelope, now)
             interface = await self._check_call(arrival, partner)
             digest = digest_of(envelope) if interface.name in BUSINESS else None
             if digest is not None:
@@ -202,21 +205,6 @@ class TcecServer:
             self._limits[partner.party_id] = known
         return known[1]
 
-    def _check_time(self, partner: Partner, envelope: Envelope) -> None:
-        window_s = partner.profile.time.window_s
-        if not window_s:
-            return
-        now = self._t.clock.wall()
-        try:
-            at = read_stamp(envelope.time_stamp, partner.profile)
-        except ValueError:
-            problem = "TimeStamp must be yyyyMMddHHmmss or Unix milliseconds"
-            raise WireProblem(Ret.ENVELOPE, problem, "time_stamp") from None
-        if abs((now - at).total_seconds()) > window_s:
-            ours = write_stamp(now, partner.profile)
-            problem = f"TimeStamp is more than {window_s} s from our {ours}"
-            raise WireProblem(Ret.ENVELOPE, problem, "time_window")
-
     async def _check_call(self, arrival: Arrival, partner: Partner) -> Interface:
         if arrival.interface != TOKEN and await self._t.issued.owner(arrival.bearer) != partner.party_id:
             problem = "the token is missing, unknown or over; ask query_token for one"
@@ -239,6 +227,21 @@ class TcecServer:
         return await self._t.issued.answer(partner, message)
 
 
+def _check_time(partner: Partner, envelope: Envelope, now: datetime) -> None:
+    window_s = partner.profile.time.window_s
+    if not window_s:
+        return
+    try:
+        at = read_stamp(envelope.time_stamp, partner.profile)
+    except ValueError:
+        problem = "TimeStamp must be yyyyMMddHHmmss or Unix milliseconds"
+        raise WireProblem(Ret.ENVELOPE, problem, "time_stamp") from None
+    if abs(now - at) > timedelta(seconds=window_s):
+        ours = write_stamp(now, partner.profile)
+        problem = f"TimeStamp is more than {window_s} s from our {ours}"
+        raise WireProblem(Ret.ENVELOPE, problem, "time_window")
+
+
 def _from_its_place(partner: Partner, arrival: Arrival) -> bool:
     if not partner.may_call_from(arrival.address):
         return False
@@ -249,14 +252,14 @@ def _from_its_place(partner: Partner, arrival: Arrival) -> bool:
     return not pins or any(matches)
 
 
-def _in_words(problem: Exception) -> tuple[Ret, str, str]:
-    """Ret, Msg and reason of an error of the hub's own."""
+def _in_words(problem: Exception) -> WireProblem:
+    """An error of the hub's own as the partner is told of it."""
     if isinstance(problem, TooManyError):
-        return Ret.BUSY, f"too many requests; come again in {problem.retry_after_s} s", "too_many"
+        return WireProblem(Ret.BUSY, f"too many; come again in {problem.retry_after_s} s", "too_many")
     if isinstance(problem, HubError):
         said = problem.details.get("reason") or problem.details.get("field") or ""
         msg = f"{PUBLIC_CODES[problem.code].en} ({problem.code.value}) {said}".rstrip()
-        return RETS.get(problem.code, Ret.BUSINESS), msg, problem.code.value
+        return WireProblem(RETS.get(problem.code, Ret.BUSINESS), msg, problem.code.value)
     if isinstance(problem, LinkError):
-        return Ret.BUSY, "the other operator does not answer now", "link"
-    return Ret.BUSY, "our database does not answer now", "database"
+        return WireProblem(Ret.BUSY, "the other operator does not answer now", "link")
+    return WireProblem(Ret.BUSY, NO_DATABASE, "database")

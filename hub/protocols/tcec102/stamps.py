@@ -1,7 +1,7 @@
 """TimeStamp and Seq of envelopes (T/CEC 102.4): wall time in the partner's zone, a counter in the second."""
 
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from zoneinfo import ZoneInfo
 
 from hub.core.clock import Clock, unix_ms
@@ -30,10 +30,16 @@ def read_stamp(text: str, profile: Profile) -> datetime:
     if not (text.isascii() and text.isdigit()):
         raise ValueError("not digits")
     if len(text) == 14:
-        return datetime.strptime(text, TEXT).replace(tzinfo=_zone(profile.time.zone)).astimezone(UTC)
+        return _instant(text, profile.time.zone)
     if len(text) == MILLISECOND_DIGITS:
         return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=int(text))
     raise ValueError("neither yyyyMMddHHmmss nor milliseconds")
+
+
+@lru_cache(maxsize=1_000)
+def _instant(text: str, zone: str) -> datetime:
+    """Kept, for thousands of messages carry the same second."""
+    return datetime.strptime(text, TEXT).replace(tzinfo=_zone(zone)).astimezone(UTC)
 
 
 class Stamps:

@@ -3,7 +3,7 @@
 They are the same for every home and public to all of them, so no query here takes a viewer.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from itertools import islice
 
 from sqlalchemy import UniqueConstraint, select
@@ -62,25 +62,16 @@ async def key_of_alias(unit: Unit, kind: str, alias: str) -> Key | None:
     return None if row is None else (row.party_id, row.own_id)
 
 
-async def add_aliases(unit: Unit, kind: str, wanted: Sequence[tuple[Key, str]]) -> dict[Key, str]:
-    """Take these aliases where they are free and the thing has none; says which were taken.
+async def add_aliases(unit: Unit, kind: str, wanted: Iterable[tuple[Key, str]]) -> None:
+    """Give these aliases where they are free and the thing has none.
 
     In one order, so that no two that run at once wait for each other; of two things that want the same alias
     the one of the lesser party id gets it.
     """
-    taken: dict[Key, str] = {}
-    left = iter(sorted(wanted, key=lambda one: (one[1], one[0])))
-    while some := list(islice(left, AT_ONCE)):
-        rows = [
-            {"kind": kind, "alias": alias, "party_id": party_id, "own_id": own_id}
-            for (party_id, own_id), alias in some
-        ]
-        statement = (
-            insert_for(unit, AliasRow)
-            .values(rows)
-            .on_conflict_do_nothing()
-            .returning(_ALIAS.party_id, _ALIAS.own_id, _ALIAS.alias)
-        )
-        for row in await unit.execute(statement):
-            taken[row.party_id, row.own_id] = row.alias
-    return taken
+    rows = [
+        {"kind": kind, "alias": alias, "party_id": party_id, "own_id": own_id}
+        for (party_id, own_id), alias in sorted(wanted, key=lambda one: (one[1], one[0]))
+    ]
+    statement = insert_for(unit, AliasRow).on_conflict_do_nothing()
+    # Many rows one by one: written out as one statement they take far longer to compile than to store.
+    await (await unit.session.connection()).execute(statement, rows)

@@ -5,7 +5,7 @@ nor how a bill is credited or billed anew. So what the list cannot name counts a
 later bills of an order that it names, and charges across midnight that it counts to the other day.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
@@ -76,7 +76,7 @@ def window_of(check: CheckChargeOrders, profile: Profile) -> Window:
 
 
 def seq_of(record: str) -> str:
-    """The StartChargeSeq in a record's name: an order's, or what the hub's records of orders are called."""
+    """The StartChargeSeq in the name of a hub's record of an order."""
     return record.rpartition(".")[0] or record
 
 
@@ -135,7 +135,8 @@ def _as_kept(record: Kept) -> ListedRecord:
 
 def reply_of(check: CheckChargeOrders, differences: Iterable[RecordDifference]) -> CheckChargeOrdersReply:
     """The answer: what is in dispute, with the list's own numbers, or the hub's where the list has none."""
-    disputes = [_dispute(one) for one in differences]
+    listed = {one.start_charge_seq for one in check.charge_orders}
+    disputes = [_dispute(one, listed) for one in differences]
     return CheckChargeOrdersReply(
         check_order_seq=check.check_order_seq,
         start_time=check.start_time,
@@ -147,11 +148,12 @@ def reply_of(check: CheckChargeOrders, differences: Iterable[RecordDifference]) 
     )
 
 
-def _dispute(difference: RecordDifference) -> DisputeOrder:
+def _dispute(difference: RecordDifference, listed: Container[str]) -> DisputeOrder:
+    name = difference.record
     fen = difference.here_fen if difference.there_fen is None else difference.there_fen
     wh = difference.here_wh if difference.there_wh is None else difference.there_wh
     return DisputeOrder(
-        start_charge_seq=seq_of(difference.record),
+        start_charge_seq=name if name in listed else seq_of(name),
         total_power=kwh_of(abs(wh or 0)),
         total_money=yuan_of(abs(fen or 0)),
         dispute_reason=REASONS.get(DifferenceKind(difference.kind), NO_SUCH),

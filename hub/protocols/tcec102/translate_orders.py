@@ -10,13 +10,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
 
 from hub.protocols.tcec102.translate_fields import checked, instant, nearest, scaled, whole
 from operator_sdk.contract.codes import RecordState, StopReason
-from operator_sdk.contract.messages.common import BillLine, ConnectorId, ForeignId
+from operator_sdk.contract.messages.common import BillLine, ConnectorId
 from operator_sdk.contract.messages.directory import Tariff
 from operator_sdk.contract.messages.records import ChargeRecord, RecordReply, UnmatchedRecord
 from operator_sdk.contract.money import WH_MICRO_PER_FEN
@@ -30,6 +31,9 @@ CONFIRMED, DISPUTED = 0, 1
 
 NOT_CONFIRMED = frozenset({RecordState.RECEIVED, RecordState.SUSPENDED, RecordState.REJECTED})
 SECOND = timedelta(seconds=1)
+Seq = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._:-]{1,51}$")]
+"""27 characters in the standard; with a point and twelve more it must still be an id of ours."""
+
 LINES_MOST, SPAN_MOST = 500, timedelta(days=7)
 WH_PER_KWH, FEN_PER_YUAN, MICRO_PER_YUAN = 1_000, 100, 1_000_000
 ROUNDING, TIMES = "order:rounding", "order:times"
@@ -110,7 +114,7 @@ def record_of(
         tolerated.add(ROUNDING)
     tariff = session.tariff if session is not None else None
     said: dict[str, Any] = {
-        "record_ref": checked(order.start_charge_seq, ForeignId, "StartChargeSeq"),
+        "record_ref": checked(order.start_charge_seq, Seq, "StartChargeSeq"),
         "connector_id": checked(order.connector_id, ConnectorId, "ConnectorID"),
         "started_at": instant(order.start_time, profile, "StartTime"),
         "ended_at": _end(order, profile),

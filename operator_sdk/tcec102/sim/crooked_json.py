@@ -112,6 +112,13 @@ def _foreign(value: Json) -> Json:
     return _each(value, rename)
 
 
+def _lie(value: Json) -> Json:
+    def double(one: dict[str, Json]) -> dict[str, Json]:
+        return {**one, "TotalMoney": 2 * one["TotalMoney"]} if "StopReason" in one else one
+
+    return _each(value, double)
+
+
 def _area(value: Json) -> Json:
     def name_it(one: dict[str, Json]) -> dict[str, Json]:
         return {**one, "AreaCode": "浦东新区"} if "AreaCode" in one else one
@@ -148,6 +155,7 @@ _WORKS: tuple[tuple[str, Callable[[Json], Json]], ...] = (
     ("dc_in_phase_a", _phases),
     ("foreign_operator_ids", _foreign),
     ("area_name", _area),
+    ("lying_order", _lie),
     ("spelling_drift", _drift),
     ("status_shapes", _shapes),
     ("numbers_as_strings", _strings),

@@ -25,6 +25,7 @@ _OF_ANSWERS = (
     "foreign_answer_sig",
     "wrong_answer_sig",
     "data_null",
+    "data_absent",
 )
 
 
@@ -62,6 +63,8 @@ class CrookedPen(Pen):
         if ret != 0 and "data_null" in self._pains:
             # As Java signs it: a null becomes four letters.
             data, sent = "null", None
+        if ret != 0 and "data_absent" in self._pains:
+            data, sent = "", None
         sig: str | None = self._sig(keys, f"{ret}{msg}{data}")
         if "wrong_answer_sig" in self._pains:
             sig = "0" * 32
@@ -70,6 +73,8 @@ class CrookedPen(Pen):
         if "unsigned_answers" in self._pains or (ret != 0 and "unsigned_errors" in self._pains):
             sig = None
         body = {"Ret": str(ret) if "ret_as_string" in self._pains else ret, "Msg": msg, "Data": sent}
+        if sent is None and "data_absent" in self._pains:
+            del body["Data"]
         return _json(body if sig is None else {**body, "Sig": sig})
 
     def _data(self, keys: KeySet, plain: bytes) -> str:

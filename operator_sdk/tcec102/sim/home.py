@@ -83,6 +83,7 @@ class SimulatedHome:
         self,
         *,
         operator_id: str,
+        partner_id: str,
         client: SimulatedClient,
         clock: Clock,
         store: Store,
@@ -94,7 +95,7 @@ class SimulatedHome:
         self.statuses: dict[str, int] = {}
         self.disputing: set[str] = set()
         """StartChargeSeqs to dispute whatever they say; `*` for all."""
-        self._operator_id, self._client, self._clock = operator_id, client, clock
+        self._operator_id, self._partner_id, self._client, self._clock = operator_id, partner_id, client, clock
         self._store, self._tasks, self._start_timeout_s = store, tasks, start_timeout_s
         for charge in store.all(KIND, HomeCharge):
             self.charges[charge.seq] = charge
@@ -105,11 +106,17 @@ class SimulatedHome:
         """Scan a QR code (or type a ConnectorID): equipment check, price, start."""
         parsed = parse_qr(text)
         connector_id, owner, custom = parsed or (text.strip(), None, "")
-        auth = QueryEquipAuth(equip_auth_seq=self._new_seq(), connector_id=connector_id, operator_id=owner)
+        auth = QueryEquipAuth(
+            equip_auth_seq=self._new_seq(),
+            connector_id=connector_id,
+            operator_id=self._owner(owner).get("OperatorID"),
+        )
         checked = await self._client.query_equip_auth(auth)
         if checked.succ_stat != 0:
             return Scanned(accepted=False, step="query_equip_auth", reason=str(checked.fail_reason))
-        biz = QueryEquipBusinessPolicy(equip_biz_seq=self._new_seq(), connector_id=connector_id)
+        biz = QueryEquipBusinessPolicy(
+            equip_biz_seq=self._new_seq(), connector_id=connector_id, extra=self._owner(owner)
+        )
         policy = await self._client.query_equip_business_policy(biz)
         charge = HomeCharge(
             seq=self._new_seq(),
@@ -118,15 +125,20 @@ class SimulatedHome:
             policy=policy.policy_infos,
         )
         self._keep(charge)
-        return await self._start(charge, custom, balance_fen)
-
-    async def _start(self, charge: HomeCharge, custom: str, balance_fen: int | None) -> Scanned:
-        message = QueryStartCharge(
+        start = QueryStartCharge(
             start_charge_seq=charge.seq,
-            connector_id=charge.connector_id,
+            connector_id=connector_id,
             qr_code=custom,
             balance=None if balance_fen is None else yuan_of(balance_fen),
+            extra=self._owner(owner),
         )
+        return await self._start(charge, start)
+
+    def _owner(self, owner: str | None) -> dict[str, str]:
+        """The pile's owner as an extension, where it is not the platform that we talk to: behind a hub."""
+        return {} if owner in {None, self._partner_id} else {"OperatorID": str(owner)}
+
+    async def _start(self, charge: HomeCharge, message: QueryStartCharge) -> Scanned:
         self._tasks.start(self._ask_after(charge))
         try:
             said = await self._client.query_start_charge(message)

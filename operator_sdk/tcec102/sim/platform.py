@@ -123,6 +123,7 @@ class Platform:
     def _home(self, store: Store) -> SimulatedHome:
         return SimulatedHome(
             operator_id=self.options.operator_id,
+            partner_id=self.options.profile.operator_id,
             client=self.client,
             clock=self.clock,
             store=store,

@@ -1,0 +1,6 @@
+"""`interpile check tcec102 PROFILE`: both sides of the standard played against somebody's platform.
+
+What it finds is a table of what holds and what does not, with the bytes that show it. It leaves nothing
+charged: it starts a charge only at a connector that is named to it, stops it at once, and disputes an order
+that costs money.
+"""

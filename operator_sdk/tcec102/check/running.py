@@ -1,0 +1,85 @@
+"""Carries out all checks against one platform, in an order that leaves nothing charging."""
+
+import argparse
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+import httpx
+import uvicorn
+
+from operator_sdk.client.trust import authorities
+from operator_sdk.clock import Clock
+from operator_sdk.contract.tcec102.profile import Profile, read_profile
+from operator_sdk.tcec102.check.charge import CHARGE, stop_what_runs
+from operator_sdk.tcec102.check.home import HOME
+from operator_sdk.tcec102.check.host import HOST
+from operator_sdk.tcec102.check.listener import Listener
+from operator_sdk.tcec102.check.plan import Bench, Check, carry_out
+from operator_sdk.tcec102.check.probe import Probe
+from operator_sdk.tcec102.check.protocol import PROTOCOL
+from operator_sdk.tcec102.check.report import Report
+from operator_sdk.tcec102.check.summing import SUMMING
+from operator_sdk.tcec102.sim.listening import listen
+
+
+async def run(given: argparse.Namespace) -> Report:
+    """The report on the platform that the command line names.
+
+    Raises:
+        ValueError: what the command line or the profile says cannot be.
+        OSError: the profile cannot be read, or the address to listen on not be taken.
+    """
+    profile, secrets = read_profile(given.profile.read_text("utf-8"))
+    operator_id = given.operator_id or profile.hub_operator_id
+    if not operator_id:
+        raise ValueError("--operator-id is required where the profile has no hub_operator_id")
+    clock = Clock()
+    began = clock.wall()
+    listener = None
+    if given.listen:
+        listener = Listener(profile, secrets, operator_id=operator_id, clock=clock)
+    async with _http(given.timeout_s) as http, _listening(listener, given.listen):
+        bench = Bench(
+            Probe(profile, secrets, operator_id=operator_id, clock=clock, http=http),
+            listener=listener,
+            connector_id=given.charge,
+            patience_s=given.patience_s,
+        )
+        try:
+            findings = [await carry_out(check, bench) for check in checks_for(profile)]
+        finally:
+            await stop_what_runs(bench)
+    return Report(profile.operator_id, profile.name, profile.base_url, began.isoformat(), findings)
+
+
+def checks_for(profile: Profile) -> list[Check]:
+    """What is looked at, by the platform's roles."""
+    checks = list(PROTOCOL)
+    if "host" in profile.roles:
+        checks += [*HOST, *CHARGE]
+    if "home" in profile.roles:
+        checks += HOME
+    return [*checks, *SUMMING]
+
+
+def _http(timeout_s: int) -> httpx.AsyncClient:
+    return httpx.AsyncClient(timeout=timeout_s, trust_env=False, verify=authorities())
+
+
+@contextlib.asynccontextmanager
+async def _listening(listener: Listener | None, address: str | None) -> AsyncIterator[None]:
+    if listener is None or address is None:
+        yield
+        return
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdecimal():
+        raise ValueError("--listen: HOST:PORT is expected")
+    config = uvicorn.Config(listener, log_level="warning", access_log=False, lifespan="off")
+    server = uvicorn.Server(config)
+    serving = asyncio.create_task(server.serve(sockets=[listen(host, int(port))]))
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        await serving

@@ -1,0 +1,87 @@
+"""`interpile check tcec102` against the simulated platform in its own process: honest, then with its pains."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from operator_sdk.tcec102.check.command import check
+from tests.tcec_partner import Pair, Simulator, free_port, simulator
+
+PAIR = Pair(sim_id="MA5PARTN1", hub_id="MA5CHECK1")
+
+
+async def _checked(folder: Path, partner: Simulator, *more: str, head: str = "") -> tuple[int, dict[str, Any]]:
+    """The command's exit code and its report; found by name."""
+    profile, report = folder / "checked.toml", folder / "report.json"
+    profile.write_text(PAIR.hub_profile(partner.url, head=head))
+    argv = ["tcec102", str(profile), "--json", str(report), "--html", str(folder / "report.html"), *more]
+    code = await asyncio.to_thread(check, argv)
+    findings = json.loads(report.read_text())["findings"]
+    return code, {one["name"]: one for one in findings}
+
+
+def _states(findings: dict[str, Any], state: str) -> set[str]:
+    return {name for name, one in findings.items() if one["state"] == state}
+
+
+async def test_a_platform_as_the_standard_says_passes_and_nothing_is_left_charging(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    port = free_port()
+    async with simulator(tmp_path, PAIR, f"http://127.0.0.1:{port}") as partner:
+        connector_id = (await partner.get("connectors"))[0]["connector_id"]
+        listen = ("--listen", f"127.0.0.1:{port}", "--charge", connector_id, "--patience-s", "8")
+        code, findings = await _checked(tmp_path, partner, *listen)
+        charges = await partner.get("charges")
+    assert (_states(findings, "fails"), code) == (set(), 0)
+    assert _states(findings, "skipped") == set()
+    assert findings["charge.order_again"]["said"].startswith("it came again, the same")
+    assert len(charges) == 1
+    assert charges[0]["ended_at"] is not None
+    shown = capsys.readouterr().out
+    assert "ok    charge.nothing_left" in shown
+    page = (tmp_path / "report.html").read_text()
+    assert page.startswith("<!doctype html>")
+    for secret in [*PAIR.sim_keys.values(), *PAIR.hub_keys.values()]:
+        assert secret not in shown + page + (tmp_path / "report.json").read_text()
+
+
+async def test_what_a_platform_does_wrong_is_named_with_its_bytes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with simulator(tmp_path, PAIR, "http://127.0.0.1:9") as partner:
+        await partner.post("pains", on=["token_kills_old", "unsigned_errors", "area_name", "policy_hhmm"])
+        code, findings = await _checked(tmp_path, partner)
+        assert code == 1
+        assert {"token.reuse", "signature.wrong", "token.wrong"} <= _states(findings, "fails")
+        assert "stations.fields" in _states(findings, "note")
+        assert _states(findings, "skipped") >= {"charge.start", "charge.nothing_left", "calls.taken"}
+        wrong = findings["signature.wrong"]
+        assert "has no Sig" in wrong["said"]
+        assert '"Ret":4001' in wrong["evidence"][0]["received"]
+        assert '"Ret":4001' in capsys.readouterr().out
+
+        await partner.post("pains", off=["*"], on=["service_spelling", "numbers_as_strings", "mime_base64"])
+        code, findings = await _checked(tmp_path, partner)
+        assert {"text_number", "alias", "line_breaks"} <= set(
+            findings["answers.forms"]["said"].replace("(", ":").replace(" ", ":").split(":")
+        )
+        await partner.post("pains", off=["*"], on=["wrong_answer_sig"])
+        code, findings = await _checked(tmp_path, partner)
+        assert code == 1
+        assert "Sig does not match" in findings["token.issued"]["said"]
+
+
+async def test_what_cannot_be_checked_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    missing = tmp_path / "none.toml"
+    assert await asyncio.to_thread(check, ["tcec102", str(missing)]) == 2
+    profile = tmp_path / "nobody.toml"
+    profile.write_text(PAIR.hub_profile("http://127.0.0.1:9", roles=["host"]))
+    assert await asyncio.to_thread(check, ["tcec102", str(profile)]) == 1
+    said = capsys.readouterr()
+    assert "none.toml" in said.err
+    assert "FAIL  token.issued" in said.out
+    assert "no answer: ConnectError" in said.out
