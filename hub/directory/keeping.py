@@ -79,8 +79,8 @@ class StationKeeper:
     async def keep(
         self, host: str, pulled: PulledStations, *, complete: bool, told: Told | None = None
     ) -> Kept:
-        """Keep an answer. Of a complete one, known stations that it does not name become tombstones; one with less
-        than half of those that are known, or with some that nobody can tell, removes none, and the note says so.
+        """Keep an answer. Known stations that a complete one does not name become tombstones; where it names
+        less than half of them, or has some that nobody can tell, none is removed, and the note says so.
 
         Raises:
             NotFoundError: no such host.

@@ -50,7 +50,7 @@ ASKED = [
 Key = tuple[str, str]
 
 
-@dataclass
+@dataclass(repr=False)  # hundreds of stations in a failure's report hide what failed
 class World:
     """A few hundred stations in a database, and the same in a dictionary."""
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from hub.protocols.tcec102.link_host import HostPart
 from hub.roaming.tables import SessionRow
 from operator_sdk.contract.messages.admin import AgreementAdd
 from operator_sdk.contract.messages.roaming import StopRequest
@@ -100,6 +101,10 @@ async def test_a_native_homes_driver_charges_there_until_the_hub_stops_at_the_li
         assert (told.amount_fen, told.metered) == (record.amount_fen, False)
         assert [said.state for said in road.rig.b.progress][-1] == "ended"
         assert await road.rig.obligations() == [(B, SIM, record.owed_fen, "open")]
+        link = await road.rig.hub.links.of(SIM)
+        assert isinstance(link, HostPart)
+        stats = await link.station_stats(record.station_id or "", "2026-03-02", "2026-03-02")
+        assert abs(int(stats.station_electricity * 1_000) - record.energy_wh) <= 100
 
 
 async def test_a_hosted_driver_scans_charges_there_and_stops_by_phone(tmp_path: Path) -> None:

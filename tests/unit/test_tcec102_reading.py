@@ -198,6 +198,12 @@ def test_hostile_bytes_are_refused_in_bounded_time(plain: bytes, words: str) -> 
     assert words in _problem(m.QueryEquipChargeStatus, plain).msg
 
 
+@pytest.mark.parametrize("levels", [2, 100, 900, 960, 980, 990, 5000])
+def test_a_status_wrapped_again_and_again_is_refused(levels: int) -> None:
+    plain = b'{"ConnectorStatusInfo":' * levels + b"1" + b"}" * levels
+    assert _problem(m.NotificationStationStatus, plain).reason in {"field", "not_json"}
+
+
 def test_a_start_cannot_be_replayed_as_a_stop() -> None:
     start = write(GOLDEN["query_start_charge"][0], GOLDEN_PROFILE)
     assert belongs(INTERFACES["query_start_charge"], start)

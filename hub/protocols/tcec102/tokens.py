@@ -13,6 +13,7 @@ import hmac
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import TypeGuard
 
 import msgspec
 
@@ -152,7 +153,8 @@ class HeldTokens:
     def __init__(self, database: Database, clock: Clock, seal: Seal) -> None:
         self._database, self._clock, self._seal = database, clock, seal
         self._held: Memory[str, _Held] = Memory(REMEMBERED)
-        self._under_way: dict[str, asyncio.Task[str]] = {}
+        self._turns: dict[str, asyncio.Lock] = {}
+        self._under_way: dict[tuple[str, str | None], asyncio.Task[str]] = {}
 
     async def token(self, party_id: str, fetch: Fetch) -> str:
         """The token to call a partner with.
@@ -160,11 +162,10 @@ class HeldTokens:
         Raises:
             LinkError: the partner gave none.
         """
-        now = self._clock.wall()
-        held = self._held.get(party_id, now) or await self._stored(party_id)
-        if held is not None and now < held.refresh_at:
+        held = self._held.get(party_id, self._clock.wall())
+        if self._is_good(held, None):
             return held.token
-        return await self._fetch_once(party_id, fetch)
+        return await self._shared(party_id, None, fetch)
 
     async def renewed(self, party_id: str, spent: str, fetch: Fetch) -> str:
         """Another token than the one that the partner just refused; another process may have it already.
@@ -172,10 +173,36 @@ class HeldTokens:
         Raises:
             LinkError: the partner gave none.
         """
-        held = await self._stored(party_id)
-        if held is not None and held.token != spent and self._clock.wall() < held.refresh_at:
-            return held.token
-        return await self._fetch_once(party_id, fetch)
+        return await self._shared(party_id, spent, fetch)
+
+    def _is_good(self, held: _Held | None, spent: str | None) -> TypeGuard[_Held]:
+        return held is not None and held.token != spent and self._clock.wall() < held.refresh_at
+
+    async def _shared(self, party_id: str, spent: str | None, fetch: Fetch) -> str:
+        key = party_id, spent
+        task = self._under_way.get(key)
+        if task is None:
+            task = asyncio.get_running_loop().create_task(self._obtain(party_id, spent, fetch))
+            self._under_way[key] = task
+            task.add_done_callback(lambda done: self._over(key, done))
+        # One that has no more time to wait must not take the answer from the others.
+        return await asyncio.shield(task)
+
+    def _over(self, key: tuple[str, str | None], task: asyncio.Task[str]) -> None:
+        self._under_way.pop(key, None)
+        if not task.cancelled():
+            task.exception()  # it was raised at whoever waited, or nobody waits any more
+
+    async def _obtain(self, party_id: str, spent: str | None, fetch: Fetch) -> str:
+        """Ask only if nobody has, in this process or in another: looked up and asked in one turn."""
+        async with self._turns.setdefault(party_id, asyncio.Lock()):
+            held = self._held.get(party_id, self._clock.wall())
+            if self._is_good(held, spent):
+                return held.token
+            held = await self._stored(party_id)
+            if self._is_good(held, spent):
+                return held.token
+            return await self._fetch(party_id, fetch)
 
     async def _stored(self, party_id: str) -> _Held | None:
         async with self._database.reading() as unit:
@@ -188,20 +215,6 @@ class HeldTokens:
         held = _Held(plain["token"], row.refresh_at)
         self._held.put(party_id, held, self._clock.wall())
         return held
-
-    async def _fetch_once(self, party_id: str, fetch: Fetch) -> str:
-        task = self._under_way.get(party_id)
-        if task is None:
-            task = asyncio.get_running_loop().create_task(self._fetch(party_id, fetch))
-            self._under_way[party_id] = task
-            task.add_done_callback(lambda done: self._over(party_id, done))
-        # One that has no more time to wait must not take the answer from the others.
-        return await asyncio.shield(task)
-
-    def _over(self, party_id: str, task: asyncio.Task[str]) -> None:
-        self._under_way.pop(party_id, None)
-        if not task.cancelled():
-            task.exception()  # it was raised at whoever waited, or nobody waits any more
 
     async def _fetch(self, party_id: str, fetch: Fetch) -> str:
         granted = await fetch()

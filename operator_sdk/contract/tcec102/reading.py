@@ -59,7 +59,13 @@ def belongs(interface: Interface, plain: bytes) -> bool:
         tree, _ = _object(plain)
     except WireProblem:
         return False
-    return _names_belong(interface, frozenset(name.lower() for name in tree))
+    return _names_belong(interface, _ALL_SPELLINGS.intersection(name.lower() for name in tree))
+
+
+_ALL_SPELLINGS = frozenset(
+    spelling for interface in INTERFACES.values() for spelling in f.shape(interface.request).by_spelling
+)
+"""Names beyond these say nothing, and whoever sends many must not fill the cache with them."""
 
 
 @lru_cache(maxsize=1000)
@@ -200,15 +206,20 @@ class _Reader:
         assert field.part is not None
         if isinstance(given, str):
             given = self._json_text(field, given)
-        if isinstance(given, list) and len(given) == 1 and not field.many:
-            self.tolerated.add(f"list_of_one:{field.name}")
-            given = given[0]
+        given = self._only_one(field, given)
         if field.part is ConnectorStatusInfo and isinstance(given, dict):
             inner = _wrapped_status(given)
             if inner is not None:
                 self.tolerated.add(f"wrapped:{field.name}")
-                return self._nested(field, inner)
+                given = self._only_one(field, inner)
         return self.part(field.part, given)
+
+    def _only_one(self, field: f.Field, given: Any) -> Any:
+        """What a list of one holds, where no list belongs."""
+        if isinstance(given, list) and len(given) == 1 and not field.many:
+            self.tolerated.add(f"list_of_one:{field.name}")
+            return given[0]
+        return given
 
     def _number_text(self, field: f.Field, text: str) -> int | Decimal:
         text = text.strip()
