@@ -3,6 +3,7 @@
 import io
 import json
 import sys
+from datetime import UTC, datetime
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -10,7 +11,10 @@ import pytest
 
 from hub import commands
 from hub.commands.shell import with_hub
+from hub.parties.link import Capability, MissingLink, PulledStations, PullPlan, StationGap
 from hub.wiring import Hub
+from hub.wiring_protocols import LinkRegistry
+from operator_sdk.contract.messages.directory import StationPut, TariffPeriod, TariffPut
 from operator_sdk.contract.messages.upkeep import WorkOrderCreate, WorkOrderDetail
 
 A, B = "MA5AAAAA1", "MA5BBBBB2"
@@ -154,6 +158,43 @@ def test_stations_load_from_a_file_and_bad_rows_are_shown(interpile: Terminal, t
     assert interpile(f"station import {B} {file} --profile st-evcdp --datum wgs-84") == 1
     file.write_text("station_id,latitude,longitude,fast,slow,count\n2,22.5,114.0,1,1,3\n")
     assert interpile(f"station import {A} {file} --profile st-evcdp --datum wgs-84") == 1
+
+
+class AskedLink(MissingLink):
+    """A host that is asked for its stations and has one, and one that cannot be kept."""
+
+    capabilities = frozenset({Capability.LIST_STATIONS})
+
+    def pull_plan(self) -> PullPlan:
+        return PullPlan(full_minute=120, incremental_s=600)
+
+    async def list_stations(self, since: datetime | None = None) -> PulledStations:
+        put = StationPut(name="N", latitude_e6=0, longitude_e6=0, tariff_id="t", piles=[])
+        period = TariffPeriod(start_minute=0, end_minute=1440, electricity_micro=1, service_micro=1)
+        tariffs = {"t": TariffPut(valid_from=datetime(2026, 1, 1, tzinfo=UTC), periods=[period])}
+        return PulledStations([("S1", put)], [StationGap("S2", ("name", "coordinates"))], tariffs)
+
+
+def test_a_host_is_asked_for_stations_by_hand_and_its_gaps_are_shown(
+    interpile: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_parties(interpile)
+    assert interpile(f"station pull {A}") == 1
+    assert "not asked for stations" in interpile.err
+    assert interpile("station pull MA5ZZZZZ9") == 1
+
+    async def of(registry: LinkRegistry, party_id: str) -> AskedLink:
+        return AskedLink()
+
+    monkeypatch.setattr(LinkRegistry, "of", of)
+    report = interpile.json(f"station pull {A}")
+    assert (report["complete"], report["kept"]["stations"], report["kept"]["gaps"]) == (True, 2, 1)
+    assert interpile(f"station pull {A} --full") == 0
+    shown = interpile.json(f"station gaps {A}")
+    assert [host["party_id"] for host in shown["hosts"]] == [A]
+    assert [(gap["station_id"], gap["missing"]) for gap in shown["gaps"]] == [("S2", ["name", "coordinates"])]
+    assert interpile("station gaps") == 0
+    assert "name, coordinates" in interpile.out
 
 
 def test_work_orders_are_listed_shown_assigned_and_counted(interpile: Terminal, tmp_path: Path) -> None:

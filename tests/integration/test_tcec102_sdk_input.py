@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from operator_sdk.clock import Clock
@@ -125,6 +125,7 @@ def test_a_spoilt_envelope_is_never_taken(line: Line, run: Any, name: str, field
 @QUICK
 @given(name=st.sampled_from(NAMES), plain=st.binary(max_size=200))
 def test_signed_bytes_that_are_no_message_are_named_so(line: Line, run: Any, name: str, plain: bytes) -> None:
+    assume(not plain.lstrip().startswith(b"{"))
     status, ret = run(line.call(name, line.envelope(plain)))
     assert status == 200
     assert ret in {Ret.ENVELOPE, Ret.BUSINESS}

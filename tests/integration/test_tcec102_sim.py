@@ -1,18 +1,26 @@
 """`interpile sim tcec102` as host and as home, two processes that speak T/CEC 102 with no hub between them."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from operator_sdk.clock import Clock
+from operator_sdk.contract.tcec102.messages import QueryEquipChargeStatus, QueryStartCharge
+from operator_sdk.contract.tcec102.profile import read_profile
 from operator_sdk.contract.tcec102.sequences import is_seq
+from operator_sdk.tcec102.handlers import Caller
 from operator_sdk.tcec102.sim.command import sim
+from operator_sdk.tcec102.sim.life import Pace
+from operator_sdk.tcec102.sim.platform import Options, Platform
 from tests.tcec_partner import ControlRefused, Pair, Simulator, free_port, simulator
 
 PAIR = Pair(sim_id="MA5HOST01", hub_id="MA5HOME01")
+NOON = datetime(2026, 3, 2, 4, 0, tzinfo=UTC)
 FAST = {"SPEED": "600", "INTERPILE_ENV": "test"}
 
 
@@ -87,9 +95,9 @@ async def test_a_host_that_is_killed_and_silent_loses_nothing(tmp_path: Path) ->
         with pytest.raises(ControlRefused) as silent:
             await home.post("query", start_charge_seq=seq)
         assert silent.value.error == "TimedOut"
-        # Killed while it charges, it goes on, and repeats its order until it is acknowledged.
+        # Killed before its order was acknowledged, it comes back and repeats it until it is.
+        await host.post("pains", off=["*"])
         await home.post("pains", on=["refusing_busy"])
-        await host.restart()
         await home.post("stop", start_charge_seq=seq)
         await host.until(lambda: host.charge(seq), lambda one: one["order_attempts"] >= 1)
         host.kill()
@@ -102,6 +110,39 @@ async def test_a_host_that_is_killed_and_silent_loses_nothing(tmp_path: Path) ->
         await home.post("pains", off=["*"])
         assert (await ordered(home, seq))["order"] == charge["order"]
         await host.until(lambda: host.charge(seq), lambda one: one["confirm_result"] == 0)
+
+
+async def test_a_charge_goes_on_after_a_restart(tmp_path: Path) -> None:
+    now = [NOON]
+    clock = Clock(now=lambda: now[0])
+    profile, secrets = read_profile(PAIR.sim_profile("http://127.0.0.1:9"))
+    options = Options(
+        profile=profile,
+        secrets=secrets,
+        operator_id=PAIR.sim_id,
+        role="host",
+        folder=tmp_path,
+        pace=Pace(start_ms=1),
+    )
+    seq, caller = "MA5HOME01000000000000000001", Caller(PAIR.hub_id, profile)
+    asked = QueryEquipChargeStatus(start_charge_seq=seq)
+    readings = []
+    for turn in range(3):
+        platform = Platform(options, clock)
+        host = platform.host
+        assert host is not None
+        platform.start()
+        if not turn:
+            connector_id = next(iter(host.world.plugs))
+            start = QueryStartCharge(start_charge_seq=seq, connector_id=connector_id, qr_code="")
+            assert (await host.query_start_charge(start, caller)).succ_stat == 0
+        await asyncio.sleep(0.05)
+        now[0] += timedelta(minutes=6)
+        readings.append((await host.query_equip_charge_status(asked, caller)).total_power)
+        again = await host.query_start_charge(start, caller)
+        assert (again.succ_stat, again.start_charge_seq_stat) == (0, 2), "the same start is the same charge"
+        await platform.aclose()
+    assert readings == [6, 12, 18], "kWh after 6, 12 and 18 minutes at 60 kW"
 
 
 def test_the_command_line_says_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,8 +5,9 @@ They are the same for every home and public to all of them, so no query here tak
 
 from collections.abc import Iterable
 from itertools import islice
+from typing import Any
 
-from sqlalchemy import UniqueConstraint, select
+from sqlalchemy import UniqueConstraint, bindparam, select
 from sqlmodel import Field
 
 from hub.core.database import Unit
@@ -46,13 +47,19 @@ async def aliases_of(unit: Unit, kind: str, keys: Iterable[Key]) -> dict[Key, st
         # Two lists instead of one of pairs: either engine answers it from the unique index.
         statement = select(_ALIAS.party_id, _ALIAS.own_id, _ALIAS.alias).where(
             _ALIAS.kind == kind,
-            _ALIAS.party_id.in_({party_id for party_id, _ in some}),
-            _ALIAS.own_id.in_({own_id for _, own_id in some}),
+            _ALIAS.party_id.in_(sorted({party_id for party_id, _ in some})),
+            _ALIAS.own_id.in_(_in_full("own_ids", sorted({own_id for _, own_id in some}))),
         )
         for row in await unit.execute(statement):
             if (row.party_id, row.own_id) in wanted:
                 found[row.party_id, row.own_id] = row.alias
     return found
+
+
+def _in_full(name: str, values: list[str]) -> Any:
+    """A list that stands in the statement itself: of a thousand parameters PostgreSQL makes no set, and holds
+    every row against each of them."""
+    return bindparam(name, values, expanding=True, literal_execute=True)
 
 
 async def key_of_alias(unit: Unit, kind: str, alias: str) -> Key | None:
