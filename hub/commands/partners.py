@@ -137,11 +137,9 @@ def show_stats(
         from hub.parties.link import LinkError
         from hub.protocols.tcec102.link_host import HostPart
 
-        link = await hub.links.of(party_id)
-        if not isinstance(link, HostPart):
-            raise Failed(f"{party_id} does not speak T/CEC 102")
+        host = HostPart(await hub.tcec102.profiles.of(party_id), hub.tcec102)
         try:
-            return await link.station_stats(station_id, first_day, last_day)
+            return await host.station_stats(station_id, first_day, last_day)
         except LinkError as problem:
             raise Failed(f"{party_id}: {problem.reason}") from problem
 

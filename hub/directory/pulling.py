@@ -22,7 +22,7 @@ from hub.directory.keeping import Kept, StationKeeper, Told, gap_of
 from hub.directory.model import STATUS_TTL_S
 from hub.directory.service import DirectoryService
 from hub.directory.tables_pulls import PullRow
-from hub.parties.link import Capability, LinkError, Links, PartyLink, PullPlan, StationGap
+from hub.parties.link import Capability, LinkError, LinkRefused, Links, PartyLink, PullPlan, StationGap
 from operator_sdk.contract.messages.directory import StatusPush
 from operator_sdk.contract.public_codes import Code
 
@@ -32,7 +32,9 @@ LOOK_EVERY_S = 5
 AT_ONCE = 8
 """Hosts that one process asks at the same time."""
 
-LEASE = timedelta(minutes=15)
+LEASE = timedelta(minutes=5)
+"""After this long another process may ask; that two ask at once does no harm."""
+
 NOT_ASKED = timedelta(minutes=1)
 """After this long it is looked again whether a party that is not asked for stations is now."""
 
@@ -215,19 +217,29 @@ class StationPulls:
                 if due.stations:
                     kept = await self._ask_stations(row, link, due, told)
                     values |= _kept_values(kept, plan, begun, complete=due.complete)
+                values |= {"failures": 0, "problem": None}
                 if due.states and Capability.CONNECTOR_STATUS in link.capabilities:
-                    states = await self._ask_states(row.party_id, link, told)
                     values["states_due_at"] = begun + self._states_every
-            values |= {"failures": 0, "problem": None}
+                    states = await self._ask_states(row.party_id, link, told)
+        except LinkRefused as refusal:
+            # It has decided: asked again in its time, and everything else of it goes on.
+            problem = refusal.reason
+            values |= {"problem": problem[:200], "held_until": self._clock.wall() + NOT_ASKED}
         except (LinkError, HubError) as failure:
             problem = _in_words(failure)
             values |= self._failed(row, problem)
+        except asyncio.CancelledError:
+            await self._end(row, by, {})  # this process is going: whoever comes next may ask at once
+            raise
         for odd in (problem, kept.note if kept is not None else None):
             if odd is not None:
                 log.warning("stations of %s: %s", row.party_id, odd)
+        await self._end(row, by, values)
+        return PullReport(row.party_id, due.complete, kept, states, problem)
+
+    async def _end(self, row: PullRow, by: str, values: Mapping[str, Any]) -> None:
         async with self._database.unit() as unit:
             await tables_pulls.end_pull(unit, row.party_id, by=by, **values)
-        return PullReport(row.party_id, due.complete, kept, states, problem)
 
     async def _ask_stations(self, row: PullRow, link: PartyLink, due: _Due, told: Told | None) -> Kept:
         if told is not None:

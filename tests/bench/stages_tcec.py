@@ -42,10 +42,12 @@ GUESS_PER_S = {"hub": 1_200, "tcec_bare": 3_000}
 SPARE = 1.6
 """Envelopes are sealed for so many times what is expected."""
 
-DRAIN_S, GROWN = 20.0, 1.25
+EVEN_S, DRAIN_S, GROWN = 6.0, 20.0, 1.25
+"""How long delivery takes to come into its stride, and to end."""
+
 FORGET = "UPDATE outbox_letter SET done_at = now() WHERE party_id = 'MA5TCHOME' AND done_at IS NULL RETURNING 1"
 PAGE_SIZE, PULLS = 50, 3
-STARTED, STARTED_LEAST, WARM_STARTS, ASKED, OPENING_S = 240, 200, 16, 200, 30.0
+STARTED, STARTED_LEAST, ASKED, OPENING_S = 240, 200, 200, 120.0
 AT_A_START = ("query_equip_auth", "query_equip_business_policy", "query_start_charge")
 Session = tuple[str, str, int]
 
@@ -68,9 +70,10 @@ METHOD = {
     f"stations with {CONNECTORS:,} connectors of one host, decrypted and counted; its own work included; "
     f"median of {PULLS}. Beside it in `rounds` the first of all, which gives every number its alias",
     ADDED: "query_start_charge of a T/CEC 102 home for a connector of a T/CEC 102 host, one after the other, "
-    f"each at a connector of its own: median of at least {STARTED_LEAST} answer times less what the host takes "
-    "itself, the median answer times of its calls, asked directly by the same generator, times how often the "
-    "hub makes each for one start",
+    f"each at a connector of its own where one was started before, its price asked anew: median of at least "
+    f"{STARTED_LEAST} answer times less what the host takes itself, the median answer times of its calls, asked "
+    "directly by the same generator, times how often the hub makes each for one start. Beside it in `rounds` "
+    "the first starts of all, where the hub freezes each connector's price as a tariff",
 }
 
 
@@ -144,25 +147,28 @@ class _Stage:
         self._bench.note(name, measured)
         return measured
 
-    def _starts(self, count: int, at_once: int, name: str = "") -> Measured:
-        """So many starts by the home, at connectors where nothing has been started yet."""
-        wanted = [("", next(self._connectors), 0) for _ in range(count)]
+    def _starts(self, plugs: Sequence[str], at_once: int, name: str = "") -> Measured:
+        """Starts by the home, one at each of these connectors."""
         job = Job(
             kind=STARTS,
             url=self._world.hub_url,
             seconds=OPENING_S,
             connections=at_once,
-            requests=count,
+            requests=len(plugs),
             tokens=self._tokens,
-            sessions=wanted,
+            sessions=[("", plug, 0) for plug in plugs],
             collect=True,
         )
         return self._window("hub", job, name)
 
+    def _plugs(self, count: int) -> list[str]:
+        """Connectors at which nothing has been started yet."""
+        return list(itertools.islice(self._connectors, count))
+
     def _open_sessions(self) -> None:
         """Charges under way: started by the home, and reported as begun by the host."""
         self._bench.step("hub: opening sessions with two T/CEC 102 legs")
-        opened = self._starts(SESSIONS, CONNECTIONS // 4)
+        opened = self._starts(self._plugs(SESSIONS), CONNECTIONS // 4)
         pairs = (
             "SELECT leg.external_ref || ' ' || session.connector_id FROM leg JOIN session USING (session_id)"
             " WHERE leg.side = 'host' AND leg.party_id = 'MA5TCHOST'"
@@ -250,7 +256,7 @@ class _Stage:
         # What the rounds without delivery have left is nobody's backlog.
         self._processes.watch.column(FORGET)
         self._processes.ensure("jobs")
-        windows = [self._statuses("hub", GUESS_PER_S["hub"], WARM_UP_S)]
+        windows = [self._statuses("hub", GUESS_PER_S["hub"], EVEN_S)]
         most: list[int] = []
         for number in range(FORWARDED_ROUNDS):
             bench.step(f"hub: T/CEC 102 statuses forwarded {number + 1}/{FORWARDED_ROUNDS}")
@@ -318,9 +324,10 @@ class _Stage:
         """One after the other, so that a start waits for nothing but what it needs."""
         self._bench.step("hub: starts between two T/CEC 102 legs")
         self._processes.ensure("jobs")
-        self._starts(WARM_STARTS, 1)
+        plugs = self._plugs(STARTED)
+        first = self._starts(plugs, 1, "tcec_starts_first")
         before = self._came()
-        started = self._starts(STARTED, 1, "tcec_starts")
+        started = self._starts(plugs, 1, "tcec_starts")
         after = self._came()
         if started.result.good < STARTED_LEAST:
             raise BenchError(f"only {started.result.good} charges were started: {started.result.wrong}")
@@ -331,7 +338,7 @@ class _Stage:
             "calls": calls,
             "host_p50_ms": {name: round(window.result.p50_ms, 2) for name, window in alone.items()},
         }
-        self._bench.set(ADDED, round(started.result.p50_ms - own_ms, 2), [started, *alone.values()])
+        self._bench.set(ADDED, round(started.result.p50_ms - own_ms, 2), [first, started, *alone.values()])
 
     def _ask_host(self, interface: str) -> Measured:
         """The host's own answers, to nobody but the generator."""

@@ -70,6 +70,8 @@ def profile_text(world: World, party_id: str) -> str:
         "concurrent = 1000",
         "[push]",
         "status_s = 1",
+        "[pricing]",
+        "policy_life_s = 0",
         *_dated("theirs", theirs(party_id)),
         *_dated("ours", ours(party_id)),
     ]

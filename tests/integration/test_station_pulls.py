@@ -16,7 +16,15 @@ from hub.core.errors import HubError, NotFoundError
 from hub.core.ids import SeededIds
 from hub.directory.pulling import PullReport, StationPulls, next_minute
 from hub.directory.service import DirectoryService
-from hub.parties.link import Capability, LinkError, MissingLink, PulledStations, PullPlan, StationGap
+from hub.parties.link import (
+    Capability,
+    LinkError,
+    LinkRefused,
+    MissingLink,
+    PulledStations,
+    PullPlan,
+    StationGap,
+)
 from hub.parties.tables import PartyRow
 from operator_sdk.contract.codes import ConnectorState
 from operator_sdk.contract.messages.directory import (
@@ -60,6 +68,8 @@ class Platform(MissingLink):
     states_asked: list[list[str]] = field(default_factory=list)
     down: bool = False
     slow: asyncio.Event | None = None
+    refusal: LinkError | None = None
+    asking: asyncio.Event = field(default_factory=asyncio.Event)
     answered: asyncio.Event = field(default_factory=asyncio.Event)
     capabilities = frozenset({Capability.LIST_STATIONS, Capability.CONNECTOR_STATUS})
 
@@ -68,6 +78,7 @@ class Platform(MissingLink):
 
     async def list_stations(self, since: datetime | None = None) -> PulledStations:
         refuse_inside_unit("list_stations")
+        self.asking.set()
         if self.slow is not None:
             await self.slow.wait()
         if self.down:
@@ -77,6 +88,8 @@ class Platform(MissingLink):
 
     async def connector_status(self, connector_ids: list[str]) -> list[ConnectorStatus]:
         refuse_inside_unit("connector_status")
+        if self.refusal is not None:
+            raise self.refusal
         self.states_asked.append(connector_ids)
         self.answered.set()
         now = self.clock.business()
@@ -314,6 +327,27 @@ async def test_two_processes_do_not_ask_one_host_at_once_and_a_slow_one_keeps_no
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
     assert world.host.asked == [None]
+
+
+async def test_a_process_that_ends_in_the_midst_of_it_leaves_the_host_to_others(world: World) -> None:
+    world.host.slow = asyncio.Event()
+    ending = asyncio.create_task(world.pull())
+    await world.host.asking.wait()
+    ending.cancel()
+    await asyncio.gather(ending, return_exceptions=True)
+    world.host.slow = None
+    assert (await world.more(2).pull(HOST)).problem is None
+
+
+async def test_a_host_that_tells_no_states_is_asked_for_stations_all_the_same(world: World) -> None:
+    world.host.refusal = LinkRefused("no such interface")
+    await world.pulls.advance()
+    for _ in range(10):
+        world.clock.advance(minutes=2)
+        await world.pulls.advance()
+    assert len(world.host.asked) == 2
+    (host,) = await world.pulls.asked(HOST)
+    assert (host.problem, host.failures, host.stations) == ("no such interface", 0, 2)
 
 
 async def test_a_party_that_pushes_is_not_asked(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from operator_sdk.tcec102.check.command import check
-from tests.tcec_partner import Pair, Simulator, free_port, simulator
+from tests.tcec_partner import ControlRefused, Pair, Simulator, free_port, simulator
 
 PAIR = Pair(sim_id="MA5PARTN1", hub_id="MA5CHECK1")
 
@@ -23,6 +23,18 @@ async def _checked(folder: Path, partner: Simulator, *more: str, head: str = "")
     return code, {one["name"]: one for one in findings}
 
 
+async def _scans(partner: Simulator) -> str:
+    """A driver of the partner's scans the check's QR code, again until the check listens."""
+    while True:
+        try:
+            scanned = await partner.post("scan", text="hlht://INTERPILECHECK101.MA5CHECK1/")
+        except ControlRefused:
+            await asyncio.sleep(0.05)
+            continue
+        assert scanned["accepted"], scanned
+        return str(scanned["start_charge_seq"])
+
+
 def _states(findings: dict[str, Any], state: str) -> set[str]:
     return {name for name, one in findings.items() if one["state"] == state}
 
@@ -33,15 +45,19 @@ async def test_a_platform_as_the_standard_says_passes_and_nothing_is_left_chargi
     port = free_port()
     async with simulator(tmp_path, PAIR, f"http://127.0.0.1:{port}") as partner:
         connector_id = (await partner.get("connectors"))[0]["connector_id"]
-        listen = ("--listen", f"127.0.0.1:{port}", "--charge", connector_id, "--patience-s", "8")
+        listen = ("--listen", f"127.0.0.1:{port}", "--charge", connector_id, "--scan", "--patience-s", "8")
+        driver = asyncio.create_task(_scans(partner))
         code, findings = await _checked(tmp_path, partner, *listen)
-        charges = await partner.get("charges")
+        charges, guest = await partner.get("charges"), await partner.home_charge(await driver)
     assert (_states(findings, "fails"), code) == (set(), 0)
     assert _states(findings, "skipped") == set()
     assert findings["charge.order_again"]["said"].startswith("it came again, the same")
     assert len(charges) == 1
     assert charges[0]["ended_at"] is not None
-    shown = capsys.readouterr().out
+    assert (guest["stat"], guest["confirm_result"], guest["order"]["TotalMoney"]) == (4, 0, 0)
+    said = capsys.readouterr()
+    shown = said.out
+    assert "hlht://INTERPILECHECK101.MA5CHECK1/" in said.err
     assert "ok    charge.nothing_left" in shown
     page = (tmp_path / "report.html").read_text()
     assert page.startswith("<!doctype html>")

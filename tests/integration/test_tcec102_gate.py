@@ -129,10 +129,12 @@ async def test_what_is_nobodys_path_is_an_ordinary_404(world: World, host: Partn
     assert unknown.ret == Ret.BUSINESS
 
 
-async def test_a_body_of_one_interface_is_refused_at_another(host: Partner) -> None:
-    order = {"CheckOrderSeq": HOST + "1" * 18, "StartTime": "2026-10-01 00:00:00", "OrderCount": 0}
-    ret, _ = await host.say("notification_stationStatus", order)
-    assert ret == Ret.BUSINESS
+async def test_a_body_of_one_interface_is_refused_at_another_that_could_read_it(world: World) -> None:
+    home = await world.partner(profile_text(HOME, '["home"]'))
+    stop = {"StartChargeSeq": HOME + "1" * 18, "ConnectorID": "A1"}
+    refused = home.opened(await home.post("query_equip_charge_status", home.sealed(stop)))
+    assert refused.ret == Ret.BUSINESS
+    assert "another interface" in refused.msg
 
 
 async def test_a_body_above_the_partners_own_size_is_refused(world: World) -> None:

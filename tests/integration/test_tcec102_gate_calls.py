@@ -40,8 +40,10 @@ class Platform(Outbound):
     """What it says to the next calls: a Ret, an exception, bytes, or None to answer well."""
     good: Any = field(default_factory=lambda: GOOD)
     life: int = 7200
+    gives_tokens: bool = True
     tokens: int = 0
     calls: list[tuple[str, str, Any]] = field(default_factory=list)
+    arrived: list[str] = field(default_factory=list)
     delay_s: float = 0.0
     pinned: list[frozenset[str]] = field(default_factory=list)
 
@@ -53,9 +55,10 @@ class Platform(Outbound):
 
     async def call(self, method: str, url: str, *, headers: Any, body: bytes, timeout_s: int) -> OutboundAnswer:
         profile, _ = read_profile(self.text)
+        interface = url.rpartition("/")[2]
+        self.arrived.append(interface)
         await asyncio.sleep(self.delay_s)
         envelope = read_envelope(body)
-        interface = url.rpartition("/")[2]
         try:
             opened = open_request(envelope, [self.keys], profile)
         except WireProblem:
@@ -68,10 +71,10 @@ class Platform(Outbound):
             self.tokens += 1
             reply: Any = {
                 "OperatorID": envelope.operator_id,
-                "SuccStat": 0,
-                "AccessToken": f"token-{self.tokens}",
+                "SuccStat": 0 if self.gives_tokens else 1,
+                "AccessToken": f"token-{self.tokens}" if self.gives_tokens else "",
                 "TokenAvailableTime": self.life,
-                "FailReason": 0,
+                "FailReason": 0 if self.gives_tokens else 2,
             }
             return OutboundAnswer(200, {}, self.sealed(Ret.OK, reply))
         answer = self.answers.pop(0) if self.answers else None
@@ -132,6 +135,15 @@ async def test_a_token_is_asked_for_once_however_many_need_it(world: World) -> N
     await two.call()
     assert one.platform.asked.count("query_token") == 1
     assert {bearer for name, bearer, _ in one.platform.calls if name != "query_token"} == {"token-1"}
+
+
+async def test_a_partner_that_gives_no_token_is_asked_once_for_all_who_wait(world: World) -> None:
+    (line,) = await lines(world)
+    line.platform.gives_tokens, line.platform.delay_s = False, 0.05
+    tried = await asyncio.gather(*(line.call() for _ in range(5)), return_exceptions=True)
+    assert {str(problem) for problem in tried} == {"query_token: FailReason 2"}
+    assert not any(problem.sent for problem in tried if isinstance(problem, LinkError))
+    assert line.platform.asked == ["query_token"]
 
 
 async def test_what_is_said_is_written_to_the_profile(world: World) -> None:
@@ -203,6 +215,19 @@ async def test_what_is_no_good_answer_becomes_an_error_of_the_port(
     assert refused.value.sent is sent
 
 
+NASTY = (b"", b"[]", b"null", b'{"SuccStat":[]}', b'{"SuccStat":1e400}', b"\xff\xfe", b"[" * 5_000, b"{}")
+
+
+async def test_an_answer_that_cannot_be_read_is_an_error_of_the_port_whatever_it_is(world: World) -> None:
+    (line,) = await lines(world)
+    profile, _ = read_profile(line.platform.text)
+    sealed = [seal_answer(line.platform.keys, Ret.OK, "", plain, profile) for plain in NASTY]
+    for answer in (*NASTY, *sealed):
+        line.platform.answers = [answer]
+        with pytest.raises(LinkError):
+            await line.call()
+
+
 async def test_a_code_of_the_partners_own_that_means_done_is_as_good_as_an_answer(world: World) -> None:
     (line,) = await lines(world, rest="[ret.theirs]\n4015 = 0")
     line.platform.answers = [4015]
@@ -245,7 +270,7 @@ async def test_one_that_is_too_slow_is_given_up_and_costs_nobody_the_token(world
     await asyncio.sleep(0.4)
     line.platform.delay_s = 0
     assert (await line.call()).succ_stat == 0
-    assert line.platform.asked.count("query_token") == 1
+    assert line.platform.arrived == ["query_token", "query_equip_auth"]
 
 
 async def test_a_partner_without_a_profile_is_not_called(world: World) -> None:

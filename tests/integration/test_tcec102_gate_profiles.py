@@ -5,14 +5,18 @@ from pathlib import Path
 import pytest
 
 from hub.core.errors import HubError
+from hub.parties.link import Capability
+from hub.settings import Settings, SettingsError
 from operator_sdk.contract.codes import Role
 from operator_sdk.contract.messages.admin import PartyAdd
 from tests.integration.test_commands import Terminal, hub_at, interpile
-from tests.tcec102_gate import HOST, open_world, profile_text
+from tests.tcec102_gate import HOME, HOST, open_world, profile_text
 
 __all__ = ["hub_at", "interpile"]
 
 pytestmark = pytest.mark.integration
+
+TRUSTED = '[pricing]\nmode = "trust"\nestimate_electricity = "0.8"\nestimate_service = "0.4"'
 
 
 async def test_over_the_api_a_partner_cannot_be_added_without_its_profile() -> None:
@@ -44,6 +48,33 @@ async def test_in_production_a_partner_is_called_over_https_at_a_registered_name
             text = profile_text().replace(f"http://{HOST.lower()}.example", url)
             with pytest.raises(HubError, match="rule_violated"):
                 await world.hub.tcec102.profiles.add(text, "test")
+
+
+async def test_a_partners_roles_and_profile_say_what_its_link_can_do() -> None:
+    async with open_world() as world:
+        for text in (
+            profile_text(),
+            profile_text(HOME, '["home"]', rest="[push]\nstation_status = false"),
+            profile_text("MA5TCEC03", '["host", "home"]', rest=TRUSTED),
+        ):
+            await world.hub.tcec102.profiles.add(text, "test")
+        host, home, mixed = [await world.hub.links.of(party) for party in (HOST, HOME, "MA5TCEC03")]
+    assert {Capability.START, Capability.QUERY_TARIFF} <= host.capabilities
+    assert {Capability.PUSH_RECORD, Capability.CHECK_RECORDS} <= home.capabilities
+    assert not host.capabilities & home.capabilities
+    assert Capability.PUSH_STATUS not in home.capabilities
+    assert {Capability.START, Capability.PUSH_STATUS} <= mixed.capabilities
+    assert Capability.QUERY_TARIFF not in mixed.capabilities
+    for link in (host, home, mixed):
+        assert Capability.AUTHORIZE not in link.capabilities
+        assert (link.link_protocol, link.carries_limits, link.push_every_s) == ("tcec102", False, 50)
+
+
+def test_the_hubs_own_operator_id_is_checked() -> None:
+    assert Settings.from_env({"INTERPILE_OPERATOR_ID": "395815801"}).operator_id == "395815801"
+    for wrong in ("39581580", "39581580a", "395815801 "):
+        with pytest.raises(SettingsError, match="INTERPILE_OPERATOR_ID"):
+            Settings.from_env({"INTERPILE_OPERATOR_ID": wrong})
 
 
 def test_a_partner_is_added_shown_and_rotated_by_command(interpile: Terminal, tmp_path: Path) -> None:

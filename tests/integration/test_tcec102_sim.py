@@ -125,6 +125,7 @@ async def test_a_charge_goes_on_after_a_restart(tmp_path: Path) -> None:
         pace=Pace(start_ms=1),
     )
     seq, caller = "MA5HOME01000000000000000001", Caller(PAIR.hub_id, profile)
+    start = QueryStartCharge(start_charge_seq=seq, connector_id="C0000001", qr_code="")
     asked = QueryEquipChargeStatus(start_charge_seq=seq)
     readings = []
     for turn in range(3):
@@ -133,8 +134,6 @@ async def test_a_charge_goes_on_after_a_restart(tmp_path: Path) -> None:
         assert host is not None
         platform.start()
         if not turn:
-            connector_id = next(iter(host.world.plugs))
-            start = QueryStartCharge(start_charge_seq=seq, connector_id=connector_id, qr_code="")
             assert (await host.query_start_charge(start, caller)).succ_stat == 0
         await asyncio.sleep(0.05)
         now[0] += timedelta(minutes=6)

@@ -208,13 +208,18 @@ async def test_a_daily_list_is_answered_with_what_differs_and_two_lists_are_two_
 async def test_a_list_that_agrees_with_the_records_has_no_dispute_and_closes_what_an_earlier_one_opened() -> (
     None
 ):
-    days = {"speed": 43_200, "epoch": datetime.now(UTC), "business_epoch": datetime(2026, 3, 2, 4, tzinfo=UTC)}
+    days: dict[str, Any] = {
+        "speed": 43_200,
+        "epoch": datetime.now(UTC),
+        "business_epoch": datetime(2026, 3, 2, 4, tzinfo=UTC),
+    }
     async with open_host_rig(**days) as rig:
         session = await rig.start()
         assert (await rig.say("notification_charge_order_info", rig.order(session)))["ConfirmResult"] == 0
         day = (await rig.records())[0].service_day
-        await asyncio.sleep(1.2)  # fourteen hours
-        assert local_day(rig.hub.clock.business()) > day
+        midnight = datetime.fromisoformat(f"{day}T16:00:00Z")
+        wait = rig.hub.clock.wall_for(midnight - rig.hub.clock.business())
+        await asyncio.sleep(wait.total_seconds() + 0.01)
         for check, (kwh, yuan), reasons, waiting in (
             ("A", (1.0, 2.5), [2], 1),
             ("B", (1.01, 1.5), [3], 0),

@@ -101,8 +101,8 @@ async def test_a_native_homes_driver_charges_there_until_the_hub_stops_at_the_li
         assert (told.amount_fen, told.metered) == (record.amount_fen, False)
         assert [said.state for said in road.rig.b.progress][-1] == "ended"
         assert await road.rig.obligations() == [(B, SIM, record.owed_fen, "open")]
-        link = await road.rig.hub.links.of(SIM)
-        assert isinstance(link, HostPart)
+        partners = road.rig.hub.tcec102
+        link = HostPart(await partners.profiles.of(SIM), partners)
         stats = await link.station_stats(record.station_id or "", "2026-03-02", "2026-03-02")
         assert abs(int(stats.station_electricity * 1_000) - record.energy_wh) <= 100
 

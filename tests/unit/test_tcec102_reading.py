@@ -4,11 +4,13 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from operator_sdk.contract.tcec102 import messages as m
 from operator_sdk.contract.tcec102.golden import GOLDEN, GOLDEN_PROFILE
 from operator_sdk.contract.tcec102.interfaces import INTERFACES
 from operator_sdk.contract.tcec102.problems import WireProblem
+from operator_sdk.contract.tcec102.profile import Numbers, Spelling
 from operator_sdk.contract.tcec102.reading import belongs, read
 from operator_sdk.contract.tcec102.writing import write
 
@@ -198,6 +200,11 @@ def test_hostile_bytes_are_refused_in_bounded_time(plain: bytes, words: str) -> 
     assert words in _problem(m.QueryEquipChargeStatus, plain).msg
 
 
+def test_a_free_text_with_nul_is_refused_as_no_database_takes_it() -> None:
+    problem = _problem(m.QueryToken, b'{"OperatorID":"123456789","OperatorSecret":"a\\u0000b"}')
+    assert problem.msg.startswith("OperatorSecret: at most 4000 characters")
+
+
 @pytest.mark.parametrize("levels", [2, 100, 900, 960, 980, 990, 5000])
 def test_a_status_wrapped_again_and_again_is_refused(levels: int) -> None:
     plain = b'{"ConnectorStatusInfo":' * levels + b"1" + b"}" * levels
@@ -220,6 +227,26 @@ def test_a_partners_extensions_do_not_make_a_request_foreign() -> None:
     assert belongs(INTERFACES["query_stations_info"], b'{"PageNo":1,"PageSize":10,"StationIDs":[]}')
     assert not belongs(INTERFACES["query_stations_info"], b'{"OperatorID":"123456789","OperatorSecret":"x"}')
     assert not belongs(INTERFACES["query_token"], b"[]")
+
+
+@pytest.mark.parametrize(
+    ("spelling", "numbers", "start", "policy"),
+    [
+        (Spelling(), Numbers(), '"QRCode":"x"', '"ElecPrice":1.2000,"SevicePrice":0.4000'),
+        (Spelling(service="Service"), Numbers(price_decimals=2), '"QRCode":"x"', '1.20,"ServicePrice":0.40'),
+        (Spelling(qr_code="QrCode"), Numbers(as_strings=True), '"QrCode":"x"', '"SevicePrice":"0.4000"'),
+        (Spelling(case="lower_camel"), Numbers(), '"qrCode":"x"', '"sevicePrice":0.4000'),
+        (Spelling(case="lower_camel", service="Service"), Numbers(), '"connectorID":"1"', '"servicePrice":0.4'),
+    ],
+)
+def test_names_and_numbers_are_written_as_the_profile_says(
+    spelling: Spelling, numbers: Numbers, start: str, policy: str
+) -> None:
+    profile = replace(GOLDEN_PROFILE, spelling=spelling, numbers=numbers)
+    asked = m.QueryStartCharge(start_charge_seq="1", connector_id="1", qr_code="x")
+    price = m.PolicyInfo(start_time="000000", elec_price=Decimal("1.2"), service_price=Decimal("0.4"))
+    assert start in write(asked, profile).decode()
+    assert policy in write(price, profile).decode()
 
 
 def test_decimals_are_written_as_the_profile_says_and_rounded_half_up() -> None:

@@ -190,7 +190,7 @@ class HomeHandlers:
 
     async def query_equip_auth(self, ctx: Context, message: QueryEquipAuth) -> QueryEquipAuthReply:
         """Could a charge start there (102.3, 6.2)? The host is asked where it can be, else the directory."""
-        key = await self._connector(ctx, message.connector_id, message.operator_id)
+        key = await self._connector(ctx, message)
         refusal: str | None = Code.CONNECTOR_UNKNOWN
         if key is not None:
             refusal = await self._refusal_at(key)
@@ -226,7 +226,7 @@ class HomeHandlers:
 
         Where there is none, or only an estimate, or one that the standard cannot tell: FailReason 1.
         """
-        key = await self._connector(ctx, message.connector_id)
+        key = await self._connector(ctx, message)
         tariff = None if key is None else await self._tariff_at(key, ctx.party_id)
         policies = []
         if tariff is not None and tariff.binding:
@@ -259,15 +259,19 @@ class HomeHandlers:
                 return info.tariff
         return info.tariff
 
-    async def _connector(self, ctx: Context, alias: str, operator_id: str | None = None) -> Key | None:
-        """The connector that a home means: by its alias, or exactly by its owner and the owner's own id."""
-        key = await self._tools.aliases.find(Kind.CONNECTOR, alias)
-        if (
-            operator_id is not None
-            and operator_id != ctx.operator_id
-            and (key is None or key[0] != operator_id)
-        ):
-            key = operator_id, alias
+    async def _connector(
+        self,
+        ctx: Context,
+        message: QueryEquipAuth | QueryEquipBusinessPolicy | QueryStartCharge | QueryStopCharge,
+    ) -> Key | None:
+        """The connector that a home means: by its alias, or exactly by its owner and the owner's own id.
+
+        The owner is an extension; the code on the pile names it.
+        """
+        key = await self._tools.aliases.find(Kind.CONNECTOR, message.connector_id)
+        said = message.operator_id if isinstance(message, QueryEquipAuth) else message.extra.get("OperatorID")
+        if isinstance(said, str) and said != ctx.operator_id and (key is None or key[0] != said):
+            key = said, message.connector_id
         hosts = await self._agreements.hosts_of_home(ctx.party_id)
         return key if key is not None and (key[0] in hosts or key[0] == ctx.party_id) else None
 
@@ -278,8 +282,7 @@ class HomeHandlers:
 
         The same StartChargeSeq again gets the same charge; for another connector it is refused (4004).
         """
-        said = message.extra.get("OperatorID")
-        key = await self._connector(ctx, message.connector_id, said if isinstance(said, str) else None)
+        key = await self._connector(ctx, message)
         if key is None:
             return _started(message, ENDED, NO_SUCH_EQUIPMENT)
         request = StartRequest(
@@ -325,8 +328,8 @@ class HomeHandlers:
     async def query_stop_charge(self, ctx: Context, message: QueryStopCharge) -> QueryStopChargeReply:
         """Stop one of the home's own charges (102.3, 6.8): noted at once, and carried on until it stops."""
         session = await self._session(ctx, message.start_charge_seq)
-        key = await self._connector(ctx, message.connector_id)
-        if key != (session.host_party_id, session.connector_id):
+        same = message.connector_id == session.connector_id  # by the owner's own id, as its code has it
+        if not same and await self._connector(ctx, message) != (session.host_party_id, session.connector_id):
             return _stopped(message, SEQ_STAT[session.state], NO_SUCH_EQUIPMENT)
         if session.state in OVER:
             return _stopped(message, ENDED, ALREADY_STOPPED)

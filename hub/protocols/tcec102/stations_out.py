@@ -76,6 +76,13 @@ class _Listed(NamedTuple):
     fees: Fees
 
 
+class _Walk(NamedTuple):
+    """What a home is reading page by page; of one home only the last list it began is kept."""
+
+    since: datetime | None
+    listed: list[_Listed]
+
+
 Page = tuple[int, list[StationInfo]]
 """How many stations there are in all, and those of the page."""
 
@@ -89,18 +96,19 @@ class StationsOut:
         self._database, self._clock = database, clock
         self._directory, self._aliases = directory, aliases
         self._translated: Memory[Key, _Translated] = Memory(TRANSLATED)
-        self._walks: Memory[tuple[str, datetime | None], list[_Listed]] = Memory(WALK)
+        self._walks: Memory[str, _Walk] = Memory(WALK)
 
     async def page(
         self, reader: Reader, hosts: Collection[str], since: datetime | None, *, number: int, size: int
     ) -> Page:
         """Page `number`, from 1, of all stations of these hosts, or of those that changed since an instant."""
-        walk = (reader.party_id, since)
         now = self._clock.wall()
-        listed = self._walks.get(walk, now) if number > 1 else None
-        if listed is None:
+        walk = self._walks.get(reader.party_id, now)
+        if number > 1 and walk is not None and walk.since == since:
+            listed = walk.listed
+        else:
             listed = await self._list(reader, hosts, since)
-        self._walks.put(walk, listed, now)
+        self._walks.put(reader.party_id, _Walk(since, listed), now)
         shown = listed[(number - 1) * size : number * size]
         infos = await self._infos([one.key for one in shown])
         told = [

@@ -10,11 +10,13 @@ from typing import Any
 from sqlalchemy import Index, delete, func, select
 from sqlmodel import Field, col
 
+from hub.core.clock import local_day
 from hub.core.database import Unit
 from hub.core.tables import insert_for, insert_new, table_of
 from hub.core.types import TableRow, big, blob, instant, text
 
 ANSWERS_KEPT = timedelta(days=7)
+COUNTS_KEPT = timedelta(days=400)
 
 
 class ProfileRow(TableRow, table=True):
@@ -162,6 +164,7 @@ async def tolerated_of(unit: Unit, party_id: str) -> Sequence[Any]:
 
 
 async def forget_old(unit: Unit, now: datetime) -> None:
-    """Forget answers older than a week and tokens that are over."""
+    """Forget answers older than a week, tokens that are over, and what was tolerated more than a year ago."""
     await unit.execute(delete(AnswerRow).where(col(AnswerRow.stored_at) < now - ANSWERS_KEPT))
     await unit.execute(delete(IssuedTokenRow).where(col(IssuedTokenRow.expires_at) < now))
+    await unit.execute(delete(ToleratedRow).where(col(ToleratedRow.day) < local_day(now - COUNTS_KEPT)))

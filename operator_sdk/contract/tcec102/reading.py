@@ -260,8 +260,7 @@ def _number(field: f.Field, given: int | Decimal) -> Decimal:
 
 
 def _is_sane(number: Decimal) -> bool:
-    exponent = number.as_tuple().exponent
-    return isinstance(exponent, int) and abs(exponent) <= _MOST_EXPONENT
+    return -_MOST_EXPONENT <= number.adjusted() <= _MOST_EXPONENT
 
 
 def _written(number: Any) -> str:

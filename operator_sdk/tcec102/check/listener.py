@@ -11,6 +11,7 @@ from operator_sdk.clock import Clock
 from operator_sdk.contract.tcec102 import messages as m
 from operator_sdk.contract.tcec102.problems import Ret, WireProblem
 from operator_sdk.contract.tcec102.profile import Profile, Secrets
+from operator_sdk.tcec102.check.pile import Pile
 from operator_sdk.tcec102.check.report import Evidence, shown
 from operator_sdk.tcec102.handlers import Caller
 from operator_sdk.tcec102.server import Tcec102Server
@@ -111,9 +112,13 @@ class Listener:
 
     def __init__(self, profile: Profile, secrets: Secrets, *, operator_id: str, clock: Clock) -> None:
         self.heard: list[Heard] = []
-        self.ears = Ears()
+        self.ears, self.pile = Ears(), Pile(operator_id)
         self.server = Tcec102Server(
-            [(profile, secrets)], operator_id=operator_id, clock=clock, customer=self.ears
+            [(profile, secrets)],
+            operator_id=operator_id,
+            clock=clock,
+            infrastructure=self.pile,
+            customer=self.ears,
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

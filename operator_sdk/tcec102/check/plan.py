@@ -16,13 +16,19 @@ _EVIDENCE_MOST = 3
 
 @dataclass(slots=True)
 class Bench:
-    """One platform under check. `stations` are what it told; `connector_id` is where a charge may start."""
+    """One platform under check.
+
+    `connector_id` is where a charge of ours may start, `scan` whether a driver of the platform's comes to us;
+    `charge` and `guest` are the StartChargeSeqs of the two. `stations` are what it told.
+    """
 
     probe: Probe
     listener: Listener | None = None
     connector_id: str | None = None
     patience_s: int = 90
+    scan: bool = False
     charge: str | None = None
+    guest: str | None = None
     stations: list[StationInfo] = field(default_factory=list)
     zero: Decimal = Decimal(0)
 

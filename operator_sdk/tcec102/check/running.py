@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import contextlib
+import sys
 from collections.abc import AsyncIterator
 
 import httpx
@@ -11,10 +12,13 @@ import uvicorn
 from operator_sdk.client.trust import authorities
 from operator_sdk.clock import Clock
 from operator_sdk.contract.tcec102.profile import Profile, read_profile
+from operator_sdk.contract.tcec102.sequences import make_qr
 from operator_sdk.tcec102.check.charge import CHARGE, stop_what_runs
+from operator_sdk.tcec102.check.guest import GUEST, release_guest
 from operator_sdk.tcec102.check.home import HOME
 from operator_sdk.tcec102.check.host import HOST
 from operator_sdk.tcec102.check.listener import Listener
+from operator_sdk.tcec102.check.pile import CONNECTOR
 from operator_sdk.tcec102.check.plan import Bench, Check, carry_out
 from operator_sdk.tcec102.check.probe import Probe
 from operator_sdk.tcec102.check.protocol import PROTOCOL
@@ -37,6 +41,8 @@ async def run(given: argparse.Namespace) -> Report:
     clock = Clock()
     began = clock.wall()
     listener = None
+    if given.scan:
+        sys.stderr.write(f"scan this in the platform's app: {make_qr(CONNECTOR, operator_id)}\n")
     if given.listen:
         listener = Listener(profile, secrets, operator_id=operator_id, clock=clock)
     async with _http(given.timeout_s) as http, _listening(listener, given.listen):
@@ -45,11 +51,13 @@ async def run(given: argparse.Namespace) -> Report:
             listener=listener,
             connector_id=given.charge,
             patience_s=given.patience_s,
+            scan=given.scan,
         )
         try:
             findings = [await carry_out(check, bench) for check in checks_for(profile)]
         finally:
             await stop_what_runs(bench)
+            await release_guest(bench)
     return Report(profile.operator_id, profile.name, profile.base_url, began.isoformat(), findings)
 
 
@@ -59,7 +67,7 @@ def checks_for(profile: Profile) -> list[Check]:
     if "host" in profile.roles:
         checks += [*HOST, *CHARGE]
     if "home" in profile.roles:
-        checks += HOME
+        checks += [*HOME, *GUEST]
     return [*checks, *SUMMING]
 
 
