@@ -131,7 +131,7 @@ def pull_stations(
             )
         )
     if report.problem is not None:
-        raise Failed(f"{party_id} could not be asked: {report.problem}")
+        raise Failed(f"{party_id}: {report.problem}")
 
 
 @station_app.command("gaps")

@@ -8,6 +8,7 @@ longer and longer, and holds up no other.
 import asyncio
 import logging
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, NamedTuple
@@ -83,6 +84,16 @@ class _Due(NamedTuple):
     complete: bool
     stations: bool
     states: bool
+
+
+@dataclass(slots=True)
+class _Came:
+    """What has come of asking so far, and what is to be written of it."""
+
+    kept: Kept | None = None
+    states: int = 0
+    problem: str | None = None
+    values: dict[str, Any] = field(default_factory=dict)
 
 
 class StationPulls:
@@ -205,37 +216,34 @@ class StationPulls:
         return row, by
 
     async def _pull(self, row: PullRow, by: str, due: _Due, told: Told | None) -> PullReport:
-        begun = self._clock.business()
-        values: dict[str, Any] = {}
-        kept, states, problem = None, 0, None
+        came = _Came()
         try:
-            link = await self._links.of(row.party_id)
-            plan = link.pull_plan()
-            if Capability.LIST_STATIONS not in link.capabilities or plan is None:
-                values["held_until"] = self._clock.wall() + NOT_ASKED
-            else:
-                if due.stations:
-                    kept = await self._ask_stations(row, link, due, told)
-                    values |= _kept_values(kept, plan, begun, complete=due.complete)
-                values |= {"failures": 0, "problem": None}
-                if due.states and Capability.CONNECTOR_STATUS in link.capabilities:
-                    values["states_due_at"] = begun + self._states_every
-                    states = await self._ask_states(row.party_id, link, told)
-        except LinkRefused as refusal:
-            # It has decided: asked again in its time, and everything else of it goes on.
-            problem = refusal.reason
-            values |= {"problem": problem[:200], "held_until": self._clock.wall() + NOT_ASKED}
+            await self._ask(row, due, told, came)
         except (LinkError, HubError) as failure:
-            problem = _in_words(failure)
-            values |= self._failed(row, problem)
+            came.problem = _in_words(failure)
+            came.values |= self._failed(row, came.problem)
         except asyncio.CancelledError:
             await self._end(row, by, {})  # this process is going: whoever comes next may ask at once
             raise
-        for odd in (problem, kept.note if kept is not None else None):
+        for odd in (came.problem, came.kept and came.kept.note):
             if odd is not None:
                 log.warning("stations of %s: %s", row.party_id, odd)
-        await self._end(row, by, values)
-        return PullReport(row.party_id, due.complete, kept, states, problem)
+        await self._end(row, by, came.values)
+        return PullReport(row.party_id, due.complete, came.kept, came.states, came.problem)
+
+    async def _ask(self, row: PullRow, due: _Due, told: Told | None, came: _Came) -> None:
+        begun, link = self._clock.business(), await self._links.of(row.party_id)
+        plan = link.pull_plan()
+        if Capability.LIST_STATIONS not in link.capabilities or plan is None:
+            came.values["held_until"] = self._clock.wall() + NOT_ASKED
+            return
+        if due.stations:
+            came.kept = await self._ask_stations(row, link, due, told)
+            came.values |= _kept_values(came.kept, plan, begun, complete=due.complete)
+        if due.states and Capability.CONNECTOR_STATUS in link.capabilities:
+            await self._ask_states(row.party_id, link, told, came)
+            came.values["states_due_at"] = begun + self._states_every
+        came.values |= {"failures": 0, "problem": came.problem and came.problem[:200]}
 
     async def _end(self, row: PullRow, by: str, values: Mapping[str, Any]) -> None:
         async with self._database.unit() as unit:
@@ -247,18 +255,20 @@ class StationPulls:
         pulled = await link.list_stations(None if due.complete else row.since)
         return await self._keeper.keep(row.party_id, pulled, complete=due.complete, told=told)
 
-    async def _ask_states(self, host: str, link: PartyLink, told: Told | None) -> int:
+    async def _ask_states(self, host: str, link: PartyLink, told: Told | None, came: _Came) -> None:
         async with self._database.reading() as unit:
             plugs = await tables_pulls.connectors_by_station(unit, host)
-        written = 0
         for number, names in enumerate(asked := list(_asked(plugs)), 1):
-            statuses = await link.connector_status(names)
+            try:
+                statuses = await link.connector_status(names)
+            except LinkRefused as refusal:
+                came.problem = refusal.reason  # it has decided: asked again in its time, and for the rest
+                continue
             for first in range(0, len(statuses), STATUSES_AT_ONCE):
                 push = StatusPush(statuses=statuses[first : first + STATUSES_AT_ONCE])
-                written += (await self._directory.push_status(host, push)).written
+                came.states += (await self._directory.push_status(host, push)).written
             if told is not None:
                 told("states", number, len(asked))
-        return written
 
     def _failed(self, row: PullRow, problem: str) -> dict[str, Any]:
         failures = row.failures + 1

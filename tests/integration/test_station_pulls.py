@@ -345,7 +345,7 @@ async def test_a_host_that_tells_no_states_is_asked_for_stations_all_the_same(wo
     for _ in range(10):
         world.clock.advance(minutes=2)
         await world.pulls.advance()
-    assert len(world.host.asked) == 2
+    assert len(world.host.asked) == 3
     (host,) = await world.pulls.asked(HOST)
     assert (host.problem, host.failures, host.stations) == ("no such interface", 0, 2)
 

@@ -65,6 +65,20 @@ async def test_a_platform_as_the_standard_says_passes_and_nothing_is_left_chargi
         assert secret not in shown + page + (tmp_path / "report.json").read_text()
 
 
+async def test_a_start_that_is_never_reported_is_stopped_all_the_same(tmp_path: Path) -> None:
+    port = free_port()
+    async with simulator(tmp_path, PAIR, f"http://127.0.0.1:{port}") as partner:
+        await partner.post("pains", on=["start_never_reports"])
+        connector_id = (await partner.get("connectors"))[0]["connector_id"]
+        listen = ("--listen", f"127.0.0.1:{port}", "--charge", connector_id, "--patience-s", "1")
+        code, findings = await _checked(tmp_path, partner, *listen)
+        charges = await partner.get("charges")
+    assert code == 1
+    assert findings["charge.result"]["said"] == "no notification_start_charge_result within 1 s"
+    assert findings["charge.nothing_left"]["state"] == "holds"
+    assert [one["ended_at"] is not None for one in charges] == [True]
+
+
 async def test_what_a_platform_does_wrong_is_named_with_its_bytes(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

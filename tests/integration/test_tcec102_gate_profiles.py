@@ -6,6 +6,7 @@ import pytest
 
 from hub.core.errors import HubError
 from hub.parties.link import Capability
+from hub.protocols.tcec102.tables import ProfileRow
 from hub.settings import Settings, SettingsError
 from operator_sdk.contract.codes import Role
 from operator_sdk.contract.messages.admin import PartyAdd
@@ -39,6 +40,37 @@ async def test_the_same_profile_again_changes_nothing_and_another_is_refused() -
         with pytest.raises(HubError, match="id_reused"):
             await profiles.add(profile_text(ours=("o2",)), "test")
         assert await world.rows() == before
+
+
+async def test_a_replaced_profile_moves_the_party_and_leaves_its_roles() -> None:
+    async with open_world() as world:
+        profiles = world.hub.tcec102.profiles
+        await profiles.add(profile_text(), "test")
+        moved = profile_text(rest='prefix = "/v2"').replace(f"{HOST.lower()}.example", "elsewhere.example")
+        assert await profiles.replace(HOST, moved, "test") == 2
+        page = await world.hub.parties.list_parties()
+        urls = {party.party_id: party.base_url for party in page.items}
+        assert urls[HOST] == "http://elsewhere.example"
+        assert (await profiles.of(HOST)).profile.path_of("query_token") == "/v2/query_token"
+        before = await world.rows()
+        with pytest.raises(HubError, match="rule_violated"):
+            await profiles.replace(HOST, profile_text(roles='["host", "home"]'), "test")
+        assert await world.rows() == before
+
+
+async def test_a_profile_that_cannot_be_read_costs_its_own_partner_only() -> None:
+    async with open_world() as world:
+        for text in (profile_text(), profile_text(HOME, '["home"]')):
+            await world.hub.tcec102.profiles.add(text, "test")
+        async with world.hub.database.unit() as unit:
+            row = await unit.session.get(ProfileRow, HOST)
+            other = await unit.session.get(ProfileRow, HOME)
+            assert row is not None
+            assert other is not None
+            row.secrets = other.secrets  # sealed for another party
+            row.revision += 1
+        world.hub.tcec102.profiles._forget()
+        assert [one.party_id for one in await world.hub.tcec102.profiles.every()] == [HOME]
 
 
 async def test_in_production_a_partner_is_called_over_https_at_a_registered_name() -> None:

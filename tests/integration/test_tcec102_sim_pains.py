@@ -19,7 +19,6 @@ from operator_sdk.contract.tcec102.messages import QueryEquipChargeStatus
 from operator_sdk.contract.tcec102.profile import read_profile
 from operator_sdk.errors import SignatureError
 from operator_sdk.tcec102 import Tcec102Refused
-from operator_sdk.tcec102.sim import served
 from operator_sdk.tcec102.sim.charges import ENDED, Charge
 from operator_sdk.tcec102.sim.home import HomeCharge
 from operator_sdk.tcec102.sim.life import Pace
@@ -219,6 +218,7 @@ def _options(partner: Any, operator_id: str, role: str, pains: Any) -> Options:
         role=role,
         pains=tuple(pains),
         pace=PACE,
+        slow_ms=100,
     )
 
 
@@ -323,8 +323,7 @@ async def test_a_check_lists_by_end_and_the_odd_ones_by_start() -> None:
         assert [host.check(day, "c").order_count for day in days] == [1, 0]
 
 
-async def test_a_slow_host_answers_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(served, "SLOW_S", 0.1)
+async def test_a_slow_host_answers_in_the_end() -> None:
     async with Two("slow") as two:
         begun = asyncio.get_running_loop().time()
         assert await two.drivers.sync() == 2

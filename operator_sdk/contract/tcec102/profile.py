@@ -22,6 +22,8 @@ STANDARD, NEXT_STANDARD = "tcec102-2016", "gbt44130"
 OperatorId = Annotated[str, Meta(pattern=r"^[0-9A-Z]{9}$")]
 Yuan = Annotated[str, Meta(pattern=r"^[0-9]{1,3}(\.[0-9]{1,6})?$")]
 Fingerprint = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
+Words = Annotated[str, Meta(pattern=r"^[^\x00-\x1f\x7f]{1,100}$")]
+ReasonKey = Annotated[str, Meta(pattern=r"^[A-Za-z_]+\.[0-9]{1,2}$")]
 Decimals = Annotated[int, Meta(ge=0, le=6)]
 Path = Annotated[str, Meta(pattern=r"^(/[A-Za-z0-9._~-]+)*$", max_length=200)]
 
@@ -123,7 +125,7 @@ class Profile(Section, frozen=True, kw_only=True):
     """A partner, without its secrets: may be stored and shown in clear."""
 
     operator_id: OperatorId
-    name: Annotated[str, Meta(min_length=1, max_length=100)]
+    name: Words
     roles: Annotated[list[Literal["host", "home"]], Meta(min_length=1, max_length=2)]
     base_url: Annotated[str, Meta(pattern=r"^https?://[^\s/?#@]+$", max_length=200)]
     standard: str = STANDARD
@@ -142,7 +144,7 @@ class Profile(Section, frozen=True, kw_only=True):
     ret: RetCodes = RetCodes()
     network: Network = Network()
     limits: Limits = Limits()
-    fail_reasons: dict[str, str] = field(default_factory=dict)
+    fail_reasons: dict[ReasonKey, Words] = field(default_factory=dict)
 
     def path_of(self, interface: str) -> str:
         """The path under `base_url` at which the partner serves an interface."""
@@ -187,6 +189,8 @@ def read_profile(text: str) -> tuple[Profile, Secrets]:
         tree = tomllib.loads(text)
     except tomllib.TOMLDecodeError as problem:
         raise ProfileProblem(f"not TOML: {problem}") from None
+    except RecursionError:
+        raise ProfileProblem("not TOML that anybody wrote: nested too deeply") from None
     secrets = tree.pop("secrets", None)
     profile = _converted(tree, Profile, "")
     _check(profile)
@@ -204,6 +208,7 @@ _MISSING = re.compile(r"Object missing required field `(?P<key>.*)`")
 _HINTS = {
     "operator_id": "the partner's OperatorID: 9 digits and upper-case letters",
     "hub_operator_id": "our OperatorID towards this partner: 9 digits and upper-case letters",
+    "name": "1 to 100 characters, without line breaks",
     "base_url": "https:// and a host, without a path: that belongs into `prefix`",
     "prefix": 'a path such as "/evcs/v1", without a slash at its end',
     "serve_prefix": 'a path such as "/evcs/v1", without a slash at its end',
@@ -235,6 +240,8 @@ def _explained(problem: str, under: str) -> str:
 def _check(profile: Profile) -> None:
     """What the types cannot say."""
     _check_standard(profile.standard)
+    if profile.hub_operator_id == profile.operator_id:
+        raise ProfileProblem("hub_operator_id: ours, which cannot be the partner's operator_id")
     if len(set(profile.roles)) != len(profile.roles):
         raise ProfileProblem("roles: each role once")
     for name in profile.paths:

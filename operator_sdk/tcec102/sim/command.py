@@ -61,6 +61,7 @@ def _pace(one: argparse.ArgumentParser) -> None:
     one.add_argument("--start-s", type=_milliseconds, default="0.2", help="from the command to the start")
     one.add_argument("--start-timeout-s", type=int, default=60, help="home: before it asks after a start")
     one.add_argument("--call-timeout-s", type=int, default=10)
+    one.add_argument("--slow-s", type=_milliseconds, default="3", help="what the pain `slow` waits")
     one.add_argument("--no-station-status", action="store_true", help="push no connector states")
 
 

@@ -41,6 +41,7 @@ class Options:
     pace: Pace = field(default_factory=Pace)
     call_timeout_s: int = 10
     start_timeout_s: int = 60
+    slow_ms: int = 3_000
 
 
 class Platform:
@@ -93,6 +94,7 @@ class Platform:
             journal=self.journal,
             infrastructure=self.host,
             customer=self.home,
+            slow_ms=self.options.slow_ms,
         )
 
     def _host(self, store: Store) -> SimulatedHost:

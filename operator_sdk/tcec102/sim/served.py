@@ -13,7 +13,6 @@ from operator_sdk.tcec102.server import Admitted, Tcec102Server, Turn
 from operator_sdk.tcec102.sim.journal import Journal
 from operator_sdk.tcec102.sim.pains import Pains
 
-SLOW_S = 3
 SILENT_S = 600
 
 
@@ -31,6 +30,7 @@ class SimulatedServer(Tcec102Server):
         journal: Journal,
         infrastructure: Infrastructure | None,
         customer: Customer | None,
+        slow_ms: int,
     ) -> None:
         super().__init__(
             partners,
@@ -42,6 +42,7 @@ class SimulatedServer(Tcec102Server):
         )
         self._pains, self._journal, self._wall = pains, journal, clock.wall
         self._doubted: set[str] = set()
+        self._slow_ms = slow_ms
 
     def check_token(self, partner: Admitted, turn: Turn) -> None:
         """As the standard wants it, but for a token that is doubted once."""
@@ -61,7 +62,7 @@ class SimulatedServer(Tcec102Server):
         name = turn.interface.name
         self._journal.heard(name, opened.plain, self._wall())
         if "slow" in self._pains:
-            await asyncio.sleep(SLOW_S)
+            await asyncio.sleep(self._slow_ms / 1000)
         if "silent" in self._pains:
             await asyncio.sleep(SILENT_S)
             raise WireProblem(Ret.BUSY, "this came far too late", "silent")

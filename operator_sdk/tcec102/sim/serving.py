@@ -53,6 +53,7 @@ def platform_of(given: argparse.Namespace) -> Platform:
         ),
         call_timeout_s=given.call_timeout_s,
         start_timeout_s=given.start_timeout_s,
+        slow_ms=given.slow_s,
     )
     return Platform(options, Clock.from_env())
 
