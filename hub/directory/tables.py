@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKeyConstraint, Index, tuple_
+from sqlalchemy import ARRAY, ColumnElement, ForeignKeyConstraint, Index, String, func, literal, tuple_
 from sqlalchemy import select as select_columns
 from sqlmodel import Field, SQLModel, col, select
 
@@ -160,12 +160,12 @@ async def _add_equipment(unit: Unit, party_id: str, stations: Mapping[str, Store
         pile.power_assumed,
         pile.removed,
         pile.details,
-    ).where(pile.host_party_id == party_id, pile.station_id.in_(stations))
+    ).where(pile.host_party_id == party_id, among(unit, pile.station_id, stations))
     for station_id, pile_id, *facts in await connection.execute(piles):
         stations[station_id].piles[pile_id] = PileFacts(*facts)
     plugs = select_columns(
         plug.station_id, plug.connector_id, plug.pile_id, plug.rated_power_w, plug.removed, plug.details
-    ).where(plug.host_party_id == party_id, plug.station_id.in_(stations))
+    ).where(plug.host_party_id == party_id, among(unit, plug.station_id, stations))
     for station_id, connector_id, *facts in await connection.execute(plugs):
         stations[station_id].connectors[connector_id] = ConnectorFacts(*facts)
 
@@ -177,10 +177,24 @@ async def connector_owners(unit: Unit, party_id: str, connector_ids: Iterable[st
     plug = table_of(ConnectorRow).c
     for batch in _batches(list(connector_ids)):
         statement = select_columns(plug.connector_id, plug.station_id).where(
-            plug.host_party_id == party_id, plug.connector_id.in_(batch), ~plug.removed
+            plug.host_party_id == party_id, among(unit, plug.connector_id, batch), ~plug.removed
         )
         owners.update((row[0], row[1]) for row in await connection.execute(statement))
     return owners
+
+
+def among(unit: Unit, column: Any, keys: Iterable[str]) -> ColumnElement[bool]:
+    """Whether a column is one of these texts.
+
+    On PostgreSQL they are rows to join with: a prepared list of many is compared text by text with every row
+    that the rest of the condition leaves.
+    """
+    if unit.dialect == "postgresql":
+        texts = select_columns(func.unnest(literal(list(keys), ARRAY(String()))))
+        found: ColumnElement[bool] = column.in_(texts)
+    else:
+        found = column.in_(list(keys))
+    return found
 
 
 def _batches(keys: Sequence[Any]) -> Iterable[Sequence[Any]]:

@@ -12,7 +12,7 @@ from sqlalchemy import or_, select
 
 from hub.core.database import Unit
 from hub.core.tables import OutboxLane, OutboxLetter, insert_for, table_of
-from hub.directory.tables import ConnectorStatusRow
+from hub.directory.tables import ConnectorStatusRow, among
 
 STATUS, LANE = table_of(ConnectorStatusRow).c, table_of(OutboxLane).c
 
@@ -21,7 +21,7 @@ async def hold_states(unit: Unit, host: str, connector_ids: Collection[str]) -> 
     """The states of a host's connectors; whoever else would write them waits until the unit ends."""
     statement = (
         select(STATUS.connector_id, STATUS.state)
-        .where(STATUS.host_party_id == host, STATUS.connector_id.in_(sorted(connector_ids)))
+        .where(STATUS.host_party_id == host, among(unit, STATUS.connector_id, connector_ids))
         .order_by(STATUS.connector_id)  # the order of locks of those who write
         .with_for_update(key_share=True)
     )

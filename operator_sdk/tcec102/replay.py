@@ -56,9 +56,12 @@ class Replays:
         return seen.interface if seen else None
 
     async def stored(self, digest: bytes) -> bytes | None:
-        """The answer that this envelope got; waits for one that is being worked on. None: do the work."""
-        seen = self._seen.get(digest)
-        return None if seen is None else await asyncio.shield(seen.answer)
+        """The answer that this envelope got; waits for one that is being worked on. None: begin the work."""
+        while (seen := self._seen.get(digest)) is not None:
+            answer = await asyncio.shield(seen.answer)
+            if answer is not None:
+                return answer
+        return None
 
     def begin(self, digest: bytes, interface: str) -> None:
         """This envelope is being worked on."""
@@ -70,8 +73,11 @@ class Replays:
         seen = self._seen.get(digest)
         if seen is None or seen.answer.done():
             return
+        if answer is None:
+            self._drop(digest)
+            return
         seen.answer.set_result(answer)
-        seen.size = len(answer or b"")
+        seen.size = len(answer)
         self._bytes += seen.size
         while len(self._seen) > self._most or self._bytes > self._most_bytes:
             self._drop(next(iter(self._seen)))

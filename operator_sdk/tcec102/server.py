@@ -58,7 +58,7 @@ class Turn:
 
 
 class Tcec102Server:
-    """Serves T/CEC 102 for an operator's own functions; an ASGI app, to be served or mounted.
+    """Serves T/CEC 102 for an operator's own functions; an ASGI app, for the root of a server.
 
         app = Tcec102Server([read_profile(text)], operator_id="MA5AAAAA1", clock=Clock(), infrastructure=mine)
 

@@ -1,5 +1,5 @@
 """`PROFILE=1`: where the CPU of a server goes. The hub's, authorizing at saturation; with `ONLY=graphql` that
-of the phones' service, finding stations.
+of the phones' service, finding stations; with `ONLY=tcec` the hub's, taking statuses of T/CEC 102.
 """
 
 import signal
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tests.bench import stages_phone
+from tests.bench import stages_phone, stages_tcec
 from tests.bench.edge_world import furnish
 from tests.bench.processes import BenchError, Measured, Processes
 from tests.bench.sampling import Profile, wait_for
@@ -28,6 +28,9 @@ def profile(
         furnish(world)
         bench = Bench(world, processes, wanted, step)
         _show("graphql", stages_phone.profiled(bench, str(stacks), PROFILE_S), stacks)
+    elif wanted <= set(stages_tcec.FIGURES):
+        bench = Bench(world, processes, wanted, step)
+        _show("tcec", stages_tcec.profiled(bench, str(stacks), PROFILE_S), stacks)
     else:
         bench = Bench(world, processes, {"authorize_per_s"}, step)
         _show("authorize", _authorizing(bench, stacks), stacks)

@@ -6,6 +6,7 @@ operator has, one home.
 """
 
 import itertools
+import signal
 import time
 from collections.abc import Sequence
 from statistics import median
@@ -19,7 +20,7 @@ from tests.bench.machine import load_average
 from tests.bench.processes import BenchError, Measured
 from tests.bench.stages import Bench, usable
 from tests.bench.tcec_backlog import DEAD, OPEN, Backlog
-from tests.bench.tcec_client import TcecClient
+from tests.bench.tcec_client import TcecClient, pull_stations
 from tests.bench.tcec_furnish import furnish_tcec
 from tests.bench.tcec_traffic import PARTNER, RESULTS, STARTS, STATUSES
 from tests.bench.tcec_world import (
@@ -70,10 +71,10 @@ METHOD = {
     f"stations with {CONNECTORS:,} connectors of one host, decrypted and counted; its own work included; "
     f"median of {PULLS}. Beside it in `rounds` the first of all, which gives every number its alias",
     ADDED: "query_start_charge of a T/CEC 102 home for a connector of a T/CEC 102 host, one after the other, "
-    f"each at a connector of its own where one was started before, its price asked anew: median of at least "
-    f"{STARTED_LEAST} answer times less what the host takes itself, the median answer times of its calls, asked "
-    "directly by the same generator, times how often the hub makes each for one start. Beside it in `rounds` "
-    "the first starts of all, where the hub freezes each connector's price as a tariff",
+    "each at a connector of its own where one was started before, its price asked anew: median of at least "
+    f"{STARTED_LEAST} answer times less what the host takes itself, the median answer times of its calls, "
+    "asked directly by the same generator, times how often the hub makes each for one start. Beside it in "
+    "`rounds` the first starts of all, where the hub freezes each connector's price as a tariff",
 }
 
 
@@ -90,21 +91,42 @@ def run(bench: Bench, _drivers: Sequence[Driver]) -> None:
     """Everything of these figures that is wanted."""
     if not bench.wanted & set(FIGURES):
         return
-    processes = bench.processes
-    for name in ("hub", "jobs"):
-        processes.stop(name)
-    processes.give_first("hub", "tcec_bare")
-    bench.step(f"T/CEC 102: {STATIONS:,} stations")
-    furnish_tcec(bench.world)
-    processes.start("tcec_partner", url=bench.world.tcec_partner_url)
-    processes.ensure("load", "hub")
     try:
+        _prepare(bench)
         _Stage(bench).run()
     except WireProblem as problem:
         raise BenchError(f"an answer could not be opened: {problem.reason}") from problem
     finally:
         for name in ("jobs", "hub", "tcec_bare", "tcec_partner"):
-            processes.stop(name)
+            bench.processes.stop(name)
+
+
+def _prepare(bench: Bench, *, stacks: str = "") -> None:
+    """The partners and a hub of its own; no jobs process."""
+    processes, world = bench.processes, bench.world
+    for name in ("hub", "jobs"):
+        processes.stop(name)
+    processes.give_first("hub", "tcec_bare")
+    bench.step(f"T/CEC 102: {STATIONS:,} stations")
+    furnish_tcec(world)
+    processes.start("tcec_partner", url=world.tcec_partner_url)
+    processes.start("hub", url=world.hub_url, stacks=stacks)
+    processes.ensure("load")
+
+
+def profiled(bench: Bench, stacks: str, seconds: float) -> Measured:
+    """One long window of statuses at the hub under the sampler, which has been told to stop."""
+    _prepare(bench, stacks=stacks)
+    stage = _Stage(bench)
+    stage.begin()
+    stage.open_sessions()
+    stage.statuses("hub", GUESS_PER_S["hub"], WARM_UP_S)
+    bench.step("hub: profiling")
+    hub = bench.processes.running["hub"]
+    hub.send_signal(signal.SIGUSR1)
+    measured = stage.statuses("hub", GUESS_PER_S["hub"], seconds, "hub_profiled")
+    hub.send_signal(signal.SIGUSR2)
+    return measured
 
 
 class _Stage:
@@ -119,12 +141,9 @@ class _Stage:
     def run(self) -> None:
         """What is wanted."""
         wanted = self._bench.wanted
-        self._sign_in()
-        self._bench.step("hub: all stations to a T/CEC 102 home, for the first time")
-        # A home can start only where it was told of a connector.
-        first_s = self._pulls(1)[0]
+        first_s = self.begin()
         if wanted & {*CHARGE, FORWARDED}:
-            self._open_sessions()
+            self.open_sessions()
         if wanted & set(CHARGE):
             self._charge()
         if FORWARDED in wanted:
@@ -133,6 +152,15 @@ class _Stage:
             self._pull_stations(first_s)
         if ADDED in wanted:
             self._start_charges()
+
+    def begin(self) -> float:
+        """Tokens, and the list of stations: a home can start only where it was told of a connector.
+
+        Returns the seconds that this first list took.
+        """
+        self._sign_in()
+        self._bench.step("hub: all stations to a T/CEC 102 home, for the first time")
+        return self._pulls(1)[0]
 
     def _sign_in(self) -> None:
         for party_id in (TCEC_HOST, TCEC_HOME):
@@ -165,7 +193,7 @@ class _Stage:
         """Connectors at which nothing has been started yet."""
         return list(itertools.islice(self._connectors, count))
 
-    def _open_sessions(self) -> None:
+    def open_sessions(self) -> None:
         """Charges under way: started by the home, and reported as begun by the host."""
         self._bench.step("hub: opening sessions with two T/CEC 102 legs")
         opened = self._starts(self._plugs(SESSIONS), CONNECTIONS // 4)
@@ -191,7 +219,7 @@ class _Stage:
         if begun.result.good < SESSIONS or begun.result.wrong:
             raise BenchError(f"the host's results were not taken: {begun.result.wrong}")
 
-    def _statuses(self, server: str, per_s: float, seconds: float, name: str = "") -> Measured:
+    def statuses(self, server: str, per_s: float, seconds: float, name: str = "") -> Measured:
         """One window of statuses; those of the next begin after every one that was made for this."""
         job = Job(
             kind=STATUSES,
@@ -223,12 +251,12 @@ class _Stage:
         before, every = self._stored(), {}
         for server, guess in GUESS_PER_S.items():
             bench.step(f"{server}: T/CEC 102 statuses, warming up")
-            every[server] = [self._statuses(server, guess, WARM_UP_S)]
+            every[server] = [self.statuses(server, guess, WARM_UP_S)]
         for number in range(ROUNDS):
             for server in ("hub", "tcec_bare") if number % 2 == 0 else ("tcec_bare", "hub"):
                 bench.step(f"{server}: T/CEC 102 statuses {number + 1}/{ROUNDS}")
                 rate = max(window.result.per_s for window in every[server])
-                every[server].append(self._statuses(server, rate, ROUND_S, f"{server}_statuses"))
+                every[server].append(self.statuses(server, rate, ROUND_S, f"{server}_statuses"))
         processes.stop("tcec_bare")
         hub, bare = every["hub"][1:], every["tcec_bare"][1:]
         self._count_rows("hub", self._stored() - before, every["hub"])
@@ -256,14 +284,14 @@ class _Stage:
         # What the rounds without delivery have left is nobody's backlog.
         self._processes.watch.column(FORGET)
         self._processes.ensure("jobs")
-        windows = [self._statuses("hub", GUESS_PER_S["hub"], EVEN_S)]
+        windows = [self.statuses("hub", GUESS_PER_S["hub"], EVEN_S)]
         most: list[int] = []
         for number in range(FORWARDED_ROUNDS):
             bench.step(f"hub: T/CEC 102 statuses forwarded {number + 1}/{FORWARDED_ROUNDS}")
             backlog, before = Backlog(), self._came()
             rate = max(window.result.per_s for window in windows)
             with backlog.watching(self._world):
-                windows.append(self._statuses("hub", rate, ROUND_S, "hub_forwarded"))
+                windows.append(self.statuses("hub", rate, ROUND_S, "hub_forwarded"))
             most.append(max(backlog.rows))
             bench.rounds["hub_forwarded"][-1] |= {
                 "delivered": self._came().get(STATUS, 0) - before.get(STATUS, 0),
@@ -308,7 +336,7 @@ class _Stage:
         client = TcecClient(self._world, TCEC_HOME)
         try:
             client.sign_in()
-            return [_pull(client) for _ in range(count)]
+            return [pull_stations(client, PAGE_SIZE) for _ in range(count)]
         finally:
             client.close()
 
@@ -352,21 +380,3 @@ class _Stage:
             sessions=[(interface, connector_id, 0)] * ASKED,
         )
         return self._window("tcec_partner", job)
-
-
-def _pull(client: TcecClient) -> float:
-    """Every page, decrypted and counted; how long that took."""
-    begun, page, pages = time.perf_counter(), 0, 1
-    items = stations = plugs = 0
-    while page < pages:
-        page += 1
-        words = {"LastQueryTime": "", "PageNo": page, "PageSize": PAGE_SIZE}
-        said = client.call("query_stations_info", words)
-        pages, items = int(said["PageCount"]), int(said["ItemSize"])
-        for station in said["StationInfos"]:
-            stations += 1
-            plugs += sum(len(pile["ConnectorInfos"]) for pile in station["EquipmentInfos"])
-    spent = time.perf_counter() - begun
-    if (stations, plugs, items) != (STATIONS, CONNECTORS, STATIONS):
-        raise BenchError(f"{stations} stations with {plugs} connectors came, ItemSize {items}")
-    return spent

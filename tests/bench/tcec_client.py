@@ -1,6 +1,7 @@
 """A partner's platform as a client of the hub: one call after the other, every answer opened."""
 
 import http.client
+import time
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -10,7 +11,7 @@ import msgspec
 from operator_sdk.contract.tcec102.wire import Ret, open_answer, seal_request
 from tests.bench.processes import BenchError
 from tests.bench.tcec_traffic import CHINA
-from tests.bench.tcec_world import PREFIX, ours, profile_of
+from tests.bench.tcec_world import CONNECTORS, PREFIX, STATIONS, ours, profile_of
 from tests.bench.world import World
 
 WAIT_S = 240
@@ -54,3 +55,25 @@ class TcecClient:
     def close(self) -> None:
         """Hang up."""
         self._http.close()
+
+
+def pull_stations(client: TcecClient, page_size: int) -> float:
+    """Every page of every station, decrypted and counted; how many seconds that took.
+
+    Raises:
+        BenchError: not all of them came.
+    """
+    begun, page, pages = time.perf_counter(), 0, 1
+    items = stations = plugs = 0
+    while page < pages:
+        page += 1
+        words = {"LastQueryTime": "", "PageNo": page, "PageSize": page_size}
+        said = client.call("query_stations_info", words)
+        pages, items = int(said["PageCount"]), int(said["ItemSize"])
+        for station in said["StationInfos"]:
+            stations += 1
+            plugs += sum(len(pile["ConnectorInfos"]) for pile in station["EquipmentInfos"])
+    spent = time.perf_counter() - begun
+    if (stations, plugs, items) != (STATIONS, CONNECTORS, STATIONS):
+        raise BenchError(f"{stations} stations with {plugs} connectors came, ItemSize {items}")
+    return spent

@@ -45,7 +45,17 @@ async def test_a_platform_as_the_standard_says_passes_and_nothing_is_left_chargi
     port = free_port()
     async with simulator(tmp_path, PAIR, f"http://127.0.0.1:{port}") as partner:
         connector_id = (await partner.get("connectors"))[0]["connector_id"]
-        listen = ("--listen", f"127.0.0.1:{port}", "--charge", connector_id, "--scan", "--patience-s", "8")
+        listen = (
+            "--listen",
+            f"127.0.0.1:{port}",
+            "--charge",
+            connector_id,
+            "--scan",
+            "--patience-s",
+            "8",
+            "--slow-s",
+            "1",
+        )
         driver = asyncio.create_task(_scans(partner))
         code, findings = await _checked(tmp_path, partner, *listen)
         charges, guest = await partner.get("charges"), await partner.home_charge(await driver)
@@ -115,3 +125,4 @@ async def test_what_cannot_be_checked_is_said(tmp_path: Path, capsys: pytest.Cap
     assert "none.toml" in said.err
     assert "FAIL  token.issued" in said.out
     assert "no answer: ConnectError" in said.out
+    assert "-     signature.wrong         the platform cannot be reached" in said.out

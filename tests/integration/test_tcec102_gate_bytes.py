@@ -66,7 +66,7 @@ def rig() -> Iterator[Rig]:
     made.close()
 
 
-CHEAP = settings(max_examples=40, deadline=None)
+CHEAP = settings(max_examples=30, deadline=None)
 
 
 def test_any_bytes_get_an_answer_and_change_nothing(rig: Rig) -> None:

@@ -250,6 +250,28 @@ async def test_an_undecided_answer_is_not_kept() -> None:
     assert await line.call("query_equip_auth", body) == (200, Ret.OK)
 
 
+async def test_one_envelope_is_never_worked_on_twice_at_a_time() -> None:
+    class Tired(Golden):
+        running = most = calls = 0
+
+        async def query_equip_auth(self, message: Any, caller: Any) -> Any:
+            self.calls += 1
+            self.running += 1
+            self.most = max(self.most, self.running)
+            await asyncio.sleep(0.01)
+            self.running -= 1
+            if self.calls < 3:
+                raise WireProblem(Ret.BUSY, "not yet", "busy")
+            return GOLDEN["query_equip_auth"][1]
+
+    tired = Tired()
+    line = Line(tired)
+    body = line.envelope(write(GOLDEN["query_equip_auth"][0], PROFILE))
+    said = await asyncio.gather(*(line.call("query_equip_auth", body) for _ in range(5)))
+    assert sorted(ret for _, ret in said) == [-1, -1, 0, 0, 0]
+    assert (tired.most, tired.calls) == (1, 3)
+
+
 async def test_more_calls_at_once_than_agreed_are_put_off() -> None:
     class Slow(Golden):
         async def query_equip_auth(self, message: Any, caller: Any) -> Any:

@@ -11,8 +11,10 @@ from sqlmodel import select
 from hub.clearing import tables_checks
 from hub.clearing.tables_checks import CheckDue, CheckRow
 from hub.core.clock import local_day
+from hub.parties.link import LinkRefused
 from hub.parties.scope import HUB as HUB_SCOPE
 from operator_sdk.contract.codes import ConnectorState, RecordState, SessionState, StopReason
+from operator_sdk.contract.messages.checks import RecordListPart
 from operator_sdk.contract.messages.records import CreditRecord
 from operator_sdk.contract.messages.roaming import HostStartReply
 from operator_sdk.contract.tcec102.messages import DisputeOrder, QueryEquipChargeStatus, QueryStopCharge
@@ -173,6 +175,10 @@ async def test_the_hubs_list_of_the_day_is_one_message_and_its_disputes_go_into_
     assert (check.state, check.parts, check.differences, check.at_risk_fen) == ("compared", 2, 1, 100)
     open_items = await rig.hub.suspense.items(HUB_SCOPE, closed=False, limit=10)
     assert [one.amount_fen for one in open_items if one.home_party_id == HOME] == [100]
+    link = await rig.hub.links.of(HOME)
+    as_host = RecordListPart(check_ref="c", role="host", day=check.day, part=1, parts=1, lines=[])
+    with pytest.raises(LinkRefused, match="not_found"):
+        await link.check_records(as_host)
 
 
 async def send_lists(rig: Rig) -> None:

@@ -146,6 +146,17 @@ def test_the_same_message_in_other_json_has_the_same_signed_text() -> None:
     assert read_envelope(first).signed_text == read_envelope(again).signed_text
 
 
+def test_who_replays_cannot_make_another_message_of_the_same_one() -> None:
+    plain = read_envelope(json.dumps(_request()).encode())
+    bent = read_envelope(
+        json.dumps(_request(Data=" " + _request()["Data"], Sig=_request()["Sig"].lower())).encode()
+    )
+    assert open_request(bent, [KEYS], replace(PROFILE, signature=Signature(lower_case_sig=True))).plain == PLAIN
+    fields = ("operator_id", "data", "time_stamp", "seq", "sig", "signed_text")
+    assert [getattr(plain, name) for name in fields] == [getattr(bent, name) for name in fields]
+    assert bent.tolerated == {"line_breaks", "lower_case_sig"}
+
+
 def test_keys_and_problems_show_no_secret() -> None:
     problem = _refused(_request(Sig="0" * 32))
     for text in (repr(KEYS), str(KEYS), f"{KEYS}", str(problem), repr(problem), problem.msg):

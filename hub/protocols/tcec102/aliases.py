@@ -45,7 +45,7 @@ def candidate(kind: Kind, key: Key, attempt: int) -> str:
     """The alias to try for a thing: its own id first, where that fits, then made ones."""
     party_id, own_id = key
     name = own_id.rpartition("/")[2]
-    if len(name) <= LENGTH[kind] and _FITS.fullmatch(name):
+    if attempt == 0 and len(name) <= LENGTH[kind] and _FITS.fullmatch(name):
         return name
     digest = hashlib.sha256("\x1f".join((kind, party_id, own_id, str(attempt))).encode()).digest()
     return (party_id + base64.b32encode(digest).decode())[: LENGTH[kind]]

@@ -14,6 +14,7 @@ from hub.core.outbound import Outbound, OutboundAnswer, OutboundError
 from hub.core.requests import current_request_id
 from hub.parties.link import LinkError, LinkRefused
 from hub.protocols.tcec102.profiles import Partner, PartnerProfiles
+from hub.protocols.tcec102.rooms import Rooms
 from hub.protocols.tcec102.stamps import Stamps
 from hub.protocols.tcec102.tokens import Granted, HeldTokens
 from hub.protocols.tcec102.tolerance import Tolerance
@@ -27,9 +28,6 @@ from operator_sdk.contract.tcec102.writing import write
 
 TOKEN = "query_token"
 CALL_S, TOKEN_S = 10, 8
-AT_ONCE = 20
-"""Calls to one partner under way at once: one that is slow must not fill the pool of connections."""
-
 OWN_RET = "own_ret"
 """What the codec notes where the profile gave a code of the partner's own the standard's meaning."""
 
@@ -51,7 +49,7 @@ class PartnerCaller:
     ) -> None:
         self._outbound, self._clock, self._profiles = outbound, clock, profiles
         self._held, self._tolerance, self._stamps = held, tolerance, Stamps(clock)
-        self._rooms: dict[str, asyncio.Semaphore] = {}
+        self._rooms = Rooms(clock)
 
     async def call(self, party_id: str, interface: str, message: Any, *, timeout_s: int = CALL_S) -> Any:
         """One call, with at most one more try where a token or a key set had just been replaced.
@@ -70,14 +68,13 @@ class PartnerCaller:
         except NotFoundError as problem:
             raise LinkError("no profile", sent=False) from problem
         attempt = _Attempt(partner, interface, message)
+        told = INTERFACES[interface].served_by == "customer"
         try:
-            async with asyncio.timeout(timeout_s), self._room(party_id):
+            async with asyncio.timeout(timeout_s), self._rooms.place(party_id, told=told):
                 return await self._call(attempt, timeout_s)
         except TimeoutError as problem:
+            self._rooms.was_silent(party_id)
             raise LinkError("too slow", sent=attempt.sent) from problem
-
-    def _room(self, party_id: str) -> asyncio.Semaphore:
-        return self._rooms.setdefault(party_id, asyncio.Semaphore(AT_ONCE))
 
     async def _call(self, attempt: "_Attempt", timeout_s: int) -> Any:
         partner = attempt.partner
@@ -134,8 +131,10 @@ class PartnerCaller:
         try:
             answer = await self._post(partner, attempt.interface, headers, body, timeout_s)
         except OutboundError as problem:
+            self._rooms.was_silent(partner.party_id)
             attempt.sent = before or problem.sent
             raise LinkError(problem.reason, sent=attempt.sent) from problem
+        self._rooms.answered(partner.party_id)
         others = [one.keys for one in partner.theirs(self._clock.wall()) if one.keys is not keys.keys]
         return self._opened(partner, answer, [keys.keys, *others])
 

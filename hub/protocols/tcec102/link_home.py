@@ -6,10 +6,10 @@ from typing import Any
 
 from hub.clearing.tables_checks import part_lines
 from hub.core.tables import Evidence
-from hub.parties.link import LinkCannot
+from hub.parties.link import LinkCannot, LinkRefused
 from hub.parties.scope import of_party
 from hub.protocols.tcec102.aliases import Kind
-from hub.protocols.tcec102.tables_home import note_start_told, start_refs, start_was_told
+from hub.protocols.tcec102.tables_home import note_start_told, session_told, start_refs
 from hub.protocols.tcec102.tools import LinkBase
 from hub.protocols.tcec102.translate_checks import Told, orders_of, reply_to_check
 from hub.protocols.tcec102.translate_out import (
@@ -20,13 +20,14 @@ from hub.protocols.tcec102.translate_out import (
     charge_status,
     order_of,
 )
-from hub.roaming.tables import SessionRow, get_authorization, get_session
-from operator_sdk.contract.codes import RecordKind, SessionState
+from hub.roaming.tables import get_authorization, get_session
+from operator_sdk.contract.codes import RecordKind, Role, SessionState
 from operator_sdk.contract.ids import split_connector
 from operator_sdk.contract.messages.checks import ListedRecord, RecordListPart, RecordListReply
 from operator_sdk.contract.messages.directory import ConnectorStatus
 from operator_sdk.contract.messages.records import HomeRecord, RecordAnswer, SettlementRecord
 from operator_sdk.contract.messages.roaming import SessionProgress
+from operator_sdk.contract.public_codes import Code
 from operator_sdk.contract.tcec102.messages import (
     ConnectorStatusInfo,
     NotificationEquipChargeStatus,
@@ -68,20 +69,24 @@ class HomePart(LinkBase):
         Raises:
             LinkCannot: the home has no number for this charge.
         """
-        session, told = await self._session(progress.session_id)
-        if session is None or session.home_ref is None:
+        viewer = of_party(self._party_id)
+        async with self._tools.database.reading() as unit:
+            found = await session_told(viewer, unit, progress.session_id)
+        if found is None or found[0].home_ref is None:
             raise LinkCannot("no StartChargeSeq")
+        session, told = found
+        seq = found[0].home_ref
         if progress.state in NEVER_CHARGED:
             return
         connector = await self._connector(session.host_party_id, session.connector_id)
         started_at = session.started_at or session.created_at
         if not told:
-            await self._tell_start(session.home_ref, connector, CHARGING, started_at)
+            await self._tell_start(seq, connector, CHARGING, started_at)
             async with self._tools.database.unit() as unit:
                 await note_start_told(unit, session.session_id, self._tools.clock.wall())
         if progress.state == SessionState.ENDED:
             stop = NotificationStopChargeResult(
-                start_charge_seq=session.home_ref,
+                start_charge_seq=seq,
                 start_charge_seq_stat=ENDED,
                 connector_id=connector,
                 succ_stat=0,
@@ -89,7 +94,7 @@ class HomePart(LinkBase):
             await self._call("notification_stop_charge_result", stop)
             return
         charge = Charge(
-            seq=session.home_ref,
+            seq=seq,
             connector=connector,
             state=progress.state,
             started_at=started_at,
@@ -132,7 +137,8 @@ class HomePart(LinkBase):
         reply = await self._call("notification_charge_order_info", order)
         if reply.confirm_result != 0:
             return RecordAnswer(state="refused", reason=f"ConfirmResult {reply.confirm_result}"), None
-        session, _ = await self._session(record.session_id)
+        async with self._tools.database.reading() as unit:
+            session = await get_session(of_party(self._party_id), unit, record.session_id)
         limit_fen = session.limit_fen if session is not None else None
         captured_fen = record.owed_fen if limit_fen is None else min(record.owed_fen, limit_fen)
         settlement = SettlementRecord(
@@ -150,7 +156,12 @@ class HomePart(LinkBase):
         """The hub's list of a day as check_charge_orders, whole, once its last part is due: it has no pages.
 
         Credits, and charges that the home has no number for, cannot be told; they are on neither side.
+
+        Raises:
+            LinkRefused: it is a host's list; in this protocol a host sends its own.
         """
+        if part.role != Role.HOME:
+            raise LinkRefused(Code.NOT_FOUND, sent=False)
         if part.part < part.parts:
             return RecordListReply(state="collecting"), None
         lines = await self._lines(part)
@@ -169,12 +180,6 @@ class HomePart(LinkBase):
             for number in range(1, last.parts):
                 lines += await part_lines(unit, last.check_ref, number)
         return lines + last.lines
-
-    async def _session(self, session_id: str) -> tuple[SessionRow | None, bool]:
-        """A session of this home's, and whether the home was told that it began."""
-        async with self._tools.database.reading() as unit:
-            session = await get_session(of_party(self._party_id), unit, session_id)
-            return session, await start_was_told(unit, session_id)
 
     async def _connector(self, host_party_id: str, connector_id: str) -> str:
         return await self._tools.aliases.alias(Kind.CONNECTOR, (host_party_id, connector_id))

@@ -4,8 +4,9 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from itertools import islice
 
-from sqlalchemy import func, select
-from sqlmodel import Field
+from sqlalchemy import func
+from sqlalchemy import select as columns
+from sqlmodel import Field, select
 
 from hub.clearing.model_checks import CHARGED
 from hub.core.database import Unit
@@ -32,10 +33,18 @@ _TOLD = table_of(StartToldRow).c
 _RECORD, _SESSION = table_of(RecordRow), table_of(SessionRow)
 
 
-async def start_was_told(unit: Unit, session_id: str) -> bool:
-    """Whether the home knows that this charge began."""
-    statement = select(_TOLD.session_id).where(_TOLD.session_id == session_id)
-    return (await unit.execute(statement)).one_or_none() is not None
+async def session_told(viewer: PartyScope, unit: Unit, session_id: str) -> tuple[SessionRow, bool] | None:
+    """A session within the viewer's scope, and whether its home knows that the charge began."""
+    statement = (
+        select(SessionRow, _TOLD.session_id)
+        .outerjoin(table_of(StartToldRow), _TOLD.session_id == _SESSION.c.session_id)
+        .where(
+            _SESSION.c.session_id == session_id,
+            viewer.sees(_SESSION.c.home_party_id, _SESSION.c.host_party_id),
+        )
+    )
+    row = (await unit.session.exec(statement)).first()
+    return None if row is None else (row[0], row[1] is not None)
 
 
 async def note_start_told(unit: Unit, session_id: str, now: datetime) -> None:
@@ -49,7 +58,7 @@ async def start_refs(viewer: PartyScope, unit: Unit, record_ids: Iterable[str]) 
     left, found = iter(record_ids), dict[str, str]()
     while some := list(islice(left, AT_ONCE)):
         statement = (
-            select(record.record_id, session.home_ref)
+            columns(record.record_id, session.home_ref)
             .join(_SESSION, session.session_id == record.session_id)
             .where(
                 record.record_id.in_(some),
@@ -68,7 +77,7 @@ async def energy_by_connector(
     included."""
     record = _RECORD.c
     statement = (
-        select(record.connector_id, func.sum(record.energy_wh).label("energy_wh"))
+        columns(record.connector_id, func.sum(record.energy_wh).label("energy_wh"))
         .where(
             record.host_party_id == host_party_id,
             record.station_id == station_id,

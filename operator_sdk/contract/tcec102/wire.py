@@ -38,19 +38,25 @@ _SIG = re.compile(r"[0-9A-F]{32}")
 _ANY_SIG = re.compile(r"[0-9A-Fa-f]{32}")
 _RET = re.compile(r"-?[0-9]{1,9}")
 _LONGEST_MSG = 500
+_LOWER_CASE, _LINE_BREAKS = "lower_case_sig", "line_breaks"
 _ENVELOPE_FIELDS = ("OperatorID", "Data", "TimeStamp", "Seq", "Sig")
 _ANSWER_FIELDS = ("Ret", "Msg", "Data", "Sig", "OperatorID")
 
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """A request as it came, its fields as text. `tolerated` says what was forgiven to get there."""
+    """A request, its fields as text. `tolerated` says what was forgiven to get there.
+
+    `data` is without line breaks and `sig` in upper case, so that the same message resent has the same fields
+    however its JSON is written; `sent_data` is Data as it came, which is what may have been signed.
+    """
 
     operator_id: str
     data: str
     time_stamp: str
     seq: str
     sig: str
+    sent_data: str
     tolerated: frozenset[str] = frozenset()
 
     @property
@@ -59,7 +65,7 @@ class Envelope:
 
         A replay guard keys on this, not on the body: who replays may add a blank to that.
         """
-        return self.operator_id + "".join(self.data.split()) + self.time_stamp + self.seq
+        return self.operator_id + self.data + self.time_stamp + self.seq
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +118,12 @@ def read_envelope(body: bytes) -> Envelope:
     _must_fit(_ANY_SIG, sig, "Sig: 32 hexadecimal digits are expected")
     if len(stamp) == _EPOCH_MS_DIGITS:
         tolerated.add("epoch_stamp")
-    return Envelope(operator_id, data, stamp, seq, sig, frozenset(tolerated))
+    if not _SIG.fullmatch(sig):
+        tolerated.add(_LOWER_CASE)
+    joined = "".join(data.split())
+    if joined != data:
+        tolerated.add(_LINE_BREAKS)
+    return Envelope(operator_id, joined, stamp, seq, sig.upper(), data, frozenset(tolerated))
 
 
 def open_request(envelope: Envelope, key_sets: Sequence[KeySet], profile: Profile) -> Opened:
@@ -121,9 +132,9 @@ def open_request(envelope: Envelope, key_sets: Sequence[KeySet], profile: Profil
     Raises:
         WireProblem: SIGNATURE (4001): no key set fits; ENVELOPE (4003): Data does not decrypt to UTF-8.
     """
-    _check_case(envelope.sig, profile)
+    _check_case(profile, is_lower=_LOWER_CASE in envelope.tolerated)
     after = envelope.time_stamp + envelope.seq
-    before, datas = [envelope.operator_id], _data_forms(envelope.data)
+    before, datas = [envelope.operator_id], _data_forms(envelope.sent_data)
     fitting, forms = _verified(envelope.sig, key_sets, before, datas, after)
     if not fitting:
         raise WireProblem(
@@ -209,7 +220,7 @@ def _judged(
         raise WireProblem(Ret.SIGNATURE, f"the answer (Ret {parts[0]}) has no Sig", "unsigned")
     if not isinstance(sig, str) or not _ANY_SIG.fullmatch(sig):
         raise WireProblem(Ret.SIGNATURE, "the answer's Sig is not 32 hexadecimal digits", "signature")
-    _check_case(sig, profile)
+    _check_case(profile, is_lower=not _SIG.fullmatch(sig))
     ret_text, msg, data = parts
     forms = _data_forms(data) if data is not None else _NULL_FORMS
     fitting, tolerated = _verified(sig, key_sets, _msg_forms(ret_text, msg), forms, "")
@@ -251,11 +262,11 @@ def _note(tolerated: set[str], before: str, data: str, datas: list[str]) -> None
     if "null" in (data, before[-4:]):
         tolerated.add("null_text_signed")
     if any(character.isspace() for character in datas[0]):
-        tolerated.add("line_breaks")
+        tolerated.add(_LINE_BREAKS)
 
 
-def _check_case(sig: str, profile: Profile) -> None:
-    if not _SIG.fullmatch(sig) and not profile.signature.lower_case_sig:
+def _check_case(profile: Profile, *, is_lower: bool) -> None:
+    if is_lower and not profile.signature.lower_case_sig:
         raise WireProblem(Ret.SIGNATURE, "Sig must be upper-case hexadecimal", "signature_case")
 
 

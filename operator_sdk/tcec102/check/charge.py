@@ -128,6 +128,17 @@ async def _order_again(bench: Bench) -> str:
     return f"it came again, the same; {cost}"
 
 
+async def _slow(bench: Bench) -> str:
+    seq, listener = _need_charge(bench)
+    told = listener.ears.about(NotificationStartChargeResult, seq)
+    if not told:
+        raise Skipped("no result of the start came")
+    if not listener.ears.orders(seq):
+        raise Fails(f"answered after {listener.ears.slow_s} s, it told no more of this charge")
+    again = f"it came {len(told)} times" if len(told) > 1 else "it waited"
+    return f"answered after {listener.ears.slow_s} s: {again}, and the charge went on"
+
+
 async def _nothing_left(bench: Bench) -> str:
     seq, listener = _need_charge(bench)
     for _ in range(_STOPS):
@@ -156,6 +167,7 @@ CHARGE = (
     Check("charge.stop_result", "the result of the stop is told", _stop_result),
     Check("charge.order", "the order is told, and its sums are right", _order),
     Check("charge.order_again", "an order comes again until it is confirmed", _order_again),
+    Check("charge.slow_answer", "a slow answer of ours does not break a charge", _slow),
     Check("charge.nothing_left", "nothing is left charging", _nothing_left),
 )
 

@@ -32,8 +32,12 @@ class Heard:
 
 @dataclass(slots=True)
 class Ears:
-    """`Customer`: takes what a host tells. An order is taken when it comes again, and disputed if it costs."""
+    """`Customer`: takes what a host tells, the first result of a start slowly.
 
+    An order is taken when it comes again, and disputed if it costs.
+    """
+
+    slow_s: int = 0
     told: list[m.Part] = field(default_factory=list)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -51,8 +55,11 @@ class Ears:
     async def notification_start_charge_result(
         self, message: m.NotificationStartChargeResult, caller: Caller
     ) -> m.NotificationStartChargeResultReply:
-        """Taken."""
+        """Taken, the first one only after a while."""
+        is_first = not self.about(m.NotificationStartChargeResult, message.start_charge_seq)
         self._note(message)
+        if is_first:
+            await asyncio.sleep(self.slow_s)
         return m.NotificationStartChargeResultReply(start_charge_seq=message.start_charge_seq, succ_stat=0)
 
     async def notification_equip_charge_status(
@@ -110,9 +117,11 @@ class Ears:
 class Listener:
     """An ASGI app: the SDK's server behind a recorder."""
 
-    def __init__(self, profile: Profile, secrets: Secrets, *, operator_id: str, clock: Clock) -> None:
+    def __init__(
+        self, profile: Profile, secrets: Secrets, *, operator_id: str, clock: Clock, slow_s: int = 0
+    ) -> None:
         self.heard: list[Heard] = []
-        self.ears, self.pile = Ears(), Pile(operator_id)
+        self.ears, self.pile = Ears(slow_s), Pile(operator_id)
         self.server = Tcec102Server(
             [(profile, secrets)],
             operator_id=operator_id,

@@ -148,7 +148,7 @@ class Probe:
         except httpx.TimeoutException:
             exchange.problem = "no answer in time"
             return exchange
-        except httpx.HTTPError as broken:
+        except (httpx.HTTPError, httpx.InvalidURL) as broken:
             exchange.problem = f"no answer: {type(broken).__name__}"
             return exchange
         finally:

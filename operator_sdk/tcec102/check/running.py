@@ -22,7 +22,7 @@ from operator_sdk.tcec102.check.pile import CONNECTOR
 from operator_sdk.tcec102.check.plan import Bench, Check, carry_out
 from operator_sdk.tcec102.check.probe import Probe
 from operator_sdk.tcec102.check.protocol import PROTOCOL
-from operator_sdk.tcec102.check.report import Report
+from operator_sdk.tcec102.check.report import SKIPPED, Finding, Report
 from operator_sdk.tcec102.check.summing import SUMMING
 from operator_sdk.tcec102.sim.listening import listen
 
@@ -44,7 +44,7 @@ async def run(given: argparse.Namespace) -> Report:
     if given.scan:
         sys.stderr.write(f"scan this in the platform's app: {make_qr(CONNECTOR, operator_id)}\n")
     if given.listen:
-        listener = Listener(profile, secrets, operator_id=operator_id, clock=clock)
+        listener = Listener(profile, secrets, operator_id=operator_id, clock=clock, slow_s=given.slow_s)
     async with _http(given.timeout_s) as http, _listening(listener, given.listen):
         bench = Bench(
             Probe(profile, secrets, operator_id=operator_id, clock=clock, http=http),
@@ -54,11 +54,19 @@ async def run(given: argparse.Namespace) -> Report:
             scan=given.scan,
         )
         try:
-            findings = [await carry_out(check, bench) for check in checks_for(profile)]
+            findings = await _all(checks_for(profile), bench)
         finally:
             await stop_what_runs(bench)
             await release_guest(bench)
     return Report(profile.operator_id, profile.name, profile.base_url, began.isoformat(), findings)
+
+
+async def _all(checks: list[Check], bench: Bench) -> list[Finding]:
+    findings = [await carry_out(checks[0], bench)]
+    if bench.probe.log and not bench.probe.log[-1].http_status:
+        unreached = "the platform cannot be reached"
+        return findings + [Finding(one.name, one.title, SKIPPED, unreached) for one in checks[1:]]
+    return findings + [await carry_out(check, bench) for check in checks[1:]]
 
 
 def checks_for(profile: Profile) -> list[Check]:
