@@ -7,7 +7,6 @@ knows by the business numbers (StartChargeSeq, EquipAuthSeq, CheckOrderSeq).
 """
 
 import asyncio
-import hashlib
 from collections import OrderedDict
 from dataclasses import dataclass
 
@@ -26,11 +25,6 @@ BUSINESS = frozenset(
     }
 )
 """The interfaces whose answers are kept. The others only read, or have an order of their own."""
-
-
-def envelope_digest(body: bytes) -> bytes:
-    """What makes an envelope the same one."""
-    return hashlib.sha256(body).digest()
 
 
 @dataclass(slots=True)

@@ -31,7 +31,7 @@ from operator_sdk.tcec102.issued import IssuedTokens
 from operator_sdk.tcec102.own_code import run_own
 from operator_sdk.tcec102.partner import is_admitted, is_in_window, keys_in_force, knows_secret
 from operator_sdk.tcec102.pen import Pen
-from operator_sdk.tcec102.replay import BUSINESS, Replays, envelope_digest
+from operator_sdk.tcec102.replay import BUSINESS, Replays
 
 BODY_BYTES_MAX = 2_000_000
 """For a caller that is not known; a known one has its profile's."""
@@ -142,7 +142,7 @@ class Tcec102Server:
             opened = self._open(partner, turn, envelope)
             keys = opened.keys
             self.check_token(partner, turn)
-            return await self._once(partner, turn, opened)
+            return await self._once(partner, turn, envelope.digest, opened)
         except WireProblem as problem:
             return self._pen.seal_answer(keys, problem.ret, problem.msg, None, partner.profile)
         finally:
@@ -175,10 +175,9 @@ class Tcec102Server:
         if kind.lower() != "bearer" or not good:
             raise WireProblem(Ret.TOKEN, "the token is missing, wrong or over: call query_token", "token")
 
-    async def _once(self, partner: Admitted, turn: Turn, opened: Opened) -> bytes:
+    async def _once(self, partner: Admitted, turn: Turn, digest: bytes, opened: Opened) -> bytes:
         """Do the work, or give the answer that this very envelope got before."""
         name = turn.interface.name
-        digest = envelope_digest(turn.body)
         before = self._replays.interface_of(digest)
         if before is not None and before != name:
             raise WireProblem(Ret.ENVELOPE, f"this envelope was sent to {before} before", "replay")

@@ -111,7 +111,7 @@ async def open_town(folder: Path) -> AsyncIterator[Town]:
         terms = AgreementAdd(home_party_id=HOME, host_party_id=HOST, hold_fen=HOLD_FEN)
         await rig.hub.parties.add_agreement(terms, actor="test")
         common: dict[str, Any] = {"environment": environment}
-        quick = ("--connectors", "40", "--slow-s", "0.1")
+        quick = ("--connectors", "40", "--slow-s", "0.1", "--push-s", "0.1")
         async with (
             simulator(folder, host_pair, rig.url, role="host", port=ports[0], options=quick, **common) as host,
             simulator(folder, home_pair, rig.url, role="home", port=ports[1], **common) as home,

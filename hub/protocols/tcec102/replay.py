@@ -5,13 +5,11 @@ replay (T/CEC 102.4 says nothing of either), so both get the same answer and cha
 under the signature: an envelope that was answered at one interface is refused at any other.
 """
 
-import hashlib
-
 from hub.core.clock import Clock
 from hub.core.database import Database, Unit
 from hub.core.group_writer import GroupWriter
 from hub.protocols.tcec102.tables import store_answer, stored_answer
-from operator_sdk.contract.tcec102.wire import Envelope, Ret, WireProblem
+from operator_sdk.contract.tcec102.wire import Ret, WireProblem
 
 BUSINESS = frozenset(
     {
@@ -25,12 +23,6 @@ BUSINESS = frozenset(
 )
 """What changes something and has no order of its own. Status and progress are put in order by their times; what
 only reads may be read again."""
-
-
-def digest_of(envelope: Envelope) -> bytes:
-    """What makes two envelopes the same: all that is signed, and the signature."""
-    said = (envelope.operator_id, envelope.data, envelope.time_stamp, envelope.seq, envelope.sig)
-    return hashlib.sha256("\x1f".join(said).encode()).digest()
 
 
 class StoredAnswers:

@@ -21,7 +21,7 @@ from hub.core.limits import Limits
 from hub.core.tables import Evidence
 from hub.parties.link import LinkError
 from hub.protocols.tcec102.profiles import Partner
-from hub.protocols.tcec102.replay import BUSINESS, digest_of
+from hub.protocols.tcec102.replay import BUSINESS
 from hub.protocols.tcec102.stamps import read_stamp, write_stamp
 from hub.protocols.tcec102.tools import TcecTools
 from operator_sdk.contract.codes import Role
@@ -158,7 +158,7 @@ class TcecServer:
         with self._limits_of(partner).admit(partner.party_id):
             _check_time(partner, envelope, now)
             interface = await self._check_call(arrival, partner)
-            digest = digest_of(envelope) if interface.name in BUSINESS else None
+            digest = envelope.digest if interface.name in BUSINESS else None
             if digest is not None:
                 known = await self._t.answers.find(partner.party_id, interface.name, digest)
                 if known is not None:
