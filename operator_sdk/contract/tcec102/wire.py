@@ -67,7 +67,7 @@ class Envelope:
 
     @property
     def digest(self) -> bytes:
-        """What makes two envelopes one message, for a replay guard: whoever replays may add a blank to the body."""
+        """What makes two envelopes one message, for a replay guard: who replays may add a blank to a body."""
         return hashlib.sha256(f"{self.signed_text}\x1f{self.sig}".encode()).digest()
 
 
