@@ -23,7 +23,18 @@ from operator_sdk.contract.messages.roaming import StopRequest
 from tests.edge_client import AgentLine
 from tests.rig import EXPOSURE_FEN, HOLD_FEN, HUB, A, B, C, Rig, open_rig
 from tests.rig_charges import Charge, begin_by_driver, begin_by_home, charge_of
-from tests.site_world import BILLS, LIVE, STATION, E, SiteCharge, SiteWorld, around, charge_at_site, send
+from tests.site_world import (
+    BILLS,
+    LIVE,
+    STATION,
+    E,
+    SiteCharge,
+    SiteWorld,
+    around,
+    charge_at_site,
+    send,
+    status,
+)
 from tests.tcec_home_world import described, piles
 from tests.tcec_partner import Pair, Simulator, free_port, keys_of, simulator
 
@@ -236,7 +247,9 @@ class HostedHost:
     charge: SiteCharge | None = None
 
     async def code(self) -> str:
-        """E1."""
+        """E1, which the agent says is free."""
+        now = self.roads.rig.hub.clock.business()
+        await send(self.roads.line, LIVE, [status("E1", ConnectorState.AVAILABLE, now)])
         return f"E1.{E}"
 
     async def charges(self, session: SessionRow) -> None:

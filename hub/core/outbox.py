@@ -109,12 +109,17 @@ class Outbox:
         self._owner = owner
         self._handlers: dict[str, Handler] = {}
         self._stubborn: set[str] = set()
+        self._passing: set[str] = set()
 
-    def handle(self, kind: str, handler: Handler, *, stubborn: bool = False) -> None:
-        """Register who delivers letters of a kind; stubborn ones are tried until they arrive."""
+    def handle(self, kind: str, handler: Handler, *, stubborn: bool = False, passing: bool = False) -> None:
+        """Register who delivers letters of a kind; stubborn ones are tried until they arrive.
+
+        Passing ones are forgotten as soon as they are done: there are very many, and none proves anything.
+        """
         self._handlers[kind] = handler
-        if stubborn:
-            self._stubborn.add(kind)
+        for kinds, asked in ((self._stubborn, stubborn), (self._passing, passing)):
+            if asked:
+                kinds.add(kind)
 
     def ring(self, lane: str) -> None:
         """Ring for a lane whose letter was written, durably, by a set-based statement."""
@@ -225,15 +230,24 @@ class Outbox:
             newest = {row.newest_key: row.letter_id for row in rows if row.newest_key}
             for row in rows:
                 if row.newest_key and newest[row.newest_key] != row.letter_id:
-                    row.done_at, row.reason = self._clock.wall(), "superseded"
+                    await self._pass_over(unit, row)
                     continue
                 if row.due_at > self._clock.wall():
                     return None
                 return _letter(row)
         return None
 
+    async def _pass_over(self, unit: Unit, row: OutboxLetter) -> None:
+        if row.kind in self._passing:
+            await unit.session.delete(row)
+        else:
+            row.done_at, row.reason = self._clock.wall(), "superseded"
+
     async def _finish(self, letter: Letter) -> None:
         async with self._database.unit() as unit:
+            if letter.kind in self._passing:
+                await unit.execute(delete(OutboxLetter).where(col(OutboxLetter.letter_id) == letter.letter_id))
+                return
             await _set(unit, letter, done_at=self._clock.wall(), attempts=letter.attempts + 1)
 
     async def _retry(self, letter: Letter, reason: str, after_s: int | None) -> None:

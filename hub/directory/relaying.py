@@ -44,7 +44,7 @@ class StatusRelay:
         self._agreements, self._links, self._outbox = agreements, links, outbox
         self._silent: Memory[str, bool] = Memory(SILENT)
         self._under_way: Counter[str] = Counter()
-        outbox.handle(LETTER, self.deliver, stubborn=True)
+        outbox.handle(LETTER, self.deliver, stubborn=True, passing=True)
 
     async def homes_told(self, host: str) -> tuple[str, ...]:
         """The homes that are told of a host's connectors."""

@@ -93,8 +93,9 @@ async def test_what_cannot_start_is_refused_with_its_reason_and_told_as_failed(w
     assert (offline.succ_stat, offline.fail_reason) == (1, 2)
     with pytest.raises(Tcec102Refused, match="id_reused"):
         await world.start("A2", seq=seq)
-    with pytest.raises(Tcec102Refused, match="Balance"):
-        await world.start(balance=Decimal("-1.00"))
+    for balance in ("-1.00", "1e12"):
+        with pytest.raises(Tcec102Refused, match="Balance"):
+            await world.start(balance=Decimal(balance))
     assert await rig.exposure(HOME) == (0, 0)
 
 

@@ -48,7 +48,7 @@ def world(request: pytest.FixtureRequest) -> Iterator[World]:
         runner.run(opened.__aexit__(None, None, None))
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     kind=st.sampled_from(list(Kind)),
     batches=st.lists(st.lists(keys_of_things, max_size=8), min_size=1, max_size=4),

@@ -5,7 +5,9 @@ what belongs to somebody else is as unknown to it as what does not exist.
 """
 
 import asyncio
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from hub.core.errors import HubError, NotFoundError
 from hub.parties.agreements import Agreements
@@ -17,7 +19,7 @@ from hub.protocols.tcec102.stations_out import Reader, StationsOut
 from hub.protocols.tcec102.tables_aliases import Key
 from hub.protocols.tcec102.tables_home import energy_by_connector
 from hub.protocols.tcec102.tools import TcecTools
-from hub.protocols.tcec102.translate_fields import instant
+from hub.protocols.tcec102.translate_fields import instant, scaled
 from hub.protocols.tcec102.translate_out import (
     ALREADY_STOPPED,
     CONNECTOR_STATUS,
@@ -64,7 +66,7 @@ from operator_sdk.contract.tcec102.messages import (
     QueryStopChargeReply,
     StationStatusInfo,
 )
-from operator_sdk.contract.tcec102.values import fen_of, parse_day
+from operator_sdk.contract.tcec102.values import parse_day
 from operator_sdk.contract.tcec102.wire import Ret, WireProblem
 
 STATIONS_MOST = 50
@@ -269,8 +271,8 @@ class HomeHandlers:
         The owner is an extension; the code on the pile names it.
         """
         key = await self._tools.aliases.find(Kind.CONNECTOR, message.connector_id)
-        said = message.operator_id if isinstance(message, QueryEquipAuth) else message.extra.get("OperatorID")
-        if isinstance(said, str) and said != ctx.operator_id and (key is None or key[0] != said):
+        said = message.operator_id if isinstance(message, QueryEquipAuth) else _owner_in(message.extra)
+        if said is not None and said != ctx.operator_id and (key is None or key[0] != said):
             key = said, message.connector_id
         hosts = await self._agreements.hosts_of_home(ctx.party_id)
         return key if key is not None and (key[0] in hosts or key[0] == ctx.party_id) else None
@@ -348,14 +350,17 @@ class HomeHandlers:
         return session
 
 
+def _owner_in(extra: Mapping[str, Any]) -> str | None:
+    """The extension OperatorID, however it is cased."""
+    said = next((value for name, value in extra.items() if name.lower() == "operatorid"), None)
+    return said if isinstance(said, str) else None
+
+
 def _limit_of(message: QueryStartCharge) -> int | None:
-    """The driver's balance, where the home tells it, as the charge's limit in fen."""
+    """The driver's balance, where the home tells it, as the charge's limit in whole fen."""
     if message.balance is None:
         return None
-    limit_fen = fen_of(message.balance)
-    if limit_fen < 0:
-        raise WireProblem(Ret.BUSINESS, "Balance: expected a number from 0 on", "balance")
-    return limit_fen
+    return int(scaled(message.balance, 100, "Balance"))
 
 
 def _started(message: QueryStartCharge, stat: int, fail_reason: int) -> QueryStartChargeReply:
