@@ -99,6 +99,22 @@ def show_tolerated(party_id: PartyArgument, as_json: Json = False) -> None:
         show_table(("what", "messages", "first", "last"), rows)
 
 
+@tcec102_app.command("names")
+def show_names(
+    name: Annotated[
+        str, typer.Argument(help="An id of a station, pile or connector, as homes or its owner say it.")
+    ],
+    as_json: Json = False,
+) -> None:
+    """What T/CEC 102 homes call a thing, and what its owner does: looked up from either side."""
+    found = with_hub(lambda hub: hub.tcec102.aliases.named(name))
+    columns = ("kind", "homes say", "owner", "owner says")
+    if as_json:
+        show_json([dict(zip(("kind", "alias", "party_id", "own_id"), row, strict=True)) for row in found])
+    else:
+        show_table(columns, found)
+
+
 @tcec102_app.command("gaps")
 def show_gaps(
     host: Annotated[str | None, typer.Option(help="Of this host only.")] = None,

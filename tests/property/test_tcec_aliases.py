@@ -103,3 +103,14 @@ def test_who_comes_first_keeps_the_own_id_where_it_fits(world: World) -> None:
 
 def test_an_alias_that_nobody_has_names_nothing(world: World) -> None:
     assert world.runner.run(world.process().find(Kind.STATION, "nobody")) is None
+
+
+def test_a_name_is_looked_up_from_either_side(world: World) -> None:
+    own = ("395815801", "S-9/PILE-9")
+    aliases = world.process()
+    alias = world.runner.run(aliases.alias(Kind.PILE, own))
+    row = ("pile", alias, *own)
+    for name in (alias, "S-9/PILE-9", "PILE-9"):
+        assert world.runner.run(aliases.named(name)) == [row]
+    for name in ("9", "-9", "%", "S-9", "PILE_9"):
+        assert row not in world.runner.run(aliases.named(name))

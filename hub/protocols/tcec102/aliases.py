@@ -16,7 +16,7 @@ from enum import StrEnum
 from hub.core.clock import Clock
 from hub.core.database import Database
 from hub.core.memory import Memory
-from hub.protocols.tcec102.tables_aliases import Key, add_aliases, aliases_of, key_of_alias
+from hub.protocols.tcec102.tables_aliases import Key, add_aliases, aliases_of, key_of_alias, named
 
 REMEMBERED = timedelta(hours=1)
 """An alias never changes; this only bounds what a process keeps of things nobody asks for."""
@@ -108,6 +108,11 @@ class Aliases:
             if key is not None:
                 self._remember(kind, {key: alias})
         return key
+
+    async def named(self, name: str) -> list[tuple[str, str, str, str]]:
+        """(kind, alias, party, own id) of everything that homes or its owner call so: for people."""
+        async with self._database.reading() as unit:
+            return await named(unit, name)
 
     def _remember(self, kind: Kind, found: Mapping[Key, str]) -> None:
         now = self._clock.wall()

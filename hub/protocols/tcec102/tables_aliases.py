@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import UniqueConstraint, bindparam, select
+from sqlalchemy import UniqueConstraint, bindparam, or_, select
 from sqlmodel import Field
 
 from hub.core.database import Unit
@@ -67,6 +67,21 @@ async def key_of_alias(unit: Unit, kind: str, alias: str) -> Key | None:
     statement = select(_ALIAS.party_id, _ALIAS.own_id).where(_ALIAS.kind == kind, _ALIAS.alias == alias)
     row = (await unit.execute(statement)).one_or_none()
     return None if row is None else (row.party_id, row.own_id)
+
+
+async def named(unit: Unit, name: str) -> list[tuple[str, str, str, str]]:
+    """(kind, alias, party, own id) of everything that anybody calls so; a pile also without its station."""
+    statement = (
+        select(_ALIAS.kind, _ALIAS.alias, _ALIAS.party_id, _ALIAS.own_id)
+        .where(
+            or_(
+                _ALIAS.alias == name, _ALIAS.own_id == name, _ALIAS.own_id.endswith(f"/{name}", autoescape=True)
+            )
+        )
+        .order_by(_ALIAS.kind, _ALIAS.party_id, _ALIAS.own_id)
+        .limit(AT_ONCE)
+    )
+    return [tuple(row) for row in await unit.execute(statement)]
 
 
 async def add_aliases(unit: Unit, kind: str, wanted: Iterable[tuple[Key, str]]) -> None:

@@ -1,0 +1,74 @@
+"""What goes wrong: one thing after the other, always at the same two partners."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tests.soak.town import DISTURBED, HOME_1, HOST_1, Town
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """One kind of it; `restarts`: what it has left undone ends with the process."""
+
+    name: str
+    of_host: str = ""
+    of_home: str = ""
+    kills: bool = False
+    restarts: bool = False
+
+
+TROUBLES = (
+    Trouble("killed", kills=True),
+    Trouble("lying about money", of_host="lying_order", of_home="replayed"),
+    Trouble("silent", of_host="silent", of_home="silent", restarts=True),
+    Trouble(
+        "replaying", of_host="replayed order_twice order_twice_new_envelope flapping", of_home="replayed"
+    ),
+    Trouble("signing wrongly", of_host="wrong_answer_sig", of_home="wrong_answer_sig"),
+    Trouble("slow", of_host="slow", of_home="slow"),
+)
+
+
+class Chaos:
+    """Makes trouble until the time is over, each kind at least once; `seen` says how often each was."""
+
+    def __init__(self, town: Town, tell: Callable[[str], None]) -> None:
+        self.town, self.tell = town, tell
+        self.seen: dict[str, int] = {}
+        self.counts: dict[str, int] = {}
+
+    async def run(self, seconds: float, hold_s: float) -> None:
+        """Rounds of all troubles."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + seconds
+        while not self.seen or loop.time() < end:
+            for trouble in TROUBLES:
+                self.tell(f"partners are {trouble.name}")
+                await self._make(trouble, hold_s)
+                self.seen[trouble.name] = self.seen.get(trouble.name, 0) + 1
+
+    async def _make(self, trouble: Trouble, hold_s: float) -> None:
+        if trouble.kills:
+            await self._kill(hold_s)
+            return
+        for party_id, names in ((HOST_1, trouble.of_host), (HOME_1, trouble.of_home)):
+            await self.town.partners[party_id].post("pains", off=["*"], on=names.split())
+        await asyncio.sleep(hold_s)
+        for party_id in DISTURBED:
+            await self.town.partners[party_id].post("pains", off=["*"])
+        if trouble.restarts:
+            await self._kill(0)
+
+    async def _kill(self, hold_s: float) -> None:
+        """SIGKILL both, and start them again a moment later on the same ports, with what they had kept."""
+        partners = self.town.partners
+        for party_id in DISTURBED:
+            for name, count in (await partners[party_id].get("state"))["counts"].items():
+                self.counts[name] = self.counts.get(name, 0) + count
+        self.town.down.update(DISTURBED)
+        for party_id in DISTURBED:
+            partners[party_id].kill()
+        await asyncio.sleep(max(hold_s, 0.2))
+        await asyncio.gather(*(partners[party_id].restart() for party_id in DISTURBED))
+        self.town.down.clear()
