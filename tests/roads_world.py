@@ -50,12 +50,10 @@ ENOUGH_WH = 2_000
 
 
 @dataclass
-class Roads:
-    """The hub, and all of them around it."""
+class Town:
+    """The hub with A, B and C, and T/CEC 102 platforms around it: a host and a home, or one that is both."""
 
     rig: Rig
-    site: SiteWorld
-    line: AgentLine
     host: Simulator
     home: Simulator
 
@@ -78,6 +76,14 @@ class Roads:
         row = await self.until(holds, f"{session_id} {states}")
         assert isinstance(row, SessionRow)
         return row
+
+
+@dataclass
+class Roads(Town):
+    """And E's site."""
+
+    site: SiteWorld
+    line: AgentLine
 
 
 class HomeOfRoad(Protocol):
@@ -120,7 +126,7 @@ class HostOfRoad(Protocol):
 class NativeHome:
     """B, with the driver in B's app."""
 
-    roads: Roads
+    roads: Town
     party_id: str = B
 
     async def start(self, code: str) -> str:
@@ -148,7 +154,7 @@ class NativeHome:
 class HostedHome:
     """C, with the driver in the hub's own app and a wallet at the hub."""
 
-    roads: Roads
+    roads: Town
     party_id: str = C
     before_fen: int = 0
 
@@ -178,7 +184,7 @@ class HostedHome:
 class Tcec102Home:
     """The simulated home, with the driver in its app."""
 
-    roads: Roads
+    roads: Town
     party_id: str = HOME
 
     async def start(self, code: str) -> str:
@@ -212,7 +218,7 @@ class Tcec102Home:
 class NativeHost:
     """A, whose pile the test plays."""
 
-    roads: Roads
+    roads: Town
     party_id: str = A
     charge: Charge | None = None
 
@@ -271,14 +277,14 @@ class HostedHost:
 class Tcec102Host:
     """The simulated host, which does all by itself."""
 
-    roads: Roads
+    roads: Town
     party_id: str = HOST
 
     async def code(self) -> str:
         """A connector with a vehicle that nobody charges."""
         plugs = await self.roads.host.get("connectors")
         free = [one["connector_id"] for one in plugs if one["charge"] is None and one["status"] == 2]
-        return f"{free[0]}.{HOST}"
+        return f"{free[0]}.{self.party_id}"
 
     async def charges(self, session: SessionRow) -> None:
         """Until it has given some energy."""
@@ -362,4 +368,4 @@ async def open_roads(folder: Path) -> AsyncIterator[Roads]:
             assert report is not None
             assert report.problem is None
             assert await home.post("sync") == {"stations": 4}
-            yield Roads(rig, site, line, host, home)
+            yield Roads(rig, host, home, site, line)

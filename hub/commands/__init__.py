@@ -50,7 +50,7 @@ payment = Subcommand(
 )
 order = Subcommand("order", "upkeep", "Work orders: list, show, assign, statistics")
 tcec102 = Subcommand(
-    "tcec102", "partners", "Partners that speak T/CEC 102: profile show, replace, keys; tolerated, names, gaps, stats"
+    "tcec102", "partners", "T/CEC 102 partners: profile show, replace, keys; tolerated, names, gaps, stats"
 )
 outbox = Subcommand("outbox", "books", "Messages that gave up: dead, replay")
 serve = Subcommand("serve", "processes", "Serve the hub")

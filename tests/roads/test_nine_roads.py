@@ -45,8 +45,13 @@ async def test_a_driver_of_any_home_charges_at_any_host(roads: Roads, home_kind:
     assert (await rig.exposure(home.party_id))[1] == 0
 
 
-async def test_after_all_of_them_the_books_verify(roads: Roads) -> None:
-    report = await audit(roads.rig.hub.database.url)
+async def test_after_all_of_them_a_cycle_nets_to_zero_and_the_books_verify(roads: Roads) -> None:
+    hub = roads.rig.hub
+    owed = await roads.rig.obligations()
+    result = await hub.clearing.close_cycle(hub.clock.business())
+    assert result.cycle.obligations == len(owed)
+    assert sum(one.amount_fen for one in result.positions) == 0
+    report = await audit(hub.database.url)
     assert report.problems == []
     assert report.verified
     assert report.postings > 0
