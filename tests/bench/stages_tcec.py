@@ -38,8 +38,8 @@ CHARGE = ("tcec_charge_status_per_s", "tcec_vs_bare_ratio")
 FORWARDED, FULL, ADDED = "tcec_forwarded_per_s", "tcec_stations_full_s", "tcec_start_added_ms_p50"
 FIGURES = (*CHARGE, FORWARDED, FULL, ADDED)
 SESSIONS, CONNECTIONS = 512, 64
-ROUNDS, FORWARDED_ROUNDS, ROUND_S, WARM_UP_S, RAMP_S = 4, 3, 4.0, 1.5, 0.5
-GUESS_PER_S = {"hub": 1_200, "tcec_bare": 3_000}
+ROUNDS, FORWARDED_ROUNDS, ROUND_S, WARM_UP, RAMP_S = 4, 3, 4.0, 3, 0.5
+GUESS_PER_S = 1_200
 SPARE = 1.6
 """Envelopes are sealed for so many times what is expected."""
 
@@ -120,11 +120,11 @@ def profiled(bench: Bench, stacks: str, seconds: float) -> Measured:
     stage = _Stage(bench)
     stage.begin()
     stage.open_sessions()
-    stage.statuses("hub", GUESS_PER_S["hub"], WARM_UP_S)
+    stage.warm_up("hub")
     bench.step("hub: profiling")
     hub = bench.processes.running["hub"]
     hub.send_signal(signal.SIGUSR1)
-    measured = stage.statuses("hub", GUESS_PER_S["hub"], seconds, "hub_profiled")
+    measured = stage.statuses("hub", GUESS_PER_S, seconds, "hub_profiled")
     hub.send_signal(signal.SIGUSR2)
     return measured
 
@@ -219,14 +219,22 @@ class _Stage:
         if begun.result.good < SESSIONS or begun.result.wrong:
             raise BenchError(f"the host's results were not taken: {begun.result.wrong}")
 
+    def warm_up(self, server: str) -> Measured:
+        """A few statuses of every session: the first of each costs more."""
+        return self._window_of(server, WARM_UP * SESSIONS, OPENING_S)
+
     def statuses(self, server: str, per_s: float, seconds: float, name: str = "") -> Measured:
-        """One window of statuses; those of the next begin after every one that was made for this."""
+        """One window of statuses."""
+        return self._window_of(server, int(per_s * seconds * SPARE) + SESSIONS, seconds, name)
+
+    def _window_of(self, server: str, count: int, seconds: float, name: str = "") -> Measured:
+        """The next statuses of every session; those after them begin behind every one that was made here."""
         job = Job(
             kind=STATUSES,
             url=self._world.hub_url if server == "hub" else self._world.tcec_bare_url,
             seconds=seconds,
             connections=CONNECTIONS,
-            requests=int(per_s * seconds * SPARE) + SESSIONS,
+            requests=count,
             warm_s=RAMP_S,
             tokens=self._tokens,
             sessions=self._sessions,
@@ -249,9 +257,9 @@ class _Stage:
         bench, processes = self._bench, self._processes
         processes.start("tcec_bare", url=self._world.tcec_bare_url)
         before, every = self._stored(), {}
-        for server, guess in GUESS_PER_S.items():
+        for server in ("hub", "tcec_bare"):
             bench.step(f"{server}: T/CEC 102 statuses, warming up")
-            every[server] = [self.statuses(server, guess, WARM_UP_S)]
+            every[server] = [self.warm_up(server)]
         for number in range(ROUNDS):
             for server in ("hub", "tcec_bare") if number % 2 == 0 else ("tcec_bare", "hub"):
                 bench.step(f"{server}: T/CEC 102 statuses {number + 1}/{ROUNDS}")
@@ -293,7 +301,8 @@ class _Stage:
         # What the rounds without delivery have left is nobody's backlog.
         self._processes.watch.column(FORGET)
         self._processes.ensure("jobs")
-        windows = [self.statuses("hub", GUESS_PER_S["hub"], EVEN_S)]
+        rate = max(GUESS_PER_S, self.warm_up("hub").result.per_s)
+        windows = [self.statuses("hub", rate, EVEN_S)]
         most: list[int] = []
         for number in range(FORWARDED_ROUNDS):
             bench.step(f"hub: T/CEC 102 statuses forwarded {number + 1}/{FORWARDED_ROUNDS}")

@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from typing import Self
 
 import httpx
 
@@ -41,6 +42,14 @@ class Load:
         self.native: list[str] = []
         self._over = False
         self._working: list[asyncio.Task[None]] = []
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for task in self._working:
+            task.cancel()
+        await asyncio.gather(*self._working, return_exceptions=True)
 
     async def begin(self) -> None:
         """Everybody starts."""
@@ -110,6 +119,7 @@ class Load:
                 limit_fen=HOLD_FEN,
             )
             session = await rig.client(B).start_session(request)
+            assert session.refusal is None, session.refusal
             rig.b.limits[session.session_id] = HOLD_FEN
             started_at = (rig.hub.clock.business() + timedelta(seconds=1)).replace(microsecond=0)
             charge = Charge(rig, session.session_id, tariff, started_at, meter_wh)

@@ -65,7 +65,7 @@ class Probes:
 
         async def as_native_host() -> object:
             at = rig.hub.clock.business()
-            status = ConnectorStatus(connector_id="A1", state=ConnectorState.CHARGING, at=at)
+            status = ConnectorStatus(connector_id="A1", state=ConnectorState.AVAILABLE, at=at)
             return await rig.client(A).push_status(StatusPush(statuses=[status]))
 
         async def as_native_home() -> object:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -50,8 +51,10 @@ class Outcome:
 
 async def run(folder: Path, plan: Plan, tell: Callable[[str], None]) -> Outcome:
     """All of it. What is not as promised is an AssertionError."""
-    async with open_town(folder) as town:
-        load, chaos = Load(town), Chaos(town, tell)
+    async with AsyncExitStack() as stack:
+        town = await stack.enter_async_context(open_town(folder))
+        chaos = Chaos(town, tell)
+        load = await stack.enter_async_context(Load(town))
         async with Probes(town) as probes:
             await load.begin()
             await asyncio.sleep(WARM_S)

@@ -23,6 +23,9 @@ SPEED = 60
 NOON = datetime(2026, 3, 2, 4, 0, tzinfo=UTC)
 """In Shanghai."""
 
+STATUS_LIFE_S = 86_400
+"""Three minutes, as usual, would be three seconds here."""
+
 EXPOSURE_FEN = 100_000_000
 PROFILE = """[push]
 status_s = 12
@@ -33,7 +36,7 @@ concurrent = 100
 VEHICLE_WH, CHARGE_S = 2_000, 2.0
 """What a vehicle takes, and how long that lasts on the wall at 60 kW."""
 
-OPTIONS = ("--connectors", "8", "--stations", "1", "--slow-s", "1.5", "--vehicle-wh", str(VEHICLE_WH))
+OPTIONS = ("--connectors", "8", "--stations", "1", "--slow-s", "1.5", "--push-s", "0.4")
 
 
 @dataclass
@@ -68,7 +71,8 @@ async def open_town(folder: Path) -> AsyncIterator[Town]:
         "INTERPILE_EPOCH_BUSINESS": NOON.isoformat(),
     }
     async with AsyncExitStack() as stack:
-        world = await stack.enter_async_context(open_world("postgresql", folder, **clock))
+        given = {**clock, "INTERPILE_STATUS_LIFE_S": str(STATUS_LIFE_S)}
+        world = await stack.enter_async_context(open_world("postgresql", folder, **given))
         pairs = {party_id: pair_of(party_id) for party_id in (*HOSTS, *HOMES)}
         ports = {party_id: free_port() for party_id in pairs}
         await _introduce(world, pairs, ports)
@@ -80,7 +84,7 @@ async def open_town(folder: Path) -> AsyncIterator[Town]:
                 world.url,
                 role="host" if party_id in HOSTS else "home",
                 port=ports[party_id],
-                options=(*OPTIONS, "--folder", str(folder / party_id)),
+                options=(*OPTIONS, "--vehicle-wh", str(VEHICLE_WH), "--folder", str(folder / party_id)),
                 environment=environment,
             )
             for party_id, pair in pairs.items()

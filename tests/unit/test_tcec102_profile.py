@@ -132,7 +132,6 @@ def test_while_key_sets_overlap_both_are_good_and_the_newest_is_first(day: str, 
         (("[spelling]", "[spelling"), "not TOML"),
         (("[spelling]", "x = " + "[" * 5000), "not TOML"),
         (('"Example Charging"', '"a\\u0000b"'), "name: 1 to 100 characters, without line breaks"),
-        (('"query_start_charge.3"', '"3"'), "fail_reasons"),
         (('"MA5HUB001"', '"395815801"'), "hub_operator_id: ours, which cannot be"),
     ],
 )

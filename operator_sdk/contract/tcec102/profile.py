@@ -23,7 +23,6 @@ OperatorId = Annotated[str, Meta(pattern=r"^[0-9A-Z]{9}$")]
 Yuan = Annotated[str, Meta(pattern=r"^[0-9]{1,3}(\.[0-9]{1,6})?$")]
 Fingerprint = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
 Words = Annotated[str, Meta(pattern=r"^[^\x00-\x1f\x7f]{1,100}$")]
-ReasonKey = Annotated[str, Meta(pattern=r"^[A-Za-z_]+\.[0-9]{1,2}$")]
 Decimals = Annotated[int, Meta(ge=0, le=6)]
 Path = Annotated[str, Meta(pattern=r"^(/[A-Za-z0-9._~-]+)*$", max_length=200)]
 
@@ -144,7 +143,6 @@ class Profile(Section, frozen=True, kw_only=True):
     ret: RetCodes = RetCodes()
     network: Network = Network()
     limits: Limits = Limits()
-    fail_reasons: dict[ReasonKey, Words] = field(default_factory=dict)
 
     def path_of(self, interface: str) -> str:
         """The path under `base_url` at which the partner serves an interface."""
