@@ -1,7 +1,7 @@
 """The roads of the hub: a home and a host of each kind around one hub, and how a charge goes at each of them.
 
-A home is native, hosted by the hub or a T/CEC 102 platform in a process of its own, and so is a host. What they do
-has the same names for all kinds, so that a road is any two of them.
+A home is native, hosted by the hub or a T/CEC 102 platform in a process of its own, and so is a host. What they
+do has the same names for all kinds, so that a road is any two of them.
 """
 
 import asyncio
@@ -197,7 +197,7 @@ class Tcec102Home:
     async def sees_charging(self, session: SessionRow) -> bool:
         """Start result and status have both come."""
         told = await self.roads.home.home_charge(session.home_ref or "")
-        return told["stat"] == 2 and told["statuses"] >= 1
+        return bool(told["stat"] == 2 and told["statuses"] >= 1)
 
     async def stop(self, session: SessionRow) -> None:
         """In the home's app."""
@@ -208,7 +208,7 @@ class Tcec102Home:
         """Its one order, which it found in order."""
         told = await self.roads.home.home_charge(session.home_ref or "")
         assert (told["confirm_result"], told["objection"], told["orders"], told["stat"]) == (0, None, 1, 4)
-        return round(100 * told["order"]["TotalMoney"])
+        return int(round(100 * told["order"]["TotalMoney"]))
 
 
 # Hosts.
@@ -305,7 +305,7 @@ class Tcec102Host:
 
         bill = await self.roads.until(billed, "order")
         assert (bill["confirm_result"], bill["stop_reason"]) == (0, 1)
-        return round(100 * bill["order"]["TotalMoney"])
+        return int(round(100 * bill["order"]["TotalMoney"]))
 
 
 HOMES: dict[str, Callable[[Roads], HomeOfRoad]] = {
@@ -335,12 +335,12 @@ async def _describe(rig: Rig) -> None:
     await rig.hub.directory.put_station(E, STATION, at_site)
 
 
-def clock_of(epoch: datetime) -> dict[str, str]:
+def clock_of(epoch: datetime, business: datetime = NOON) -> dict[str, str]:
     """The environment of a simulator that shares the hub's clock."""
     return {
         "SPEED": str(SPEED),
         "INTERPILE_EPOCH": epoch.isoformat(),
-        "INTERPILE_EPOCH_BUSINESS": NOON.isoformat(),
+        "INTERPILE_EPOCH_BUSINESS": business.isoformat(),
         "INTERPILE_ENV": "test",
     }
 

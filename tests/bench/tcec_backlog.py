@@ -1,14 +1,16 @@
 """How much waits for the home while statuses come in: looked at again and again on a connection of its own."""
 
+import itertools
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import LiteralString
 
 from tests.bench.world import Watch, World
 
-EVERY_S = 0.5
+EVERY_S, DRAIN_S, GROWN = 0.5, 20.0, 1.25
 OPEN: LiteralString = (
     "SELECT count(*) FROM outbox_letter WHERE party_id = 'MA5TCHOME' AND done_at IS NULL AND dead_at IS NULL"
 )
@@ -50,3 +52,24 @@ class Backlog:
                 self.owed.append(watch.column(OWED)[0])
         finally:
             watch.close()
+
+
+def drained_s(watch: Watch) -> float | None:
+    """How long until nothing waits for the home any more; None: longer than anybody should."""
+    begun = time.monotonic()
+    while (passed := time.monotonic() - begun) < DRAIN_S:
+        if not watch.column(OPEN)[0]:
+            return passed
+        time.sleep(0.2)
+    return None
+
+
+def problem_of(most: Sequence[int], sessions: int, *, left: bool, dead: int) -> str | None:
+    """Why delivery does not keep up: `most` letters waited in each round. None where it does."""
+    if dead:
+        return f"{dead} letters could not be delivered"
+    if left:
+        return f"letters still wait {DRAIN_S:.0f} s after the last status"
+    if most[-1] > sessions and all(late > early * GROWN for early, late in itertools.pairwise(most)):
+        return f"the backlog grows without end: {list(most)} letters, round by round"
+    return None

@@ -19,15 +19,15 @@ class Trouble:
 
 
 TROUBLES = (
-    Trouble("killed", kills=True),
-    Trouble("lying about money", of_host="lying_order", of_home="replayed"),
-    Trouble("silent", of_host="silent", of_home="silent", restarts=True),
-    Trouble(
-        "replaying", of_host="replayed order_twice order_twice_new_envelope flapping", of_home="replayed"
-    ),
-    Trouble("signing wrongly", of_host="wrong_answer_sig", of_home="wrong_answer_sig"),
     Trouble("slow", of_host="slow", of_home="slow"),
+    Trouble("lying about money", of_host="lying_order", of_home="replayed"),
+    Trouble("signing wrongly", of_host="wrong_answer_sig", of_home="wrong_answer_sig"),
+    Trouble("killed", kills=True),
+    Trouble("replaying", of_host="replayed order_twice order_twice_new_envelope flapping", of_home="replayed"),
+    Trouble("silent", of_host="silent", of_home="silent", restarts=True),
 )
+"""None lies right after it was killed: an order whose answer it did not hear would come again with other money,
+and be refused beside the accepted one, as it should be."""
 
 
 class Chaos:

@@ -6,7 +6,7 @@ from typing import Self
 
 import httpx
 
-from operator_sdk.contract.codes import SessionState, StopReason, TokenKind
+from operator_sdk.contract.codes import StopReason, TokenKind
 from operator_sdk.contract.messages.common import Token
 from operator_sdk.contract.messages.directory import Tariff
 from operator_sdk.contract.messages.roaming import StartRequest
@@ -29,7 +29,7 @@ SPARE = 6
 """A connector that nobody charges at."""
 
 PAUSE_S, STOP_EVERY, CALM_S = 0.2, 3, 30
-MINUTES = 2
+MINUTES = 1
 
 
 class Load:
@@ -108,9 +108,7 @@ class Load:
     async def _native(self, plug: str) -> None:
         rig, meter_wh = self.town.rig, METER_WH
         put = flat(rig.hub)
-        tariff = Tariff(
-            party_id=A, tariff_id="t", version=1, valid_from=put.valid_from, periods=put.periods
-        )
+        tariff = Tariff(party_id=A, tariff_id="t", version=1, valid_from=put.valid_from, periods=put.periods)
         while not self._over:
             request = StartRequest(
                 start_ref=rig.ref(f"start-{plug}"),
@@ -133,5 +131,3 @@ class Load:
             assert bill.state == "accepted", bill
             self.native.append(session.session_id)
             meter_wh += TURN_WH
-
-

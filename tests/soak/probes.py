@@ -23,7 +23,7 @@ from tests.rig import A, B
 from tests.soak.load import SPARE
 from tests.soak.town import HOME_2, HOST_2, Town
 
-EVERY_S = 0.05
+EVERY_S = 0.1
 
 
 @dataclass
@@ -47,7 +47,7 @@ def _p99(times: list[float]) -> float:
 
 
 class Probes:
-    """Asks as the native host, the native home, a T/CEC 102 home and a T/CEC 102 host, in turns of 50 ms each.
+    """Asks as the native host, the native home, a T/CEC 102 home and a T/CEC 102 host, ten times a second each.
 
     No answer may be a refusal: the first one ends the run.
     """

@@ -11,7 +11,7 @@ from tests.soak.chaos import Chaos
 from tests.soak.load import Load
 from tests.soak.probes import Probes
 from tests.soak.reckoning import Reckoning, comes_to_rest, log_is_clean, reckon, timed
-from tests.soak.town import DISTURBED, Town, open_town
+from tests.soak.town import DISTURBED, open_town
 
 WINDOWS = 8
 WARM_S = 1.0

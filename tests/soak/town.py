@@ -1,6 +1,6 @@
 """A hub in a process of its own, four T/CEC 102 partners in theirs, and a native pair beside them.
 
-H1 and G1 are disturbed, H2 and G2 and the native pair never are. A minute of business time is a second.
+H1 and G1 are disturbed, H2 and G2 and the native pair never are. A minute of business time is three seconds.
 """
 
 import asyncio
@@ -19,21 +19,21 @@ from tests.tcec_partner import Pair, Simulator, free_port, keys_of, simulator
 HOST_1, HOST_2, HOME_1, HOME_2 = "MA5TCECH1", "MA5TCECH2", "MA5TCECG1", "MA5TCECG2"
 HOSTS, HOMES = (HOST_1, HOST_2), (HOME_1, HOME_2)
 DISTURBED = (HOST_1, HOME_1)
-SPEED = 60
+SPEED = 20
 NOON = datetime(2026, 3, 2, 4, 0, tzinfo=UTC)
 """In Shanghai."""
 
 STATUS_LIFE_S = 86_400
-"""Three minutes, as usual, would be three seconds here."""
+"""Three minutes, as usual, would be nine seconds here."""
 
 EXPOSURE_FEN = 100_000_000
 PROFILE = """[push]
-status_s = 12
+status_s = 8
 [limits]
 rate_per_s = 200
 concurrent = 100
 """
-VEHICLE_WH, CHARGE_S = 2_000, 2.0
+VEHICLE_WH, CHARGE_S = 660, 2.0
 """What a vehicle takes, and how long that lasts on the wall at 60 kW."""
 
 OPTIONS = ("--connectors", "8", "--stations", "1", "--slow-s", "1.5", "--push-s", "0.4")
