@@ -25,7 +25,7 @@ PYTEST_ARGS ?= $(if $(CI),-ra --durations=25,-q)
 # faults/, and short ones end the run.
 PYTEST_WORKERS := --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help setup check format test simulate mutants faults contracts contracts-check demo demo-production bench lock clean
+.PHONY: help setup check format test simulate mutants faults soak contracts contracts-check demo demo-production bench lock clean
 
 help:
 	@awk 'BEGIN { FS = ":.*## " } \
@@ -94,6 +94,9 @@ mutants: setup ## plant a bug at a time; its proof must catch it; takes ONLY (a 
 faults: setup ## the money core under kills, lost answers, full disks and wrong clocks; takes ROUNDS (20)
 	@INTERPILE_ENV=test INTERPILE_FAULT_ROUNDS=$(or $(ROUNDS),20) $(BIN)/python -m pytest \
 		--timeout 1800 $(PYTEST_ARGS) $(sort $(wildcard tests/faults/test_money_*.py))
+
+soak: setup ## T/CEC 102 partners killed, silent, slow, lying and replaying under load; takes SECONDS (600)
+	@INTERPILE_ENV=test $(BIN)/python -m tests.soak --seconds $(or $(SECONDS),600)
 
 ##@ Published contracts
 

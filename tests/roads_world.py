@@ -208,7 +208,8 @@ class Tcec102Home:
         """Its one order, which it found in order."""
         told = await self.roads.home.home_charge(session.home_ref or "")
         assert (told["confirm_result"], told["objection"], told["orders"], told["stat"]) == (0, None, 1, 4)
-        return int(round(100 * told["order"]["TotalMoney"]))
+        total_fen: int = round(100 * told["order"]["TotalMoney"])
+        return total_fen
 
 
 # Hosts.
@@ -305,7 +306,8 @@ class Tcec102Host:
 
         bill = await self.roads.until(billed, "order")
         assert (bill["confirm_result"], bill["stop_reason"]) == (0, 1)
-        return int(round(100 * bill["order"]["TotalMoney"]))
+        total_fen: int = round(100 * bill["order"]["TotalMoney"])
+        return total_fen
 
 
 HOMES: dict[str, Callable[[Roads], HomeOfRoad]] = {

@@ -23,7 +23,8 @@ class Clock(Protocol):
 
 def cut_to_ms(at: datetime) -> datetime:
     """An instant cut to milliseconds, in UTC."""
-    at = at.astimezone(UTC)
+    if at.tzinfo is not UTC:  # asked a dozen times a message, and nearly always it is
+        at = at.astimezone(UTC)
     return at.replace(microsecond=at.microsecond // 1000 * 1000)
 
 

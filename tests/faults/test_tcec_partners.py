@@ -15,7 +15,7 @@ from tests.soak.run import Plan, run
 
 pytestmark = [pytest.mark.faults, pytest.mark.integration]
 
-SHORT = Plan(quiet_s=3, chaos_s=1, hold_s=1.2, least_ms=1_500)
+SHORT = Plan(warm_s=1, quiet_s=2, chaos_s=1, hold_s=1.0, least_ms=1_500)
 
 
 async def test_partners_in_trouble_lose_nothing_double_nothing_and_hold_nobody_up(
@@ -24,5 +24,6 @@ async def test_partners_in_trouble_lose_nothing_double_nothing_and_hold_nobody_u
     outcome = await run(tmp_path, SHORT, print)
     record_property("partners", outcome.line())
     assert outcome.seen == {trouble.name: 1 for trouble in TROUBLES}
-    assert outcome.reckoning.accepted >= 10
-    assert outcome.reckoning.native >= 5
+    assert outcome.reckoning.accepted >= 5
+    assert outcome.reckoning.refused >= 1
+    assert outcome.reckoning.native >= 2

@@ -359,3 +359,24 @@ async def test_a_party_that_pushes_is_not_asked(world: World, monkeypatch: pytes
         await world.pulls.pull(HOME)
     await world.pulls.advance()
     assert world.host.asked == []
+
+
+async def test_a_host_that_answers_longer_than_a_lease_lasts_is_not_asked_for_ever(world: World) -> None:
+    first, second = asyncio.Event(), asyncio.Event()
+    world.host.slow = first
+    one = asyncio.create_task(world.pull())
+    await world.host.asking.wait()
+    world.clock.advance(seconds=301)  # another process takes it for dead
+    world.host.slow = second
+    world.host.asking.clear()
+    other = asyncio.create_task(world.more(2).pull(HOST, complete=True))
+    await world.host.asking.wait()
+    first.set()
+    await one
+    (asked,) = await world.pulls.asked(HOST)
+    assert asked.full_at is not None
+    with pytest.raises(HubError, match="state_conflict"):
+        await world.pull()  # the other is still at it
+    second.set()
+    await other
+    assert await world.pulls.advance() != []

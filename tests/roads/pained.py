@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,6 @@ from operator_sdk.clock import Clock
 from operator_sdk.contract.codes import AuthorizationState
 from operator_sdk.contract.messages.admin import AgreementAdd
 from operator_sdk.contract.tcec102.profile import read_profile
-from operator_sdk.contract.tcec102.values import format_day
 from operator_sdk.tcec102 import Tcec102Client
 from tests.rig import EXPOSURE_FEN, HOLD_FEN, HUB, A, B, open_rig
 from tests.roads_world import HOST, SPEED, NativeHome, Tcec102Host, Town, clock_of
@@ -29,8 +28,9 @@ BASE = "[push]\nstatus_s = 30\n"
 STATIONS, DAY_S = 51, 86_400
 """More than the fifty that may be asked for at once; what is told of a connector holds as long as the tests."""
 
-EVENING, FIRST_DAY = datetime(2026, 3, 2, 14, 50, tzinfo=UTC), "2026-03-02"
-"""It is midnight in Shanghai after a quarter of a minute: there is time to begin a charge before."""
+MIDNIGHT, FIRST_DAY = datetime(2026, 3, 2, 16, tzinfo=UTC), "2026-03-02"
+EVENING = MIDNIGHT - timedelta(minutes=50)
+"""In Shanghai. There are ten seconds to begin a charge before midnight."""
 
 ASKED_ALWAYS = "[pricing]\npolicy_life_s = 0\n"
 """Every start asks for the price."""
@@ -91,7 +91,7 @@ class Pained(Town):
 
     async def is_past_midnight(self) -> bool:
         """Is the first day over?"""
-        return format_day(self.rig.hub.clock.business(), "Asia/Shanghai") > FIRST_DAY
+        return self.rig.hub.clock.business() > MIDNIGHT
 
     @property
     def link(self) -> HostPart:

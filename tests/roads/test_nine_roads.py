@@ -49,7 +49,8 @@ async def test_after_all_of_them_a_cycle_nets_to_zero_and_the_books_verify(roads
     hub = roads.rig.hub
     owed = await roads.rig.obligations()
     result = await hub.clearing.close_cycle(hub.clock.business())
-    assert result.cycle.obligations == len(owed)
+    netted = [(one.debtor, one.creditor, one.amount_fen) for one in result.obligations]
+    assert set(netted) >= {one[:3] for one in owed}
     assert sum(one.amount_fen for one in result.positions) == 0
     report = await audit(hub.database.url)
     assert report.problems == []

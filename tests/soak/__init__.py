@@ -1,1 +1,1 @@
-"""T/CEC 102 partners that are killed, silent, slow, lying and replaying under load: half a minute, or for long."""
+"""T/CEC 102 partners that are killed, silent, slow, lying and replaying under load."""

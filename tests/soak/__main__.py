@@ -11,10 +11,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from rich.console import Console
+
 from tests.databases import drop_everything
 from tests.soak.run import Outcome, Plan, run
 
-QUIET_PER_CENT, HOLD_S, LEAST_MS = 20, 12, 50
+QUIET_PER_CENT, WARM_S, HOLD_S, LEAST_MS = 20, 10, 12, 50
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -22,23 +24,23 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.soak", description="Partners in trouble, for long.")
     parser.add_argument("--seconds", type=int, default=600, help="of load; the start and the end come on top")
     asked = parser.parse_args(arguments)
-    begun = time.monotonic()
+    begun, console = time.monotonic(), Console(highlight=False, markup=False)
 
     def tell(words: str) -> None:
-        print(f"soak: {time.monotonic() - begun:5.0f} s  {words}", flush=True)
+        console.print(f"soak: {time.monotonic() - begun:5.0f} s  {words}", soft_wrap=True)
 
     try:
         outcome = asyncio.run(_run(asked.seconds, tell))
     except AssertionError as broken:
-        print(f"soak: failed after {time.monotonic() - begun:.0f} s: {broken}", file=sys.stderr)
+        console.print(f"soak: failed after {time.monotonic() - begun:.0f} s: {broken}", soft_wrap=True)
         return 1
-    print(f"soak: held for {asked.seconds} s: {outcome.line()}")
+    console.print(f"soak: held for {asked.seconds} s: {outcome.line()}", soft_wrap=True)
     return 0
 
 
 async def _run(seconds: int, tell: Callable[[str], None]) -> Outcome:
     quiet_s = seconds * QUIET_PER_CENT / 100
-    plan = Plan(quiet_s=quiet_s, chaos_s=seconds - quiet_s, hold_s=HOLD_S, least_ms=LEAST_MS)
+    plan = Plan(warm_s=WARM_S, quiet_s=quiet_s, chaos_s=seconds - quiet_s, hold_s=HOLD_S, least_ms=LEAST_MS)
     try:
         with tempfile.TemporaryDirectory(prefix="interpile-soak-") as folder:
             return await run(Path(folder), plan, tell)

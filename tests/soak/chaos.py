@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from tests.soak.town import DISTURBED, HOME_1, HOST_1, Town
 
+LOOK_S, LOOKS = 0.2, 50
+
 
 @dataclass(frozen=True)
 class Trouble:
@@ -31,7 +33,10 @@ and be refused beside the accepted one, as it should be."""
 
 
 class Chaos:
-    """Makes trouble until the time is over, each kind at least once; `seen` says how often each was."""
+    """Makes trouble until the time is over, each kind at least once.
+
+    `seen` says how often each was; `counts` are those of the disturbed partners when they were killed.
+    """
 
     def __init__(self, town: Town, tell: Callable[[str], None]) -> None:
         self.town, self.tell = town, tell
@@ -54,11 +59,20 @@ class Chaos:
             return
         for party_id, names in ((HOST_1, trouble.of_host), (HOME_1, trouble.of_home)):
             await self.town.partners[party_id].post("pains", off=["*"], on=names.split())
+        before = await self._refused()
         await asyncio.sleep(hold_s)
+        for _ in range(LOOKS if "lying_order" in trouble.of_host else 0):
+            if await self._refused() > before:
+                break
+            await asyncio.sleep(LOOK_S)  # charges end all the time, and the first one's order is a lie
         for party_id in DISTURBED:
             await self.town.partners[party_id].post("pains", off=["*"])
         if trouble.restarts:
             await self._kill(0)
+
+    async def _refused(self) -> int:
+        charges = await self.town.partners[HOST_1].get("charges")
+        return sum(one["confirm_result"] == 1 for one in charges)
 
     async def _kill(self, hold_s: float) -> None:
         """SIGKILL both, and start them again a moment later on the same ports, with what they had kept."""

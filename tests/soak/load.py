@@ -95,9 +95,11 @@ class Load:
         if stops and not {home, host} & self.town.down:
             await at.post("stop", start_charge_seq=said["start_charge_seq"])
         await asyncio.sleep(CHARGE_S / 2)
-        async with asyncio.timeout(CALM_S):
-            while not await self._is_free(host, plug["connector_id"]):
-                await asyncio.sleep(PAUSE_S)
+        for _ in range(int(CALM_S / PAUSE_S)):
+            if await self._is_free(host, plug["connector_id"]):
+                return
+            await asyncio.sleep(PAUSE_S)
+        raise AssertionError(f"{plug['connector_id']} does not come to an end")
 
     async def _is_free(self, host: str, connector_id: str) -> bool:
         if host in self.town.down:

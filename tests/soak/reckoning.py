@@ -113,7 +113,7 @@ class _Seen:
         assert record.amount_fen == round(100 * charge["order"]["TotalMoney"]), seq
         session = self.sessions[seq]
         assert (session.state, record.settled_at is None) == (SessionState.SETTLED, False), (seq, session.state)
-        at_home = at_homes[session.home_ref]
+        at_home = at_homes[session.home_ref or ""]
         assert (at_home["confirm_result"], at_home["objection"]) == (0, None), at_home
         assert round(100 * at_home["order"]["TotalMoney"]) == record.owed_fen, seq
         return "accepted"
@@ -131,7 +131,7 @@ def _native(town: Town, load: Load, seen: _Seen) -> None:
 
 
 async def _exposures(town: Town, told: dict[str, Any]) -> None:
-    """What a home has open is what its sessions reserve, and each of these waits for a bill that was refused."""
+    """What a home has open is what its sessions reserve, and each of these had its bill refused."""
     sessions = {row.session_id: row for row in await town.rig.rows(SessionRow)}
     reserving = [row for row in await town.rig.rows(AuthorizationRow) if row.reserved_fen]
     for home in (*HOMES, B):

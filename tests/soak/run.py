@@ -14,13 +14,13 @@ from tests.soak.reckoning import Reckoning, comes_to_rest, log_is_clean, reckon,
 from tests.soak.town import DISTURBED, open_town
 
 WINDOWS = 8
-WARM_S = 1.0
 
 
 @dataclass(frozen=True)
 class Plan:
     """How long each part lasts; `least_ms`: below this, answers are quick enough whatever they were before."""
 
+    warm_s: float
     quiet_s: float
     chaos_s: float
     hold_s: float
@@ -43,7 +43,8 @@ class Outcome:
         one = self.reckoning
         return (
             f"{one.accepted} orders accepted once, {one.refused} refused, {one.never_began} never began,"
-            f" {one.native} native bills; {sum(self.seen.values())} troubles, at rest after {self.rest_s:.1f} s;"
+            f" {one.native} native bills;"
+            f" {sum(self.seen.values())} troubles, at rest after {self.rest_s:.1f} s;"
             f" p99 of others {self.quiet_ms:.0f} ms quiet, {self.chaos_ms:.0f} ms in trouble"
             f" ({self.asked} answers)"
         )
@@ -57,7 +58,7 @@ async def run(folder: Path, plan: Plan, tell: Callable[[str], None]) -> Outcome:
         load = await stack.enter_async_context(Load(town))
         async with Probes(town) as probes:
             await load.begin()
-            await asyncio.sleep(WARM_S)
+            await asyncio.sleep(plan.warm_s)
             tell("all is quiet")
             quiet = probes.begin()
             await asyncio.sleep(plan.quiet_s)
@@ -71,6 +72,7 @@ async def run(folder: Path, plan: Plan, tell: Callable[[str], None]) -> Outcome:
         reckoning = await reckon(town, load)
         await log_is_clean(town)
         _others_went_on(load)
+        _replays_did_nothing(chaos)
         quiet_ms, chaos_ms = quiet.p99_ms(WINDOWS), troubled.p99_ms(WINDOWS)
         outcome = Outcome(reckoning, quiet_ms, chaos_ms, len(troubled.times), rest_s, chaos.seen)
         tell(outcome.line())
@@ -83,3 +85,10 @@ def _others_went_on(load: Load) -> None:
     undisturbed = {pair: why for pair, why in load.refused.items() if not set(pair) & set(DISTURBED)}
     assert not undisturbed, undisturbed
     assert load.native
+
+
+def _replays_did_nothing(chaos: Chaos) -> None:
+    """An envelope at another interface was refused, the same order in the same envelope answered alike."""
+    assert not chaos.counts.get("replayed:0"), chaos.counts
+    assert chaos.counts["replayed:4004"] > 0
+    assert not chaos.counts.get("twice:other"), chaos.counts

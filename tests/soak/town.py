@@ -89,14 +89,16 @@ async def open_town(folder: Path) -> AsyncIterator[Town]:
             )
             for party_id, pair in pairs.items()
         ]
-        started = await asyncio.gather(*(stack.enter_async_context(one) for one in up))
-        await world.rig.hub.station_pulls.advance()
         hub = world.fleet.serve(world.url)
+        started = await asyncio.gather(*(stack.enter_async_context(one) for one in up))
         await hub.answers(world.url)
+        await world.rig.hub.station_pulls.advance()
         town = Town(world, hub, dict(zip(pairs, started, strict=True)), pairs)
         for home in HOMES:
             await town.partners[home].post("sync")
         yield town
+        for partner in started:
+            partner.kill()
 
 
 async def _introduce(world: World, pairs: dict[str, Pair], ports: dict[str, int]) -> None:

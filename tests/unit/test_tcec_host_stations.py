@@ -238,3 +238,25 @@ def test_a_failure_between_pages_is_no_shorter_list() -> None:
 
     with pytest.raises(LinkError, match="too slow"):
         asyncio.run(all_pages(ask, 50))
+
+
+def test_an_empty_page_in_the_midst_of_a_list_removes_nothing_behind_it() -> None:
+    host = Host(250)
+
+    async def ask(number: int, size: int) -> QueryStationsInfoReply:
+        reply = await host.ask(number, size)
+        return msgspec.structs.replace(reply, station_infos=[]) if number == 4 else reply
+
+    stations, gaps = asyncio.run(all_pages(ask, 50))
+    assert len(stations) == 200
+    assert [gap.station_id for gap in gaps] == ["#page 4"]
+
+
+def test_a_list_is_over_behind_its_last_station_however_many_pages_are_promised() -> None:
+    host = Host(120)
+
+    async def ask(number: int, size: int) -> QueryStationsInfoReply:
+        return msgspec.structs.replace(await host.ask(number, size), page_count=120)
+
+    stations, gaps = asyncio.run(all_pages(ask, 50))
+    assert (len(stations), gaps, host.calls) == (120, [], 4)

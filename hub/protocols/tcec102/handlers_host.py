@@ -4,7 +4,10 @@ Everything is keyed by the StartChargeSeq that the hub gave the charge. A number
 as one that never was.
 """
 
+import hashlib
 from datetime import timedelta
+
+import msgspec
 
 from hub.core.memory import Memory
 from hub.core.tables import Evidence
@@ -26,6 +29,9 @@ RECEIVED, NOT_RECEIVED = 0, 1
 
 NO_SUCH_CHARGE = 1
 """FailReason."""
+
+SEQ_MOST = 51
+"""Characters of a list's number that are kept in its check's, with a point and twelve more behind them."""
 
 REMEMBERED = timedelta(hours=1)
 """What is remembered of a session never changes; this only bounds it."""
@@ -132,16 +138,20 @@ class HostHandlers:
     async def check_orders(
         self, context: Context, message: messages.CheckChargeOrders
     ) -> messages.CheckChargeOrdersReply:
-        """A host's list of a day, compared as every operator's is; what differs waits in suspense."""
+        """A host's list of a day, compared as every operator's is; what differs waits in suspense.
+
+        The same list again is the same check, unless the hub's records of it have changed since.
+        """
         tools, window = context.tools, checks.window_of(message, context.profile)
         async with tools.database.reading() as unit:
             kept = await host_records(of_party(context.party_id), unit, window.days)
         lines = checks.lines_of(message.charge_orders, kept, window)
         parts = [lines[begin : begin + LINES_MOST] for begin in range(0, len(lines), LINES_MOST)] or [[]]
+        digest = hashlib.sha256(msgspec.json.encode(lines)).hexdigest()[:12]
         check: RecordCheck | None = None
         for number, some in enumerate(parts, 1):
             part = RecordListPart(
-                check_ref=message.check_order_seq,
+                check_ref=f"{message.check_order_seq[:SEQ_MOST]}.{digest}",
                 role=Role.HOST,
                 day=window.day,
                 part=number,

@@ -6,7 +6,7 @@ from typing import Any
 
 from hub.clearing.tables_checks import part_lines
 from hub.core.tables import Evidence
-from hub.parties.link import LinkCannot, LinkRefused
+from hub.parties.link import LinkCannot, LinkError, LinkRefused
 from hub.parties.scope import of_party
 from hub.protocols.tcec102.aliases import Kind
 from hub.protocols.tcec102.tables_home import note_start_told, session_told, start_refs
@@ -122,10 +122,11 @@ class HomePart(LinkBase):
         await self._tell_start(home_ref, connector, ENDED, session.created_at)
 
     async def push_record(self, record: HomeRecord) -> tuple[RecordAnswer, Evidence | None]:
-        """The order of a charge. ConfirmResult 0: the driver was charged what is owed; anything else refuses.
+        """The order of a charge. ConfirmResult 0: the driver was charged what is owed; any other refuses.
 
         Raises:
             LinkCannot: a credit, or a charge that the home has no number for.
+            LinkError: no ConfirmResult of this order. 4003 and 4004 are about the message, not about the bill.
         """
         if record.kind == RecordKind.CREDIT:
             raise LinkCannot("the standard has no credit")
@@ -134,7 +135,12 @@ class HomePart(LinkBase):
         host_party_id, connector_id = split_connector(record.connector)
         connector = await self._connector(host_party_id, connector_id)
         order = order_of(record, connector, self._partner.profile)
-        reply = await self._call("notification_charge_order_info", order)
+        try:
+            reply = await self._call("notification_charge_order_info", order)
+        except LinkRefused as problem:
+            raise LinkError(problem.reason) from problem
+        if reply.start_charge_seq != record.home_ref:
+            raise LinkError("answer: another charge")
         if reply.confirm_result != 0:
             return RecordAnswer(state="refused", reason=f"ConfirmResult {reply.confirm_result}"), None
         async with self._tools.database.reading() as unit:

@@ -6,8 +6,8 @@ from typing import Any
 from hub.directory.tables import connector_owners
 from hub.parties.link import LinkError, LinkRefused, PulledStations, PullPlan, StationGap
 from hub.parties.scope import of_party
-from hub.protocols.tcec102.caller import CALL_S
-from hub.protocols.tcec102.pages_host import all_pages
+from hub.protocols.tcec102.caller import CALL_S, RET_WORDS
+from hub.protocols.tcec102.pages_host import UNREADABLE, all_pages
 from hub.protocols.tcec102.tools import LinkBase
 from hub.protocols.tcec102.translate_orders import tariff_id_of
 from hub.protocols.tcec102.translate_policy import PolicyProblem, estimated_tariff, tariff_of_policy
@@ -49,6 +49,7 @@ from operator_sdk.contract.tcec102.messages import (
 )
 from operator_sdk.contract.tcec102.sequences import make_seq
 from operator_sdk.contract.tcec102.values import format_time
+from operator_sdk.contract.tcec102.wire import Ret
 
 START_S, STATIONS_S = 5, 30
 STATUS_MOST = 50
@@ -58,6 +59,8 @@ ESTIMATE = "tcec-estimate"
 """The tariff of stations whose host does not tell its prices."""
 
 NOT_PLUGGED_IN, CHECK_FAILED, NO_SUCH_EQUIPMENT = 1, 2, 1
+POLICY = "policy: "
+"""Begins the reason where prices came and make no tariff."""
 
 
 class HostPart(LinkBase):
@@ -86,7 +89,7 @@ class HostPart(LinkBase):
         try:
             reply: QueryStopChargeReply = await self._call("query_stop_charge", message)
         except LinkRefused as problem:
-            raise _unknown_there(session) or problem from problem
+            raise _not_stopped(session, problem) from problem
         _same(reply.start_charge_seq, seq)
         state = stopped_state(reply.start_charge_seq_stat, reply.succ_stat, reply.fail_reason)
         if state is None:
@@ -172,7 +175,7 @@ class HostPart(LinkBase):
         try:
             return tariff_of_policy(reply.policy_infos, self._partner.profile, self._tools.clock.business())
         except PolicyProblem as problem:
-            raise LinkError(f"policy: {problem.field}") from problem
+            raise LinkError(f"{POLICY}{problem.field}") from problem
 
     async def connector_status(self, connector_ids: list[str]) -> list[ConnectorStatus]:
         """Present states, asked for by station; connectors that the host does not name are left out."""
@@ -249,13 +252,16 @@ class HostPart(LinkBase):
     async def _tariff_of(self, info: StationInfo, tariffs: dict[str, TariffPut]) -> str | None:
         """The first price that the host tells of one of a station's connectors stands for the station.
 
-        Each charge asks for its own connector's.
+        Each charge asks for its own connector's. Prices that nobody can read are none.
         """
         for plug in (plug for pile in info.equipment_infos for plug in pile.connector_infos):
             try:
                 tariff_id, put = tariff_id_of(plug.connector_id), await self._policy(plug.connector_id)
-            except LinkRefused:
-                continue
+            except LinkError as problem:
+                refused = isinstance(problem, LinkRefused)
+                if refused or problem.reason.startswith((POLICY, UNREADABLE)):
+                    continue
+                raise
             tariffs[tariff_id] = put
             return tariff_id
         return None
@@ -271,6 +277,12 @@ def _same(answered: str, asked: str) -> None:
     """An answer about another charge says nothing about this one."""
     if answered != asked:
         raise LinkError("answer: another charge")
+
+
+def _not_stopped(session: SessionRow, problem: LinkRefused) -> LinkError:
+    """A refusal of a stop. 4003 is about the envelope, and no refusal says that a charge is over."""
+    unknown = None if problem.reason == RET_WORDS[Ret.ENVELOPE] else _unknown_there(session)
+    return unknown or LinkError(problem.reason)
 
 
 def _unknown_there(session: SessionRow) -> LinkRefused | None:

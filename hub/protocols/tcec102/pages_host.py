@@ -6,7 +6,7 @@ A list that is cut short would make tombstones of everything behind the cut.
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
-from hub.parties.link import LinkError, StationGap
+from hub.parties.link import UNREAD, LinkError, StationGap
 from operator_sdk.contract.tcec102.messages import QueryStationsInfoReply, StationInfo
 
 PAGES_MOST = 5_000
@@ -41,7 +41,11 @@ async def all_pages(ask: Ask, size: int) -> tuple[list[StationInfo], list[Statio
             raise LinkError("the list of stations repeats itself")
         found |= {one.station_id: one for one in page.stations}
         gaps += [StationGap(f"#{place}", ("StationInfo",)) for place in page.unread]
-        if page.more is False or not (page.stations or page.unread):
+        empty = not (page.stations or page.unread)
+        if empty and page.more:
+            # More were promised: while this gap is there, nobody takes what did not come for gone.
+            gaps.append(StationGap(f"{UNREAD}page {number}", ("StationInfos",)))
+        elif empty or page.more is False:
             return list(found.values()), gaps
     raise LinkError(f"more than {PAGES_MOST} pages of stations")
 
@@ -56,7 +60,9 @@ async def _page(ask: Ask, number: int, size: int) -> _Page:
         if size == 1:
             return _Page([], [number], None)
     else:
-        return _Page(reply.station_infos, [], number < reply.page_count)
+        # Behind the last station the list is over, however many pages are promised.
+        is_within = bool(reply.station_infos) or (number - 1) * size < reply.item_size
+        return _Page(reply.station_infos, [], is_within and number < reply.page_count)
     pieces = next(one for one in range(2, size + 1) if size % one == 0)
     whole = _Page([], [], None)
     for piece in range((number - 1) * pieces + 1, number * pieces + 1):

@@ -120,7 +120,10 @@ async def _order_again(bench: Bench) -> str:
     if not found:
         raise Skipped("no order came")
     if len(found) < 2:
-        raise Fails(f"answered with Ret -1, the order did not come again within {bench.patience_s} s")
+        raise Fails(
+            f"answered with Ret -1, the order did not come again within {bench.patience_s} s"
+            " (150 s are usual: --patience-s)"
+        )
     first, second = found[:2]
     if (first.total_power, first.total_money) != (second.total_power, second.total_money):
         raise Fails("the order that came again is another one")

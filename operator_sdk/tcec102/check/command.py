@@ -42,7 +42,7 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--listen", metavar="HOST:PORT", help="let the platform call us there")
     one.add_argument("--charge", metavar="CONNECTOR", help="start one charge there and stop it at once")
     one.add_argument("--scan", action="store_true", help="wait until a driver scans our QR code; it costs 0")
-    one.add_argument("--patience-s", type=int, default=90, help="how long to wait for what it must tell")
+    one.add_argument("--patience-s", type=int, default=200, help="how long to wait for what it must tell")
     one.add_argument("--slow-s", type=int, default=5, help="how slowly we answer the first result of a start")
     one.add_argument("--timeout-s", type=int, default=30, help="how long to wait for an answer")
     one.add_argument("--json", type=Path, metavar="FILE", help="write the report as JSON")

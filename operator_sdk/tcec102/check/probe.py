@@ -1,5 +1,6 @@
 """Calls to the platform under check, honest or bent, every one of them kept with its bytes."""
 
+import contextlib
 import re
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -167,13 +168,19 @@ class Probe:
             self._open_anyway(exchange, keys)
 
     def _open_anyway(self, exchange: Exchange, keys: list[KeySet]) -> None:
-        """What a wrong signature covers, for the reader's eyes only."""
+        """What a wrong signature covers, and whether `ours` made it; for the reader's eyes only."""
         loose = msgspec.structs.replace(self.profile, signature=Signature(answers="none"))
         try:
             seen = open_answer(exchange.received, keys, loose)
         except WireProblem:
             return
         exchange.problem += f" (Ret {seen.ret} {seen.msg!r})"
+        with contextlib.suppress(WireProblem):
+            strict = msgspec.structs.replace(self.profile, signature=Signature())
+            open_answer(exchange.received, keys_in_force(self.secrets.ours, self.clock.wall()), strict)
+            exchange.problem += (
+                "; it is signed with a set of `ours`: the two directions are swapped in the profile"
+            )
 
     async def sign_in(self, secret: str | None = None) -> Exchange:
         """query_token with our secret, or with another."""

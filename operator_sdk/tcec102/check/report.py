@@ -10,13 +10,21 @@ _MARKS = {HOLDS: "ok  ", FAILS: "FAIL", NOTE: "note", SKIPPED: "-   "}
 _SHOWN_BYTES = 4000
 
 _STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 72rem; padding: 0 1rem; }
-table { border-collapse: collapse; width: 100%; }
+body { font: 15px/1.5 system-ui, "PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", sans-serif; color: #222;
+  margin: 2rem auto; max-width: 76rem; padding: 0 1rem; }
+h1 { font-size: 1.5rem; margin-bottom: .3rem; }
+table { border-collapse: collapse; width: 100%; table-layout: fixed; }
+th:nth-child(1) { width: 5rem; } th:nth-child(2) { width: 11rem; } th:nth-child(3) { width: 30%; }
+td { overflow-wrap: anywhere; }
+td:nth-child(2) { font-family: ui-monospace, monospace; font-size: .87em; }
+summary { color: #555; cursor: pointer; font-size: .87em; }
 td, th { border-bottom: 1px solid #ccc; padding: .4rem .6rem; text-align: left; vertical-align: top; }
 .fails td:first-child { color: #b00020; font-weight: 700; }
 .holds td:first-child { color: #0a7a33; }
 .note td:first-child { color: #8a5a00; }
+.skipped td { color: #777; }
 pre { background: #f4f4f4; overflow-x: auto; padding: .6rem; white-space: pre-wrap; word-break: break-all; }
+@media print { tr { break-inside: avoid; } }
 """
 
 

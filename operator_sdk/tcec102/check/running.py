@@ -11,6 +11,7 @@ import uvicorn
 
 from operator_sdk.client.trust import authorities
 from operator_sdk.clock import Clock
+from operator_sdk.contract.tcec102.problems import Ret
 from operator_sdk.contract.tcec102.profile import Profile, read_profile
 from operator_sdk.contract.tcec102.sequences import make_qr
 from operator_sdk.tcec102.check.charge import CHARGE, stop_what_runs
@@ -37,7 +38,7 @@ async def run(given: argparse.Namespace) -> Report:
     profile, secrets = read_profile(given.profile.read_text("utf-8"))
     operator_id = given.operator_id or profile.hub_operator_id
     if not operator_id:
-        raise ValueError("--operator-id is required where the profile has no hub_operator_id")
+        raise ValueError("whose OperatorID calls? Give --operator-id, or hub_operator_id in the profile")
     clock = Clock()
     began = clock.wall()
     listener = None
@@ -58,15 +59,24 @@ async def run(given: argparse.Namespace) -> Report:
         finally:
             await stop_what_runs(bench)
             await release_guest(bench)
-    return Report(profile.operator_id, profile.name, profile.base_url, began.isoformat(), findings)
+    return Report(
+        profile.operator_id, profile.name, profile.base_url, began.isoformat(timespec="seconds"), findings
+    )
 
 
 async def _all(checks: list[Check], bench: Bench) -> list[Finding]:
     findings = [await carry_out(checks[0], bench)]
-    if bench.probe.log and not bench.probe.log[-1].http_status:
-        unreached = "the platform cannot be reached"
-        return findings + [Finding(one.name, one.title, SKIPPED, unreached) for one in checks[1:]]
+    if why := _pointless(bench.probe):
+        return findings + [Finding(one.name, one.title, SKIPPED, why) for one in checks[1:]]
     return findings + [await carry_out(check, bench) for check in checks[1:]]
+
+
+def _pointless(probe: Probe) -> str:
+    """Why nothing more is worth asking after the first call; empty: it is."""
+    if not probe.log or not probe.log[-1].http_status:
+        return "the platform cannot be reached" if probe.log else ""
+    refused = probe.log[-1].claimed_ret() in {Ret.SIGNATURE, Ret.ENVELOPE}
+    return "the platform does not let us in: see token.issued" if refused else ""
 
 
 def checks_for(profile: Profile) -> list[Check]:
