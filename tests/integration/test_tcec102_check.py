@@ -126,3 +126,15 @@ async def test_what_cannot_be_checked_is_said(tmp_path: Path, capsys: pytest.Cap
     assert "FAIL  token.issued" in said.out
     assert "no answer: ConnectError" in said.out
     assert "-     signature.wrong         the platform cannot be reached" in said.out
+
+
+async def test_swapped_keys_are_named_and_nothing_more_is_asked(tmp_path: Path) -> None:
+    swapped = Pair(sim_id=PAIR.sim_id, hub_id=PAIR.hub_id, sim_keys=PAIR.hub_keys, hub_keys=PAIR.sim_keys)
+    async with simulator(tmp_path, PAIR, "http://127.0.0.1:9") as partner:
+        profile, report = tmp_path / "swapped.toml", tmp_path / "report.json"
+        profile.write_text(swapped.hub_profile(partner.url))
+        argv = ["tcec102", str(profile), "--json", str(report)]
+        assert await asyncio.to_thread(check, argv) == 1
+    first, *others = json.loads(report.read_text())["findings"]
+    assert first["said"].endswith("the two directions are swapped in the profile")
+    assert {one["state"] for one in others} == {"skipped"}

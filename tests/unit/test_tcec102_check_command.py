@@ -2,12 +2,16 @@
 
 from importlib.metadata import EntryPoint
 from pathlib import Path
-from typing import Literal
+from types import SimpleNamespace
+from typing import Literal, cast
 
 import pytest
 
 from operator_sdk.command import GROUP, main
 from operator_sdk.contract.tcec102.profile import Profile
+from operator_sdk.tcec102.check.listener import Heard
+from operator_sdk.tcec102.check.plan import Bench
+from operator_sdk.tcec102.check.probe import Fails
 from operator_sdk.tcec102.check.report import (
     FAILS,
     HOLDS,
@@ -19,6 +23,7 @@ from operator_sdk.tcec102.check.report import (
     as_table,
 )
 from operator_sdk.tcec102.check.running import checks_for
+from operator_sdk.tcec102.check.summing import SUMMING
 
 
 def theirs(argv: list[str]) -> int:
@@ -90,3 +95,20 @@ def test_what_is_looked_at_follows_the_roles() -> None:
     assert {name.partition(".")[0] for name in _names(["home"])} == both | {"told", "guest"}
     every = _names(["host", "home"])
     assert len(every) == len(set(every))
+
+
+@pytest.mark.parametrize(
+    ("paths", "is_taken"), [(["stop", "query_token"], True), (["query_token", "stop"], False)]
+)
+async def test_a_token_of_an_earlier_check_may_be_refused_until_the_platform_asks_anew(
+    paths: list[str], is_taken: bool
+) -> None:
+    answers = {"stop": b'{"Ret":4002,"Msg":"the token is over"}', "query_token": b'{"Ret":0}'}
+    heard = [Heard(f"/evcs/v1/{path}", answer=answers[path]) for path in paths]
+    bench = cast("Bench", SimpleNamespace(listener=SimpleNamespace(heard=heard)))
+    taken = next(one for one in SUMMING if one.name == "calls.taken")
+    if is_taken:
+        await taken.work(bench)
+    else:
+        with pytest.raises(Fails, match="4002"):
+            await taken.work(bench)

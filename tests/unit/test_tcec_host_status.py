@@ -65,8 +65,10 @@ def test_money_that_is_not_told_is_made_of_what_is() -> None:
     parts = charging(total_money=None, elec_money=Decimal("4.00"), service_money=Decimal("2.00"))
     nothing = charging(total_money=None, total_power=Decimal("10.00"))
     years = charging(total_money=None, start_time="2001-01-01 00:00:00", total_power=Decimal("10.00"))
-    amounts = [update_of(one, profile(), DC, NOW) for one in (parts, nothing, years)]
-    assert [one.amount_fen for one in amounts if one] == [600, 1_500, 1_500]
+    zero = charging(total_money=Decimal(0), total_power=Decimal("10.00"))
+    half = charging(total_money=None, elec_money=Decimal("4.00"), total_power=Decimal("10.00"))
+    amounts = [update_of(one, profile(), DC, NOW) for one in (parts, nothing, years, zero, half)]
+    assert [one.amount_fen for one in amounts if one] == [600, 1_500, 1_500, 1_500, 1_500]
 
 
 @pytest.mark.parametrize("stat", [1, 5, 77])

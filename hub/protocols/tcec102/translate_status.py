@@ -130,11 +130,14 @@ def soc_percent(soc: Decimal, kind: str) -> int | None:
 def _amount_fen(
     status: NotificationEquipChargeStatus, profile: Profile, followed: Followed, sample: tuple[datetime, int]
 ) -> int:
-    """The money so far: the host's, or what the session's tariff makes of the energy."""
+    """The money so far: the host's, or what the session's tariff makes of the energy.
+
+    A 0 says as little as no word: the standard makes it the default, and limits are kept by what is seen here.
+    """
     total, electricity, service = status.total_money, status.elec_money, status.service_money
-    if total is None and (electricity is not None or service is not None):
-        total = (electricity or Decimal(0)) + (service or Decimal(0))
-    if total is not None:
+    if not total and electricity is not None and service is not None:
+        total = electricity + service
+    if total:
         return nearest(scaled(total, FEN_PER_YUAN, "TotalMoney"))
     if followed.tariff is None:
         return 0
