@@ -25,6 +25,11 @@ td, th { border-bottom: 1px solid #ccc; padding: .4rem .6rem; text-align: left; 
 .skipped td { color: #777; }
 pre { background: #f4f4f4; overflow-x: auto; padding: .6rem; white-space: pre-wrap; word-break: break-all; }
 @media print { tr { break-inside: avoid; } }
+@media screen and (max-width: 46rem) {
+  thead { display: none; }
+  tr { border-bottom: 1px solid #ccc; display: block; padding: .4rem 0; }
+  td { border: 0; display: block; padding: 0; }
+}
 """
 
 
@@ -105,7 +110,8 @@ def as_html(report: Report) -> str:
     """One page that needs nothing else."""
     rows = "\n".join(_row(one) for one in report.findings)
     title = html.escape(f"T/CEC 102: {report.name} ({report.operator_id})")
-    head = f'<meta charset="utf-8"><title>{title}</title><style>{_STYLE}</style>'
+    fits = '<meta name="viewport" content="width=device-width, initial-scale=1">'
+    head = f'<meta charset="utf-8">{fits}<title>{title}</title><style>{_STYLE}</style>'
     where = html.escape(f"{report.base_url}, {report.at}: {report.counts()}")
     columns = "<tr><th>State<th>Check<th>What should hold<th>What was found</tr>"
     return (
