@@ -47,6 +47,7 @@ async def served_with_tls(app: ASGIApp, folder: Path) -> AsyncIterator[str]:
         lifespan="off",
         ssl_keyfile=folder / "key.pem",
         ssl_certfile=folder / "certificate.pem",
+        timeout_keep_alive=75,
         timeout_graceful_shutdown=1,
     )
     server = Server(config)

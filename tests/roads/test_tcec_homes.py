@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from msgspec.structs import replace
 from hub.roaming.tables import SessionRow
 from operator_sdk.contract.codes import SessionState, StopReason
 from operator_sdk.contract.messages.admin import AgreementAdd
+from operator_sdk.contract.tcec102.values import fen_of
 from tests.rig import EXPOSURE_FEN, HOLD_FEN, HUB, A, Rig, open_rig
 from tests.rig_charges import Charge, charge_of
 from tests.site_world import BILLS, LIVE, STATION, E, around, charge_at_site, send
@@ -70,7 +72,7 @@ async def settled(road: Road, charge: Charge, seq: str | None, host: str) -> Non
     """The home was told of start, course, stop and bill, found nothing wrong with it, and owes the host."""
     told, record = await road.told(seq), await road.rig.record(charge.session_id)
     assert (told["confirm_result"], told["objection"], told["orders"]) == (0, None, 1)
-    assert told["order"]["TotalMoney"] * 100 == record.owed_fen
+    assert fen_of(Decimal(str(told["order"]["TotalMoney"]))) == record.owed_fen
     assert told["stat"] == 4
     assert told["statuses"] >= 1
     assert told["policy"]
@@ -174,5 +176,5 @@ async def test_a_driver_of_the_home_charges_at_a_host_of_the_same_protocol(tmp_p
         assert (told["confirm_result"], told["objection"], billed["confirm_result"]) == (0, None, 0)
         assert told["order"]["TotalMoney"] == billed["order"]["TotalMoney"]
         assert told["order"]["TotalPower"] == billed["order"]["TotalPower"]
-        assert told["order"]["TotalMoney"] * 100 == record.owed_fen
+        assert fen_of(Decimal(str(told["order"]["TotalMoney"]))) == record.owed_fen
         assert await road.rig.obligations() == [(SIM, HOST, record.owed_fen, "open")]

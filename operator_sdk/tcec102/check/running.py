@@ -27,6 +27,9 @@ from operator_sdk.tcec102.check.report import SKIPPED, Finding, Report
 from operator_sdk.tcec102.check.summing import SUMMING
 from operator_sdk.tcec102.sim.listening import listen
 
+KEEP_ALIVE_S = 75
+"""Longer than any platform keeps an idle connection: who closes first must not be the one that is asked."""
+
 
 async def run(given: argparse.Namespace) -> Report:
     """The report on the platform that the command line names.
@@ -101,7 +104,9 @@ async def _listening(listener: Listener | None, address: str | None) -> AsyncIte
     host, _, port = address.rpartition(":")
     if not host or not port.isdecimal():
         raise ValueError("--listen: HOST:PORT is expected")
-    config = uvicorn.Config(listener, log_level="warning", access_log=False, lifespan="off")
+    config = uvicorn.Config(
+        listener, log_level="warning", access_log=False, lifespan="off", timeout_keep_alive=KEEP_ALIVE_S
+    )
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server.serve(sockets=[listen(host, int(port))]))
     try:
