@@ -68,7 +68,7 @@ class Charge(Struct, frozen=True, kw_only=True):
     @property
     def amount_fen(self) -> int:
         """Its price so far, parking included."""
-        return _price_fen(self, self.last) if self.last and self.readings else 0
+        return _price_fen(self, self.last, self.last.at) if self.last and self.readings else 0
 
 
 def observed(charge: Charge, at: datetime, meter_wh: int) -> Charge:
@@ -110,9 +110,9 @@ def ended(charge: Charge) -> Charge:
     return replaced(charge, state=SessionState.ENDED, readings=readings, last=last, power_w=0)
 
 
-def _price_fen(charge: Charge, last: Reading) -> int:
-    """What a bill would say if the charge ended with this reading."""
-    fees = fee_lines(charge.tariff, started_at=charge.readings[0].at, ended_at=last.at)
+def _price_fen(charge: Charge, last: Reading, ended_at: datetime) -> int:
+    """What a bill would say if energy ended with this reading, and the charge then."""
+    fees = fee_lines(charge.tariff, started_at=charge.readings[0].at, ended_at=ended_at)
     return total_fen(price(charge.tariff, (*charge.readings, last)), fees)
 
 
@@ -143,6 +143,20 @@ def bill(charge: Charge) -> ChargeRecord:
     )
 
 
+def _dearest_fen(charge: Charge, last: Reading, within: timedelta, more_wh: int) -> int:
+    """The most that a bill could say if so much energy came at any moment within that time, and then a stop.
+
+    The stop takes a reading more to be seen, and what time costs runs until then.
+    """
+    late = Reading(last.at + within, last.meter_wh + more_wh)
+    dearest = _price_fen(charge, late, late.at + within)
+    if not edges_between(charge.tariff, last.at, late.at):
+        return dearest
+    # It may all come before the price changes, or be split so that each of two more amounts is rounded up.
+    soon = Reading(last.at + MS, late.meter_wh)
+    return max(dearest, _price_fen(charge, soon, late.at + within)) + 2
+
+
 def breach(charge: Charge, ahead_ms: int) -> StopReason | None:
     """Which target or limit might be passed within that much business time, at the power that flows now."""
     last, target = charge.last, charge.target
@@ -153,8 +167,7 @@ def breach(charge: Charge, ahead_ms: int) -> StopReason | None:
         return StopReason.TARGET_ENERGY
     if target.kind is not TargetKind.AMOUNT and charge.limit_fen is None:
         return None
-    ahead = Reading(last.at + ahead_ms * MS, last.meter_wh + ahead_wh)
-    amount = _price_fen(replaced(charge, readings=(*charge.readings, last)), ahead)
+    amount = _dearest_fen(replaced(charge, readings=(*charge.readings, last)), last, ahead_ms * MS, ahead_wh)
     if target.kind is TargetKind.AMOUNT and amount > target.value:
         return StopReason.TARGET_AMOUNT
     return StopReason.LIMIT_REACHED if charge.limit_fen is not None and amount > charge.limit_fen else None

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import logging
 import socket
 import sys
@@ -25,6 +26,7 @@ from hub.core.metrics import OLDEST_DUE, OLDEST_LATE
 from hub.core.outbox import oldest_due, oldest_late
 from hub.core.requests import current_request_id, set_request_id
 from hub.http import Beside
+from hub.jobs import background
 from hub.protocols.edge.connection import EdgeLimits, EdgeTools
 from hub.protocols.edge.gateway import Gateway
 from hub.protocols.edge.intake import IntakeTools
@@ -37,7 +39,6 @@ from hub.protocols.tcec102.server import TcecServer
 from hub.settings import Settings
 from hub.wiring import Hub, open_hub, try_to_open
 from hub.wiring_protocols import tcec102_tools
-from hub.worker import background
 from operator_sdk.contract.edge_link import FRAME_BYTES_MOST
 from operator_sdk.contract.messages.admin import Readiness
 from operator_sdk.contract.public_codes import Code
@@ -205,6 +206,11 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, app: Starlette) -> None:
         super().__init__(config)
         self._app = app
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """What is there now stays: to look through all of it for garbage would halt every answer for 0.2 s."""
+        await super().startup(sockets)
+        gc.freeze()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Once told to stop: sites first, then everything else."""

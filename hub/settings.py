@@ -1,8 +1,9 @@
 """Settings, read from the environment once, at the start."""
 
+import base64
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -37,6 +38,8 @@ class Settings:
     certificate_header: str | None = None
     """The header in which a proxy tells a caller's certificate; the proxy must drop it when others send it."""
     secret_file: Path = Path("interpile-secrets.json")
+    master_key: bytes | None = field(default=None, repr=False)
+    """The master key in place of the secrets file's, for those who keep it in a vault."""
     code_file: Path | None = None
     epoch: datetime | None = None
     business_epoch: datetime | None = None
@@ -89,6 +92,7 @@ class Settings:
             operator_id=_operator_id(given),
             certificate_header=(given.get("INTERPILE_CERTIFICATE_HEADER") or "").lower() or None,
             secret_file=Path(given.get("INTERPILE_SECRET_FILE") or "interpile-secrets.json"),
+            master_key=_master_key(given),
             code_file=Path(code_file) if code_file else None,
             epoch=epoch,
             business_epoch=begun,
@@ -123,6 +127,15 @@ def _operator_id(given: dict[str, str]) -> str | None:
     if text is not None and not _OPERATOR_ID.fullmatch(text):
         raise SettingsError("INTERPILE_OPERATOR_ID must be 9 digits and upper-case letters")
     return text
+
+
+def _master_key(given: dict[str, str]) -> bytes | None:
+    text = given.get("INTERPILE_MASTER_KEY")
+    try:
+        return base64.b64decode(text, validate=True) if text else None
+    except ValueError:
+        # Without the cause: it may quote what was given.
+        raise SettingsError("INTERPILE_MASTER_KEY must be base64") from None
 
 
 def _check_minute(given: dict[str, str]) -> int:

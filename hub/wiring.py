@@ -69,6 +69,7 @@ TIDY_EVERY_S = 60
 CLEARING_EVERY_S = 5
 CHECKS_EVERY_S = 30
 DISPUTES_EVERY_S = 15
+SILENCE_EVERY_S = 15
 FOREIGN = ("tcec102",)
 """Protocols whose hosts are asked for stations, and whose homes are told what connectors do."""
 
@@ -100,6 +101,10 @@ class Hub(Services):
 
     async def _end_disputes(self) -> None:
         await self.roaming.disputes.expire_due(self.clock.business())
+
+    async def ask_silent_hosts(self) -> None:
+        """Have hosts asked that fell silent in the middle of a charge, until cancelled."""
+        await keep_running("silent hosts", SILENCE_EVERY_S, self.roaming.silence.sweep)
 
     async def check_records(self) -> None:
         """Begin the daily checks of the hub's own lists when they are due, until cancelled."""
@@ -133,7 +138,7 @@ async def open_hub(settings: Settings, *, warn: bool = True) -> AsyncIterator[Hu
     """
     if settings.relaxed and not settings.secret_file.exists():
         make_secrets(settings.secret_file)
-    secrets = read_secrets(settings.secret_file)
+    secrets = read_secrets(settings.secret_file, master=settings.master_key)
     database = Database(settings.database_url)
     outbound = Outbound(private=settings.relaxed)
     local = LocalDoorbell()

@@ -1,9 +1,8 @@
-"""Who works later: `interpile jobs` sweeps due lanes; a Celery worker works the lane that was rung."""
+"""A Celery worker: works the lane that was rung. What nobody rang for, or in vain, `interpile jobs` finds."""
 
 import asyncio
 import contextlib
 import os
-import signal
 from typing import Any
 
 from celery import Celery
@@ -12,7 +11,6 @@ from celery.signals import worker_init, worker_process_init, worker_process_shut
 from hub.commands.shell import TROUBLE, complain
 from hub.core.doorbell import TASK, celery_app
 from hub.core.logs import configure_logs
-from hub.core.runner import JobsRunner
 from hub.settings import DEFAULT_QUEUE, Settings
 from hub.wiring import Hub, open_hub, try_to_open
 
@@ -90,36 +88,3 @@ def _end(**_: Any) -> None:
 
 
 app = make_worker()
-
-
-async def _run_jobs(settings: Settings) -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    async with open_hub(settings) as hub:
-        tasks = [asyncio.create_task(work) for work in (hub.live.run(), *background(hub))]
-        await stop.wait()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def background(hub: Hub) -> list[Any]:
-    """Everything that runs beside serving: due lanes, the ledger's seal, cycles, disputes, checks, pulls."""
-    runner = JobsRunner(hub.outbox, hub.local_doorbell)
-    return [
-        runner.run(),
-        hub.ledger_jobs.run(),
-        hub.advance_clearing(),
-        hub.end_disputes(),
-        hub.check_records(),
-        hub.station_pulls.run(),
-        hub.keep_tidy(),
-    ]
-
-
-def run_jobs(settings: Settings) -> None:
-    """Run the jobs until told to stop."""
-    configure_logs()
-    asyncio.run(_run_jobs(settings))

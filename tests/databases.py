@@ -54,7 +54,8 @@ async def fresh_database(kind: str, *, pool_size: int = 10, spoilt: bool = False
 async def fresh_url(kind: str, *, spoilt: bool = False) -> AsyncIterator[str]:
     """The address of such a database, for tests that start processes.
 
-    A test that changes the schema says `spoilt`: nobody uses its database again.
+    A test that changes the schema, or looks at plans, says `spoilt`: nobody used its database before, and
+    nobody does again.
     """
     tables = frozenset(METADATA.tables)
     if kind == "sqlite":
@@ -62,7 +63,7 @@ async def fresh_url(kind: str, *, spoilt: bool = False) -> AsyncIterator[str]:
             shutil.copyfile(await _file_template(tables), f"{folder}/hub.db")
             yield f"sqlite:///{folder}/hub.db"
         return
-    name = _idle[tables].pop() if _idle[tables] else await _make(tables)
+    name = _idle[tables].pop() if _idle[tables] and not spoilt else await _make(tables)
     try:
         yield _address(name)
     finally:

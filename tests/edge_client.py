@@ -226,22 +226,21 @@ async def raw(gateway: Gateway, buffer_bytes: int | None = None) -> AsyncIterato
     plain.setblocking(False)
     if buffer_bytes is not None:
         plain.setsockopt(socketlib.SOL_SOCKET, socketlib.SO_RCVBUF, buffer_bytes)
-    try:
+    with contextlib.ExitStack() as undone:  # whoever dials may be refused, and may be cancelled
+        undone.callback(plain.close)
         await asyncio.get_running_loop().sock_connect(plain, (address.hostname, address.port))
-    except OSError:
-        plain.close()
-        raise
-    socket = await connect(
-        gateway.url,
-        sock=plain,
-        max_queue=16 if buffer_bytes is None else 1,
-        subprotocols=[Subprotocol(SUBPROTOCOL)],
-        max_size=None,
-        ping_interval=None,
-        compression=None,
-        proxy=None,
-        close_timeout=2,
-    )
+        socket = await connect(
+            gateway.url,
+            sock=plain,
+            max_queue=16 if buffer_bytes is None else 1,
+            subprotocols=[Subprotocol(SUBPROTOCOL)],
+            max_size=None,
+            ping_interval=None,
+            compression=None,
+            proxy=None,
+            close_timeout=2,
+        )
+        undone.pop_all()
     try:
         yield socket
     finally:

@@ -229,7 +229,7 @@ async def open_sdk(folder: Path, *, limits: Mapping[str, Any] | None = None) -> 
         yield served  # the port is ours already: who connects early waits
         await served.gateway.aclose()
     finally:
-        server.should_exit = True
+        server.end()
         await task
         await inbox.aclose()
 

@@ -6,7 +6,6 @@ import json
 import os
 import secrets
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
@@ -36,7 +35,9 @@ from operator_sdk.contract.messages.common import Target
 from operator_sdk.contract.messages.directory import Tariff, TariffPeriod
 from operator_sdk.contract.messages.roaming import HostStartReply, HostStartRequest
 from operator_sdk.contract.signing import public_to_b64url
+from tests import nursery
 from tests.edge_receiver import GATEWAY_ID, Receiver
+from tests.nursery import Process
 from tests.pile_rig import ask_control
 
 SITE_ID, PARTY_ID = "test-site", "TESTPARTY"
@@ -72,7 +73,7 @@ class Pile:
     connector_id: str
     kind: str
     rated_power_w: int
-    process: subprocess.Popen[bytes] | None
+    process: Process | None
     control: str
     can: dict[str, Any]
     meter_port: str
@@ -112,8 +113,8 @@ class World:
     receiver: Receiver
     environment: dict[str, str]
     piles: list[Pile] = field(default_factory=list)
-    agents: list[subprocess.Popen[bytes]] = field(default_factory=list)
-    processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    agents: list[Process] = field(default_factory=list)
+    processes: list[Process] = field(default_factory=list)
     options: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -136,16 +137,14 @@ class World:
         self.site_file.write_text("\n".join(lines))
         return self.site_file
 
-    def start_agent(self, site: Path | None = None) -> subprocess.Popen[bytes]:
+    def start_agent(self, site: Path | None = None) -> Process:
         """`interpile edge run`, in a process of its own."""
-        command = (sys.executable, "-m", "edge_agent", "run", str(site or self.site_file))
         with (self.folder / "agent.log").open("ab") as log:
-            agent = subprocess.Popen(
-                command,
-                env={**os.environ, **self.environment},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
+            agent = nursery.start(
+                *("edge_agent", "run", str(site or self.site_file)),
+                environment={**os.environ, **self.environment},
+                stdout=log.fileno(),
+                stderr=log.fileno(),
             )
         self.agents.append(agent)
         self.processes.append(agent)
@@ -296,15 +295,7 @@ def _pile(world: World, bus: dict[str, Any], node: int, kind: str) -> Pile:
 
 
 def _begin(world: World, module: str, *arguments: str) -> dict[str, Any]:
-    process = subprocess.Popen(
-        [sys.executable, "-m", module, *arguments],
-        stdout=subprocess.PIPE,
-        env={**os.environ, **world.environment},
-    )
+    environment = {**os.environ, **world.environment}
+    process, said = nursery.start_and_hear(module, *arguments, environment=environment)
     world.processes.append(process)
-    assert process.stdout is not None
-    with process.stdout as stream:
-        said = stream.readline()
-    assert said, f"{module} ended with {process.wait()}"
-    answer: dict[str, Any] = json.loads(said)
-    return answer
+    return said

@@ -3,8 +3,6 @@
 import asyncio
 import json
 import os
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -19,6 +17,8 @@ from edge_agent.sim.control import Control
 from edge_agent.sim.pile import PileController
 from edge_agent.sim.pile_on_bus import PileOnBus
 from edge_agent.sim.vehicle import Charger, Vehicle
+from tests import nursery
+from tests.nursery import Process
 
 NODE, OTHER_NODE = 3, 4
 SPEED = 60
@@ -126,7 +126,7 @@ class Processes:
     """Started when first asked for, ended by their ids."""
 
     def __init__(self) -> None:
-        self._running: list[subprocess.Popen[str]] = []
+        self._running: list[Process] = []
         self._sites: dict[str, Site] = {}
 
     def site(self, kind: str) -> Site:
@@ -152,16 +152,12 @@ class Processes:
 
         return Site(options, ask)
 
-    def start(self, module: str, *arguments: str) -> tuple[subprocess.Popen[str], dict[str, Any]]:
+    def start(self, module: str, *arguments: str) -> tuple[Process, dict[str, Any]]:
         """A program of ours and the line it prints when it is ready."""
         clock = {"SPEED": str(SPEED), "INTERPILE_ENV": "test", "INTERPILE_EPOCH": datetime.now(UTC).isoformat()}
-        command = [sys.executable, "-m", module, *arguments]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, **clock})
+        process, said = nursery.start_and_hear(module, *arguments, environment={**os.environ, **clock})
         self._running.append(process)
-        assert process.stdout is not None
-        said = process.stdout.readline()
-        assert said, f"{module} ended with {process.wait()}"
-        return process, json.loads(said)
+        return process, said
 
     def end(self) -> None:
         """Every one of them."""
@@ -169,8 +165,6 @@ class Processes:
             process.terminate()
         for process in self._running:
             process.wait(LONG_S)
-            if process.stdout is not None:
-                process.stdout.close()
 
 
 async def ask_control(control: str, line: str) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from hub.core.runner import JobsRunner
 from hub.core.tables import OutboxLane, OutboxLetter, table_of
 from hub.core.tokens import Principal
 from hub.ledger.tables import ACCOUNT, ENTRY, HOLD, HOLD_EVENT, POSTING
+from hub.parties.passwords import Cost, nobodys_hash
 from hub.parties.scope import PartyScope
 from hub.parties.tables import Exposure
 from hub.roaming.tables import AuthorizationRow, SessionRow, UpdateRow
@@ -35,6 +36,7 @@ from hub.settings import Settings
 from hub.wiring import Hub
 from operator_sdk import AsyncHubClient, BearerToken, OperatorCredentials
 from operator_sdk.client.patience import Patience
+from operator_sdk.client.trust import authorities
 from operator_sdk.contract.codes import ConnectorState, Role, TokenKind
 from operator_sdk.contract.messages.access import KeyAdd, StaffSignIn
 from operator_sdk.contract.messages.admin import (
@@ -66,6 +68,9 @@ ELECTRICITY, SERVICE = 1_000_000, 500_000
 """1.50 yuan a kWh, all day: 10 kWh cost 1,500 fen."""
 
 PHONE, PASSWORD = "13800001111", "a long enough password"
+CHEAP = Cost(n=16, r=1, p=1)
+"""Of a guess at a password. The hub's own cost is a quarter of a second, and most tests are not about it."""
+
 FINGERPRINTED = (
     ACCOUNT,
     ENTRY,
@@ -168,17 +173,22 @@ class Rig:
         return await JobsRunner(self.hub.outbox, self.hub.local_doorbell).run_until_idle()
 
     async def make_due(self, *kinds: str) -> None:
-        """What waits for a time, of these kinds or of all, is due now."""
+        """What waits for a time, of these kinds or of all, is due now; what a hub has in hand is left.
+
+        Lanes are locked before letters, and nothing is waited for, as the outbox wants it.
+        """
         now = self.hub.clock.wall()
         open_ones = [col(OutboxLetter.done_at).is_(None), col(OutboxLetter.dead_at).is_(None)]
         if kinds:
             open_ones.append(col(OutboxLetter.kind).in_(kinds))
         async with self.hub.database.unit() as unit:
-            letters = (await unit.session.exec(select(OutboxLetter).where(*open_ones))).all()
-            for letter in letters:
-                letter.due_at = now
-            lanes = {letter.lane for letter in letters}
-            await unit.execute(update(OutboxLane).where(col(OutboxLane.lane).in_(lanes)).values(due_at=now))
+            of_letters = select(OutboxLetter.lane).where(*open_ones)
+            waiting = select(OutboxLane).where(col(OutboxLane.lane).in_(of_letters))
+            lanes = (await unit.session.exec(waiting.with_for_update(skip_locked=True))).all()
+            open_ones.append(col(OutboxLetter.lane).in_([lane.lane for lane in lanes]))
+            letters = select(OutboxLetter).where(*open_ones).with_for_update(skip_locked=True)
+            for row in (*lanes, *(await unit.session.exec(letters)).all()):
+                row.due_at = now
 
     async def has_tried(self, attempts: int) -> None:
         """Every open letter has been tried so often in vain."""
@@ -346,8 +356,10 @@ async def open_rig(kind: str, **settings: Any) -> AsyncIterator[Rig]:
             ]
             served = [(one.moody, port) for one, port in zip(platforms, ports[1:], strict=True)]
             await stack.enter_async_context(serving((app, hub_at), *served))
-            http = await stack.enter_async_context(httpx.AsyncClient(base_url=hub_at.url, trust_env=False))
+            given_http = httpx.AsyncClient(base_url=hub_at.url, trust_env=False, verify=authorities())
+            http = await stack.enter_async_context(given_http)
             hub: Hub = app.state.hub
+            hub.staff._cost, hub.staff._nobody = CHEAP, nobodys_hash(CHEAP)
             customer = await set_up(hub, *platforms)
             a, b, d = platforms
             rig = Rig(hub, hub_at.url, a, b, d, http, logs, folder / "codes.jsonl", customer)

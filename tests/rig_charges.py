@@ -1,11 +1,15 @@
 """Charges on a rig: begun in each of the three ways, driven to their bill, step by step or at once."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import msgspec
+import pytest
 
 from hub.directory.tables import ConnectorRow
+from hub.protocols.native.link import NativeLink
 from hub.roaming.tables import AuthorizationRow, SessionRow
 from operator_sdk.contract.codes import SessionState, StopReason, TokenKind
 from operator_sdk.contract.messages.common import Target, Token
@@ -22,13 +26,24 @@ from operator_sdk.contract.messages.roaming import (
     UpdateReply,
 )
 from operator_sdk.contract.pricing import Reading, price, total_fen
-from tests.rig import HOLD_FEN, A, B, Rig, flat
+from tests.rig import HOLD_FEN, A, B, Rig, flat, open_rig
 
 CONNECTOR = f"A1.{A}"
 METER_WH = 1_000_000
 POWER_W = 10_000
 TURN_MINUTES, TURN_WH = 65, 11_000
 FULL = Target()
+MARGIN_FEN = 303
+"""How far before its limit the hub stops a charge in its host's place: two minutes of 60 kW at 1.50 yuan a kWh,
+and what rounding may add. Charges draw 10 kW: 25 fen a minute."""
+
+
+@asynccontextmanager
+async def open_rig_without_limits(kind: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Rig]:
+    """A rig whose native links carry no limits; A reports every 60 s."""
+    monkeypatch.setattr(NativeLink, "carries_limits", False)
+    async with open_rig(kind) as rig:
+        yield rig
 
 
 async def begin_by_home(

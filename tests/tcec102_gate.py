@@ -151,11 +151,18 @@ async def open_world(kind: str = "sqlite", **settings: Any) -> AsyncIterator[Wor
     async with databases.fresh_url(kind) as url:
         with TemporaryDirectory() as folder:
             told = Settings(env="test", database_url=url, secret_file=Path(folder) / "secrets.json", **settings)
-            app = create_app(told, embedded=False)
-            async with app.router.lifespan_context(app):
-                transport = httpx.ASGITransport(app=app, client=("203.0.113.7", 4711))
-                async with httpx.AsyncClient(transport=transport, base_url="http://hub") as http:
-                    yield World(app.state.hub, app, http)
+            async with open_process(told) as world:
+                yield world
+
+
+@asynccontextmanager
+async def open_process(told: Settings) -> AsyncIterator[World]:
+    """The application as one more process serves it."""
+    app = create_app(told, embedded=False)
+    async with app.router.lifespan_context(app):
+        transport = httpx.ASGITransport(app=app, client=("203.0.113.7", 4711))
+        async with httpx.AsyncClient(transport=transport, base_url="http://hub") as http:
+            yield World(app.state.hub, app, http)
 
 
 LATER = timedelta(seconds=6)

@@ -125,6 +125,8 @@ class Platform:
 
     def __init__(self) -> None:
         self.told: list[tuple[str, Any]] = []
+        self.asked: list[str] = []
+        """Interfaces in the order in which they were called, broken ones too."""
         self.confirm_result = 0
         self.succ_stat = 0
         self.disputes: list[DisputeOrder] = []
@@ -135,6 +137,7 @@ class Platform:
         return [message for name, message in self.told if name == interface]
 
     def _note(self, interface: str, message: Any) -> None:
+        self.asked.append(interface)
         if interface in self.broken:
             raise WireProblem(Ret.BUSY, "come later", "busy")
         self.told.append((interface, message))

@@ -156,7 +156,14 @@ class HostRig:
         """The hub."""
         return self.world.hub
 
-    async def start(self, connector_id: str = "CONN1", limit_fen: int | None = None) -> SessionRow:
+    async def start(
+        self,
+        connector_id: str = "CONN1",
+        limit_fen: int | None = None,
+        *,
+        home: str = HOME,
+        qr_tail: str | None = None,
+    ) -> SessionRow:
         """A driver of the home starts at the host."""
         self.started += 1
         request = StartRequest(
@@ -164,8 +171,9 @@ class HostRig:
             token=Token(kind=TokenKind.APP_USER, ref=f"driver-{self.started}"),
             connector=connector_ref(HOST, connector_id),
             limit_fen=limit_fen,
+            qr_tail=qr_tail,
         )
-        return await self.hub.roaming.starting.for_home(HOME, request)
+        return await self.hub.roaming.starting.for_home(home, request)
 
     async def say(self, interface: str, message: dict[str, Any]) -> dict[str, Any]:
         """The host tells the hub something; the business answer."""

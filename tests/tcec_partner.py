@@ -13,7 +13,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -24,7 +23,10 @@ from typing import Any
 
 import httpx
 
-ROOT = Path(__file__).resolve().parents[1]
+from operator_sdk.client.trust import authorities
+from tests import nursery
+from tests.nursery import Process
+
 UP_S, LOOK_S = 20, 0.02
 SECRETS = ("operator_secret", "data_secret", "data_secret_iv", "sig_secret")
 
@@ -90,8 +92,8 @@ class Simulator:
     def __init__(self, command: Sequence[str], environment: Mapping[str, str], log: Path) -> None:
         self.command, self.environment, self.log = list(command), dict(environment), log
         self.url = self.control = ""
-        self._process: subprocess.Popen[bytes] | None = None
-        self._http = httpx.AsyncClient(trust_env=False, timeout=20)
+        self._process: Process | None = None
+        self._http = httpx.AsyncClient(trust_env=False, timeout=20, verify=authorities())
 
     async def start(self) -> None:
         """Start it, and wait until it has its ports; a second time it takes the same ones."""
@@ -100,15 +102,8 @@ class Simulator:
         }
         before = self._said().count("\n")
         with self.log.open("ab") as stream:
-            self._process = subprocess.Popen(  # noqa: ASYNC220
-                self.command,
-                cwd=ROOT,
-                env={**inherited, **self.environment},
-                stdin=subprocess.DEVNULL,
-                stdout=stream,
-                stderr=stream,
-                start_new_session=True,
-            )
+            given, to = {**inherited, **self.environment}, stream.fileno()
+            self._process = nursery.start(*self.command, environment=given, stdout=to, stderr=to)
         until = time.monotonic() + UP_S
         while not (ready := _ready(self._said().splitlines()[before:])):
             assert self._process.poll() is None, f"the simulator ended: {self._said()[-2000:]}"
@@ -126,7 +121,7 @@ class Simulator:
         for flag, url in (("--port", self.url), ("--control-port", self.control)):
             self._set(flag, url.rpartition(":")[2])
         await self._http.aclose()
-        self._http = httpx.AsyncClient(trust_env=False, timeout=20)
+        self._http = httpx.AsyncClient(trust_env=False, timeout=20, verify=authorities())
         await self.start()
 
     async def aclose(self) -> None:
@@ -231,7 +226,7 @@ async def simulator(
     name = f"{pair.sim_id}-{role}"
     profile = folder / f"{name}.toml"
     profile.write_text(pair.sim_profile(hub_url, head=head, more=more), "utf-8")
-    command = [sys.executable, "-m", "operator_sdk.tcec102.sim", "tcec102", "--role", role]
+    command = ["operator_sdk.tcec102.sim", "tcec102", "--role", role]
     command += ["--profile", str(profile), "--port", str(port), "--pains", ",".join(pains)]
     command += ["--push-s", "0.2", "--start-s", "0.05", "--retry-s", "0.5", *options]
     partner = Simulator(command, environment or {}, folder / f"{name}.log")

@@ -58,6 +58,6 @@ async def served_with_tls(app: ASGIApp, folder: Path) -> AsyncIterator[str]:
         yield at.url.replace("http:", "https:")
     finally:
         await stop_listening(at.socket)
-        server.should_exit = True
+        server.end()
         with contextlib.suppress(asyncio.CancelledError):
             await task

@@ -30,22 +30,29 @@ PartyArgument = Annotated[str, typer.Argument(metavar="PARTY", help="9-character
 
 @profile_app.command("show")
 def show_profile(party_id: PartyArgument, as_json: Json = False) -> None:
-    """A partner's profile, without secrets."""
+    """A partner's profile as TOML, without secrets: a file for `replace`, once the key sets are added."""
     import msgspec
 
     partner = with_hub(lambda hub: hub.tcec102.profiles.of(party_id))
-    shown = {"revision": partner.revision, **msgspec.to_builtins(partner.profile)}
-    show_json(shown) if as_json else show_facts(_flat(shown))
+    tree = msgspec.to_builtins(partner.profile)
+    if as_json:
+        show_json({"revision": partner.revision, **tree})
+    else:
+        typer.echo("\n".join([f"# revision {partner.revision}", *_toml(tree)]))
 
 
-def _flat(tree: dict[str, Any], under: str = "") -> list[tuple[str, Any]]:
-    facts: list[tuple[str, Any]] = []
+def _toml(tree: dict[str, Any], under: str = "") -> list[str]:
+    """Every key on a line of its own; what is none or empty is what it is when it is not there."""
+    import json
+
+    lines: list[str] = []
     for name, value in tree.items():
-        if isinstance(value, dict) and value:
-            facts += _flat(value, f"{under}{name}.")
-        elif value not in ({}, [], None):
-            facts.append((f"{under}{name}", ", ".join(map(str, value)) if isinstance(value, list) else value))
-    return facts
+        if isinstance(value, dict):
+            lines += _toml(value, f"{under}{name}.")
+        elif value not in ([], None):
+            # Texts, whole numbers, booleans and lists of texts are written in TOML as in JSON.
+            lines.append(f"{under}{name} = {json.dumps(value, ensure_ascii=False)}")
+    return lines
 
 
 @profile_app.command("replace")

@@ -34,7 +34,7 @@ def serve(
 @jobs_app.command()
 def jobs() -> None:
     """Find due work and do it, until told to stop."""
-    from hub.worker import run_jobs
+    from hub.jobs import run_jobs
 
     run_jobs(Settings.from_env())
 

@@ -5,7 +5,7 @@ of this process queue on a lock instead of on the file. PostgreSQL: READ COMMITT
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -52,9 +52,11 @@ class Unit:
     in_ledger: bool = False
     """Whether it has locked accounts of the ledger; from then on no further exposure may be locked."""
 
-    async def execute(self, statement: Executable) -> CursorResult[Any]:
+    async def execute(
+        self, statement: Executable, params: Mapping[str, Any] | None = None
+    ) -> CursorResult[Any]:
         """Run a Core statement on this unit's connection; rows pending in the session are not flushed first."""
-        result: CursorResult[Any] = await (await self.session.connection()).execute(statement)
+        result: CursorResult[Any] = await (await self.session.connection()).execute(statement, params)
         return result
 
     async def blocks(self, statement: Executable) -> AsyncIterator[Sequence[Any]]:
@@ -109,9 +111,10 @@ class Database:
             _prepare_sqlite(self.engine)
         self._writing = self.engine.execution_options(writing=True)
         # One snapshot for all statements of a reading unit, as SQLite gives by itself.
-        self._reading = self.engine
+        self._reading = self._glancing = self.engine
         if self.dialect == "postgresql":
             self._reading = self.engine.execution_options(isolation_level="REPEATABLE READ")
+            self._glancing = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         self._sqlite_writers = asyncio.Lock()
 
     @asynccontextmanager
@@ -128,9 +131,9 @@ class Database:
             hook()
 
     @asynccontextmanager
-    async def reading(self) -> AsyncIterator[Unit]:
-        """A unit that only reads."""
-        async with self._transaction(self._reading) as unit:
+    async def reading(self, *, once: bool = False) -> AsyncIterator[Unit]:
+        """A unit that only reads; `once`: one statement, which needs no BEGIN and COMMIT for its snapshot."""
+        async with self._transaction(self._glancing if once else self._reading) as unit:
             yield unit
 
     @asynccontextmanager

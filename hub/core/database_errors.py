@@ -31,6 +31,9 @@ _AWAY = ("08", "53", "57")
 _CLOSED = "55000"
 """A database that takes no connections just now."""
 
+CONFLICTS = frozenset({"40P01", "40001"})
+"""SQLSTATEs of a deadlock and of units that cannot both be: nothing was done, and nothing is wrong with it."""
+
 
 def is_out_of_reach(problem: Exception) -> bool:
     """Whether it says that the database is lost, locked or restarting, and nothing about the statement."""
@@ -39,6 +42,12 @@ def is_out_of_reach(problem: Exception) -> bool:
     if isinstance(problem, DBAPIError):
         return problem.connection_invalidated or _is_away(getattr(problem.orig, "sqlstate", None))
     return isinstance(problem, asyncpg.PostgresError) and _is_away(problem.sqlstate)
+
+
+def is_conflict(problem: Exception) -> bool:
+    """Whether it says that the unit was given up for another's sake: the same may well do when tried again."""
+    cause = problem.orig if isinstance(problem, DBAPIError) else problem
+    return getattr(cause, "sqlstate", None) in CONFLICTS
 
 
 def _is_away(sqlstate: str | None) -> bool:

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Generic, TypeVar
 
 from hub.core.database import Database, Unit, refuse_inside_unit
-from hub.core.database_errors import is_out_of_reach
+from hub.core.database_errors import DATABASE_ERRORS, is_conflict, is_out_of_reach
 
 T = TypeVar("T")
 Item = TypeVar("Item")
@@ -52,6 +52,31 @@ class Gatherer(Generic[Item]):
                     future.set_exception(outcome)
                 else:
                     future.set_result(outcome)
+
+
+async def singly_after_conflict(
+    work: Callable[[list[Item]], Awaitable[Outcomes]], items: list[Item]
+) -> Outcomes:
+    """What `work` makes of a group in one unit or, in conflict with another unit, of each item in its own.
+
+    Raises:
+        Exception: what broke the group, if it was no conflict.
+        OutOfReach: the database does not answer; some of the items may be done.
+    """
+    try:
+        return await work(items)
+    except DATABASE_ERRORS as problem:
+        if not is_conflict(problem):
+            raise
+    outcomes: list[Any] = []
+    for item in items:
+        try:
+            outcomes += await work([item])
+        except Exception as problem:
+            if is_out_of_reach(problem):
+                raise
+            outcomes.append(problem)
+    return outcomes
 
 
 class GroupWriter:

@@ -1,8 +1,7 @@
 """How much one caller may ask: a rate with a burst, and a number of calls at once. In this process's memory."""
 
 from collections import OrderedDict
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -16,9 +15,17 @@ STREAM_WAIT_S = 5
 
 @dataclass(slots=True)
 class _Bucket:
+    """A caller's; held as long as a call of it is under way."""
+
     at: datetime
     milli_tokens: int
     under_way: int = 0
+
+    def __enter__(self) -> None:
+        self.under_way += 1
+
+    def __exit__(self, *_: object) -> None:
+        self.under_way -= 1
 
 
 @dataclass(slots=True)
@@ -30,8 +37,7 @@ class Limits:
     concurrent_most: int
     buckets: OrderedDict[str, _Bucket] = field(default_factory=OrderedDict)
 
-    @contextmanager
-    def admit(self, caller: str, *, rate_per_s: int | None = None) -> Iterator[None]:
+    def admit(self, caller: str, *, rate_per_s: int | None = None) -> AbstractContextManager[None]:
         """Let one call in for as long as the block lasts.
 
         Raises:
@@ -40,14 +46,9 @@ class Limits:
         bucket = self._take(caller, rate_per_s or self.rate_per_s)
         if bucket.under_way >= self.concurrent_most:
             raise TooManyError(1)
-        bucket.under_way += 1
-        try:
-            yield
-        finally:
-            bucket.under_way -= 1
+        return bucket
 
-    @contextmanager
-    def hold(self, caller: str, most: int) -> Iterator[None]:
+    def hold(self, caller: str, most: int) -> AbstractContextManager[None]:
         """Count something that lasts, such as a stream.
 
         Raises:
@@ -56,11 +57,7 @@ class Limits:
         bucket = self.buckets.setdefault(caller, _Bucket(self.clock.wall(), 0))
         if bucket.under_way >= most:
             raise TooManyError(STREAM_WAIT_S)
-        bucket.under_way += 1
-        try:
-            yield
-        finally:
-            bucket.under_way -= 1
+        return bucket
 
     def _take(self, caller: str, rate_per_s: int) -> _Bucket:
         now, full = self.clock.wall(), 2 * rate_per_s * MILLI

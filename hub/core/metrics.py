@@ -1,8 +1,7 @@
 """Counters for whoever watches the hub."""
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from functools import cache
 
 from prometheus_client import Counter, Gauge, Histogram
 
@@ -21,11 +20,26 @@ EDGE_ITEMS = Counter("interpile_edge_items_total", "Items of sites' spools taken
 EDGE_REFUSED = Counter("interpile_edge_links_closed_total", "Edge links the hub closed", ["code"])
 
 
-@contextmanager
-def observed(operation_id: str) -> Iterator[None]:
-    """Measure one call."""
-    begun = time.perf_counter()
-    try:
-        yield
-    finally:
-        LATENCY.labels(operation_id).observe(time.perf_counter() - begun)
+class Observed:
+    """Measures one call, for as long as the block lasts."""
+
+    __slots__ = ("_begun", "_latency")
+
+    def __init__(self, operation_id: str) -> None:
+        self._latency = _latency_of(operation_id)
+
+    def __enter__(self) -> None:
+        self._begun = time.perf_counter()
+
+    def __exit__(self, *_: object) -> None:
+        self._latency.observe(time.perf_counter() - self._begun)
+
+
+def count_answer(operation_id: str, status: int) -> None:
+    """Count one call by what it was answered."""
+    _answers_of(operation_id, str(status)).inc()
+
+
+# Operations and statuses are few, and the library looks labels up under a lock.
+_latency_of = cache(LATENCY.labels)
+_answers_of = cache(REQUESTS.labels)

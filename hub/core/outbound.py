@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from hub.core.outbound_pool import Pool
 
 
+TOO_LARGE = "answer too large"
+"""The reason where an answer is longer than anybody reads."""
+
+
 class OutboundError(Exception):
     """No answer. `sent` is False only when the request certainly never left."""
 
@@ -76,6 +80,17 @@ class Outbound:
         """
         pool = self._open(url)
         return await pool.call("POST", url, headers=headers, body=body, timeout_s=timeout_s, pins=pins)
+
+    async def call_plain(
+        self, url: str, *, headers: Mapping[str, str], body: bytes, timeout_s: int
+    ) -> OutboundAnswer:
+        """One attempt to POST, over http too: for partners that offer no TLS and whose messages are sealed.
+
+        Raises:
+            OutboundError, UnitOpenError: as `call`; which addresses may be called is the same.
+        """
+        pool = self._open(url)
+        return await pool.call("POST", url, headers=headers, body=body, timeout_s=timeout_s, plain=True)
 
     def _open(self, url: str) -> "Pool":
         refuse_inside_unit(url)

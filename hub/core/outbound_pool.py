@@ -10,9 +10,10 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import ThreadedResolver
 from yarl import URL
 
-from hub.core.outbound import OutboundAnswer, OutboundError, address_allowed
+from hub.core.outbound import TOO_LARGE, OutboundAnswer, OutboundError, address_allowed
 
 ANSWER_MOST = 1_048_576
+"""Bytes of an answer: two hundred connections at once must not fill the memory. Lists come in smaller pages."""
 
 KEEP_IDLE_S = 4
 """Many servers close an idle connection after 5 s; one that is used at that moment costs its message."""
@@ -75,14 +76,15 @@ class Pool:
         body: bytes,
         timeout_s: int,
         pins: frozenset[str] = frozenset(),
+        plain: bool = False,
     ) -> OutboundAnswer:
-        """One attempt; answers are read up to a limit. `pins`: see `Outbound.call_pinned`.
+        """One attempt; answers are read up to a limit. `pins` and `plain`: see `call_pinned`, `call_plain`.
 
         Raises:
             OutboundError: unreachable, too slow, too large, or an address that may not be called.
         """
         target = URL(url, encoded=True)
-        self._check(target)
+        self._check(target, plain=plain)
         tls = self._tls(target, pins)
         limit = aiohttp.ClientTimeout(total=timeout_s, connect=min(timeout_s, 3))
         try:
@@ -93,7 +95,7 @@ class Pool:
                 while len(content) <= ANSWER_MOST and not answer.content.at_eof():
                     content += await answer.content.read(ANSWER_MOST + 1 - len(content))
                 if len(content) > ANSWER_MOST:
-                    raise OutboundError("answer too large", sent=True)
+                    raise OutboundError(TOO_LARGE, sent=True)
                 lowered = {name.lower(): value for name, value in answer.headers.items()}
                 return OutboundAnswer(answer.status, lowered, content)
         except aiohttp.ServerFingerprintMismatch as problem:
@@ -103,8 +105,9 @@ class Pool:
         except (aiohttp.ClientError, TimeoutError, OSError) as problem:
             raise OutboundError(type(problem).__name__, sent=True) from problem
 
-    def _check(self, target: URL) -> None:
-        if target.scheme not in {"https", "http"} or (target.scheme == "http" and not self._private):
+    def _check(self, target: URL, *, plain: bool) -> None:
+        allowed = {"https", "http"} if plain or self._private else {"https"}
+        if target.scheme not in allowed:
             raise OutboundError("scheme not allowed", sent=False)
         if target.user or target.password or not target.host:
             raise OutboundError("address not allowed", sent=False)

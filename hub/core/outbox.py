@@ -12,24 +12,26 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
-from sqlalchemy import Integer, bindparam, delete, exists, func, or_, update
+from sqlalchemy import Row, delete, exists, func, or_
 from sqlmodel import col, select
 
+from hub.core import outbox_rows
 from hub.core.clock import Clock
 from hub.core.database import Database, Unit
 from hub.core.errors import HubError, NotFoundError
+from hub.core.group_writer import Gatherer, Outcomes, singly_after_conflict
 from hub.core.ids import Ids
+from hub.core.outbox_shares import Shares
 from hub.core.tables import OutboxLane, OutboxLetter, insert_for
-from hub.core.types import UtcDateTime
 from operator_sdk.contract.ids import LETTER
 from operator_sdk.contract.public_codes import Code
 
 log = logging.getLogger("interpile.outbox")
 
 LEASE = timedelta(seconds=30)
-"""Longer than any one delivery; renewed before each."""
+"""Longer than any one delivery; renewed with every letter."""
 ATTEMPTS_MOST = 40
 BACKOFF_MOST_S = 300
 DONE_KEPT = timedelta(days=7)
@@ -87,13 +89,31 @@ class Letter:
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The right to work a lane for a while. No two claims have the same token, not even of one process."""
+    """The right to work a lane until an instant, and the letter to begin with where one is due.
+
+    No two claims of a lane have the same token, not even of one process.
+    """
 
     lane: str
     token: str
+    until: datetime
+    letter: Letter | None
 
 
 Handler = Callable[[Letter], Awaitable[None]]
+
+
+@dataclass(eq=False, frozen=True, slots=True)
+class _Turn:
+    """A worker between two letters: the one that arrived, and whether it goes on to the next."""
+
+    lease: Lease
+    done: Letter | None
+    goes_on: bool
+
+
+_BUSY: Final = object()
+"""Somebody else has this lane's row, most likely to write a letter."""
 
 
 def backoff_s(attempts: int) -> int:
@@ -110,6 +130,8 @@ class Outbox:
         self._handlers: dict[str, Handler] = {}
         self._stubborn: set[str] = set()
         self._passing: set[str] = set()
+        self._turns: Gatherer[_Turn] = Gatherer(self._turn_many)
+        self._shares = Shares()
 
     def handle(self, kind: str, handler: Handler, *, stubborn: bool = False, passing: bool = False) -> None:
         """Register who delivers letters of a kind; stubborn ones are tried until they arrive.
@@ -120,6 +142,10 @@ class Outbox:
         for kinds, asked in ((self._stubborn, stubborn), (self._passing, passing)):
             if asked:
                 kinds.add(kind)
+
+    def slow_now(self) -> int:
+        """How many deliveries only wait for a slow partner: whoever counts those under way leaves them out."""
+        return self._shares.slow()
 
     def ring(self, lane: str) -> None:
         """Ring for a lane whose letter was written, durably, by a set-based statement."""
@@ -167,118 +193,132 @@ class Outbox:
         """Claim lanes that are due."""
         now = self._clock.wall()
         async with self._database.unit() as unit:
-            lanes = (await unit.session.exec(_DUE_LANES, params={"now": now, "most": most})).all()
-            return [self._lease(lane, now) for lane in lanes]
-
-    def _lease(self, row: OutboxLane, now: datetime) -> Lease:
-        lease = Lease(row.lane, f"{self._owner}:{self._ids.digits(12)}")
-        row.lease_until, row.lease_owner = now + LEASE, lease.token
-        return lease
+            return await self._claim(unit, await outbox_rows.lock_due(unit, now, most), now)
 
     async def claim(self, lane: str) -> Lease | None:
         """Claim one lane that somebody rang for; None when it is not due or another holds it."""
         now = self._clock.wall()
         async with self._database.unit() as unit:
-            row = await unit.session.get(OutboxLane, lane, with_for_update={"skip_locked": True})
-            if row is None or row.due_at is None or row.due_at > now:
-                return None
-            if row.lease_until is not None and row.lease_until >= now:
-                return None
-            return self._lease(row, now)
+            leases = await self._claim(unit, await outbox_rows.lock_due_one(unit, now, lane), now)
+        return leases[0] if leases else None
+
+    async def _claim(self, unit: Unit, lanes: list[str], now: datetime) -> list[Lease]:
+        if not lanes:
+            return []
+        token, until = f"{self._owner}:{self._ids.digits(12)}", now + LEASE
+        await outbox_rows.claim(unit, lanes, token, until)
+        heads = await outbox_rows.heads(unit, lanes, self._passing, now)
+        return [Lease(lane, token, until, _due_letter(heads.get(lane), now)) for lane in lanes]
 
     async def work_lane(self, lease: Lease) -> int:
         """Deliver a claimed lane's due letters in order, then give the lease back. Returns letters done.
 
         Whoever lost the lease in the meantime (a process that stood still) delivers nothing more.
         """
-        done = 0
-        while (letter := await self._next(lease)) is not None:
-            try:
-                await self._handlers[letter.kind](letter)
-            except Later as outcome:
-                await self._retry(letter, str(outcome), outcome.after_s)
-                break
-            except (Dead, KeyError) as outcome:
-                await self._bury(letter, str(outcome))
-            except Exception as problem:
-                # A handler's bug must not stop other lanes; the letter keeps the reason and is tried again.
-                log.exception("letter failed", extra={"letter_id": letter.letter_id, "kind": letter.kind})
-                await self._retry(letter, type(problem).__name__, None)
-                break
-            else:
-                await self._finish(letter)
-                done += 1
-        await self._release(lease)
+        done, held = 0, lease if lease.letter is not None else await self._turn(lease)
+        while held is not None and (letter := held.letter) is not None:
+            if held.until <= self._clock.wall():
+                held = await self._turn(held)
+                continue
+            arrived, goes_on = await self._deliver(held, letter)
+            done += arrived
+            held = await self._turn(held, letter if arrived else None, goes_on=goes_on)
         return done
+
+    async def _deliver(self, lease: Lease, letter: Letter) -> tuple[bool, bool]:
+        """Whether a letter arrived, and whether the next may be delivered now."""
+        if wait_s := self._shares.put_off_s(letter.party_id):
+            due_at = self._clock.wall() + timedelta(seconds=wait_s)
+            await self._note(lease, letter, attempts=letter.attempts, due_at=due_at)
+            return False, False
+        try:
+            with self._shares.under_way(letter.party_id):
+                await self._handlers[letter.kind](letter)
+        except Later as outcome:
+            await self._retry(lease, letter, str(outcome), outcome.after_s)
+            return False, False
+        except (Dead, KeyError) as outcome:
+            await self._bury(lease, letter, str(outcome))
+            return False, True
+        except Exception as problem:
+            # A handler's bug must not stop other lanes; the letter keeps the reason and is tried again.
+            log.exception("letter failed", extra={"letter_id": letter.letter_id, "kind": letter.kind})
+            await self._retry(lease, letter, type(problem).__name__, None)
+            return False, False
+        return True, True
 
     async def forget_leases(self) -> None:
         """Take back what a process that is gone had claimed: only where this process is the only one."""
         async with self._database.unit() as unit:
-            await unit.execute(update(OutboxLane).values(lease_until=None, lease_owner=None))
+            await outbox_rows.forget_leases(unit)
 
-    async def _next(self, lease: Lease) -> Letter | None:
-        """The lane's first open letter if it is due, letters beaten by a newer one passed over."""
+    async def _turn(self, lease: Lease, done: Letter | None = None, *, goes_on: bool = True) -> Lease | None:
+        """Note what arrived, then the next letter with the lease renewed; None: given back, or lost.
+
+        Turns of several lanes share a unit, unless it conflicts with another's: then each has its own. A letter
+        that arrived is noted even by one who lost the lease, so that it is not sent twice.
+        """
+        turn = _Turn(lease, done, goes_on)
+        outcome: Any = await self._turns.put(turn)
+        if outcome is _BUSY:
+            async with self._database.unit() as unit:
+                (outcome,) = await self._turn_over(unit, [turn], wait=True)
+        following: Lease | None = outcome
+        return following
+
+    async def _turn_many(self, turns: list[_Turn]) -> Outcomes:
+        return await singly_after_conflict(self._turn_in_a_unit, turns)
+
+    async def _turn_in_a_unit(self, turns: list[_Turn]) -> Outcomes:
+        arrived = {turn.done.letter_id: turn.done.kind for turn in turns if turn.done is not None}
         async with self._database.unit() as unit:
-            held = await unit.execute(
-                update(OutboxLane)
-                .where(col(OutboxLane.lane) == lease.lane, col(OutboxLane.lease_owner) == lease.token)
-                .values(lease_until=self._clock.wall() + LEASE)
-            )
-            if not held.rowcount:
-                return None
-            rows = (await unit.session.exec(_open_letters(lease.lane))).all()
-            newest = {row.newest_key: row.letter_id for row in rows if row.newest_key}
-            for row in rows:
-                if row.newest_key and newest[row.newest_key] != row.letter_id:
-                    await self._pass_over(unit, row)
-                    continue
-                if row.due_at > self._clock.wall():
-                    return None
-                return _letter(row)
-        return None
+            await outbox_rows.note_done(unit, arrived, self._passing, self._clock.wall())
+            return await self._turn_over(unit, turns, wait=False)
 
-    async def _pass_over(self, unit: Unit, row: OutboxLetter) -> None:
-        if row.kind in self._passing:
-            await unit.session.delete(row)
-        else:
-            row.done_at, row.reason = self._clock.wall(), "superseded"
+    async def _turn_over(self, unit: Unit, turns: list[_Turn], *, wait: bool) -> Outcomes:
+        """What follows for each: a lease, None, or _BUSY where it may not wait for the lane."""
+        owners = await outbox_rows.lock(unit, {turn.lease.lane for turn in turns}, wait=wait)
+        ours = {turn.lease.lane: turn for turn in turns if owners.get(turn.lease.lane) == turn.lease.token}
+        now = self._clock.wall()
+        heads = await outbox_rows.heads(unit, list(ours), self._passing, now)
+        kept: dict[str, Lease] = {}
+        free: dict[str, datetime | None] = {}
+        for lane, turn in ours.items():
+            head = heads.get(lane)
+            letter = _due_letter(head, now) if turn.goes_on else None
+            if letter is not None:
+                kept[lane] = Lease(lane, turn.lease.token, now + LEASE, letter)
+            else:
+                free[lane] = None if head is None else head.due_at
+        await outbox_rows.renew(unit, kept, now + LEASE)
+        await outbox_rows.release(unit, free)
 
-    async def _finish(self, letter: Letter) -> None:
-        async with self._database.unit() as unit:
-            if letter.kind in self._passing:
-                await unit.execute(delete(OutboxLetter).where(col(OutboxLetter.letter_id) == letter.letter_id))
-                return
-            await _set(unit, letter, done_at=self._clock.wall(), attempts=letter.attempts + 1)
+        def following(turn: _Turn) -> Any:
+            lane = turn.lease.lane
+            if ours.get(lane) is turn:
+                return kept.get(lane)
+            return None if wait or lane in owners else _BUSY
 
-    async def _retry(self, letter: Letter, reason: str, after_s: int | None) -> None:
+        return [following(turn) for turn in turns]
+
+    async def _retry(self, lease: Lease, letter: Letter, reason: str, after_s: int | None) -> None:
         attempts = letter.attempts + 1
         if attempts >= ATTEMPTS_MOST and letter.kind not in self._stubborn:
-            await self._bury(letter, reason)
+            await self._bury(lease, letter, reason)
             return
         wait = timedelta(seconds=backoff_s(attempts) if after_s is None else after_s)
-        async with self._database.unit() as unit:
-            await _set(
-                unit,
-                letter,
-                attempts=attempts,
-                reason=reason[:200],
-                due_at=self._clock.wall() + wait,
-            )
+        await self._note_failed(lease, letter, reason, due_at=self._clock.wall() + wait)
 
-    async def _bury(self, letter: Letter, reason: str) -> None:
+    async def _bury(self, lease: Lease, letter: Letter, reason: str) -> None:
         log.warning("dead letter", extra={"letter_id": letter.letter_id, "kind": letter.kind})
-        async with self._database.unit() as unit:
-            now = self._clock.wall()
-            await _set(unit, letter, attempts=letter.attempts + 1, reason=reason[:200], dead_at=now)
+        await self._note_failed(lease, letter, reason, dead_at=self._clock.wall())
 
-    async def _release(self, lease: Lease) -> None:
+    async def _note_failed(self, lease: Lease, letter: Letter, reason: str, **at: datetime) -> None:
+        await self._note(lease, letter, attempts=letter.attempts + 1, reason=_storable(reason), **at)
+
+    async def _note(self, lease: Lease, letter: Letter, **values: Any) -> None:
         async with self._database.unit() as unit:
-            row = await unit.session.get(OutboxLane, lease.lane, with_for_update=True)
-            if row is None or row.lease_owner != lease.token:
-                return
-            due = (await unit.session.exec(_open_letters(lease.lane))).first()
-            row.due_at = due.due_at if due else None
-            row.lease_until = row.lease_owner = None
+            await outbox_rows.note_failed(unit, letter.letter_id, lease.lane, lease.token, **values)
 
     async def replay(self, unit: Unit, letter_id: str, *, party_id: str | None = None) -> OutboxLetter:
         """Put a dead letter back, under the same id.
@@ -298,49 +338,24 @@ class Outbox:
         return row
 
 
-# Asked several times a second by every process, so it is put together once.
-_NOW = bindparam("now", type_=UtcDateTime())
-_DUE_LANES = (
-    select(OutboxLane)
-    .where(
-        col(OutboxLane.due_at) <= _NOW,
-        or_(col(OutboxLane.lease_until).is_(None), col(OutboxLane.lease_until) < _NOW),
-    )
-    .order_by(col(OutboxLane.due_at))
-    .limit(bindparam("most", type_=Integer()))
-    .with_for_update(skip_locked=True)
-)
-
-
-def _open_letters(lane: str) -> Any:
-    return (
-        select(OutboxLetter)
-        .where(
-            OutboxLetter.lane == lane,
-            col(OutboxLetter.done_at).is_(None),
-            col(OutboxLetter.dead_at).is_(None),
-        )
-        .order_by(col(OutboxLetter.position))
-        .limit(500)
-    )
-
-
-async def _set(unit: Unit, letter: Letter, **values: Any) -> None:
-    where = col(OutboxLetter.letter_id) == letter.letter_id
-    await unit.execute(update(OutboxLetter).where(where).values(**values))
-
-
-def _letter(row: OutboxLetter) -> Letter:
+def _due_letter(head: Row[Any] | None, now: datetime) -> Letter | None:
+    if head is None or head.due_at > now:
+        return None
     return Letter(
-        letter_id=row.letter_id,
-        lane=row.lane,
-        kind=row.kind,
-        party_id=row.party_id,
-        subject=row.subject,
-        payload=json.loads(row.payload),
-        attempts=row.attempts,
-        created_at=row.created_at,
+        letter_id=head.letter_id,
+        lane=head.lane,
+        kind=head.kind,
+        party_id=head.party_id,
+        subject=head.subject,
+        payload=outbox_rows.payload_of(head),
+        attempts=head.attempts,
+        created_at=head.created_at,
     )
+
+
+def _storable(reason: str) -> str:
+    """What a partner says may hold what no database takes."""
+    return reason.replace("\x00", "").encode("utf-8", "replace").decode()[:200]
 
 
 async def oldest_due(unit: Unit) -> datetime | None:

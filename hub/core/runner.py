@@ -60,15 +60,17 @@ class JobsRunner:
     def __init__(self, outbox: Outbox, doorbell: LocalDoorbell, *, poll_ms: int = 1000) -> None:
         self._outbox, self._doorbell, self._poll_ms = outbox, doorbell, poll_ms
         self._working: set[asyncio.Task[int]] = set()
+        self._more = False
+        """Whether due lanes may have found no room: then every lane that is finished makes us look again."""
 
     async def run(self) -> None:
         """Loop until cancelled; lanes under way are finished first."""
         try:
             while True:
                 self._doorbell.rung.clear()
-                started = await self._start_due()
-                if started == 0 or len(self._working) >= LANES_AT_ONCE:
-                    await self._wait()
+                self._more = True  # what finishes meanwhile makes room that is not counted
+                self._more = await self._start_due()
+                await self._wait()
         finally:
             if self._working:
                 await asyncio.wait(self._working, timeout=10)
@@ -80,27 +82,29 @@ class JobsRunner:
             done += sum(await asyncio.gather(*(self._outbox.work_lane(lane) for lane in lanes)))
         return done
 
-    async def _start_due(self) -> int:
-        room = LANES_AT_ONCE - len(self._working)
+    async def _start_due(self) -> bool:
+        """Begin to work as many due lanes as there is room for; whether there may be more."""
+        room = LANES_AT_ONCE - max(0, len(self._working) - self._outbox.slow_now())
         if room <= 0:
-            return 0
+            return True
         try:
             lanes = await self._outbox.due_lanes(room)
         except OSError:
             log.warning("jobs: database out of reach; trying again")
-            return 0
+            return False
         except Exception:
             log.exception("jobs failed to look for work; trying again")
-            return 0
+            return False
         for lane in lanes:
             task = asyncio.create_task(self._outbox.work_lane(lane))
             self._working.add(task)
             task.add_done_callback(self._finished)
-        return len(lanes)
+        return len(lanes) == room
 
     def _finished(self, task: asyncio.Task[int]) -> None:
         self._working.discard(task)
-        self._doorbell.rung.set()
+        if self._more:
+            self._doorbell.rung.set()
         if not task.cancelled() and (problem := task.exception()) is not None:
             log.error("lane failed: %s", type(problem).__name__)
 

@@ -13,6 +13,9 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from operator_sdk.contract.signing import SigningKey
 
+MASTER_KEY_LEAST = 32
+"""Bytes."""
+
 
 class SecretsError(Exception):
     """The secrets file is missing or not usable."""
@@ -59,11 +62,11 @@ def make_secrets(path: Path) -> None:
         json.dump(content, file, indent=1)
 
 
-def read_secrets(path: Path) -> Secrets:
-    """Read a secrets file.
+def read_secrets(path: Path, *, master: bytes | None = None) -> Secrets:
+    """Read a secrets file; where a master key is given, the file's own counts for nothing and may be missing.
 
     Raises:
-        SecretsError: missing or malformed.
+        SecretsError: missing or malformed, or a master key of less than 32 bytes.
     """
     try:
         content = json.loads(path.read_text())
@@ -71,14 +74,18 @@ def read_secrets(path: Path) -> Secrets:
             SigningKey(entry["key_id"], Ed25519PrivateKey.from_private_bytes(base64.b64decode(entry["seed"])))
             for entry in content["signing_keys"]
         )
-        master = base64.b64decode(content["master"])
+        key = base64.b64decode(content["master"]) if master is None else master
     except FileNotFoundError as problem:
         raise SecretsError(f"no secrets at {path}; make them with: interpile key init {path}") from problem
     except (KeyError, TypeError, ValueError) as problem:
         raise SecretsError(f"{path} is not a secrets file") from problem
-    if not keys or len(master) < 32:
+    if len(key) < MASTER_KEY_LEAST:
+        raise SecretsError(
+            f"the master key of {path} or of the environment has less than {MASTER_KEY_LEAST} bytes"
+        )
+    if not keys:
         raise SecretsError(f"{path} is not a secrets file")
-    return Secrets(master, keys)
+    return Secrets(key, keys)
 
 
 @dataclass(frozen=True, slots=True)

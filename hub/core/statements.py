@@ -11,13 +11,14 @@ import asyncpg
 import orjson
 
 from hub.core.database import OutOfReach, refuse_inside_unit
-from hub.core.database_errors import DATABASE_ERRORS, is_out_of_reach
+from hub.core.database_errors import CONFLICTS, DATABASE_ERRORS, is_out_of_reach
 
 log = logging.getLogger("interpile.statements")
 
-DECLINED, DEADLOCK, SERIALIZATION = "IP001", "40P01", "40001"
-ORDINARY_PATH = frozenset({DECLINED, DEADLOCK, SERIALIZATION})
-"""SQLSTATEs after which nothing was done and the ordinary path decides; the first is `must`'s own."""
+DECLINED = "IP001"
+"""`must`'s own."""
+ORDINARY_PATH = CONFLICTS | {DECLINED}
+"""SQLSTATEs after which nothing was done and the ordinary path decides."""
 
 BY_KEY = {
     "enable_hashjoin": "off",

@@ -2,6 +2,7 @@
 
 import hashlib
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import BigInteger, Column, Index, Integer, Table, delete
@@ -104,6 +105,13 @@ def table_of(model: type[SQLModel]) -> Table:
     return model.__table__  # type: ignore[attr-defined, no-any-return]
 
 
+@lru_cache(maxsize=256)
+def _insert_new(dialect: str, table: Table) -> Any:
+    """Put together once for each table: what is put together anew is slower to build than to run."""
+    make = postgresql.insert if dialect == "postgresql" else sqlite.insert
+    return make(table).on_conflict_do_nothing()
+
+
 def insert_for(unit: Unit, model: type[SQLModel]) -> Any:
     """An INSERT that knows ON CONFLICT on either engine."""
     make = postgresql.insert if unit.dialect == "postgresql" else sqlite.insert
@@ -112,8 +120,7 @@ def insert_for(unit: Unit, model: type[SQLModel]) -> Any:
 
 async def insert_new(unit: Unit, model: type[SQLModel], **values: Any) -> bool:
     """Insert a row unless its key is taken; says whether it was new."""
-    statement = insert_for(unit, model).values(**values).on_conflict_do_nothing()
-    return bool((await unit.execute(statement)).rowcount)
+    return bool((await unit.execute(_insert_new(unit.dialect, table_of(model)), values)).rowcount)
 
 
 class Evidence:

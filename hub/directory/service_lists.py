@@ -1,4 +1,4 @@
-"""Use cases of those who serve lists to homes: stations in pages by number, and present states."""
+"""Use cases of those who serve lists to homes: stations in their order, and present states."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable
@@ -13,6 +13,7 @@ from hub.directory.checks import in_utc
 from hub.directory.model import STATUS_TTL_S, state_now
 from hub.directory.service_tariffs import TariffService
 from hub.directory.tables_search import Key
+from hub.directory.tables_tariffs import ANY
 from hub.directory.views import connector_details, pile_details, station_details
 from operator_sdk.contract.codes import ConnectorState
 from operator_sdk.contract.messages.directory import Connector, ConnectorStatus, Pile, Station
@@ -31,23 +32,29 @@ class ListService(TariffService):
         self,
         hosts: Collection[str],
         *,
+        home: str = ANY,
         updated_since: datetime | None = None,
-        offset: int = 0,
+        after: Key | None = None,
         limit: int = 50,
-    ) -> tuple[int, list[Station]]:
-        """How many stations these hosts have, and one page of them in order of (host, station).
+    ) -> list[Station]:
+        """Stations of these hosts, those behind a place in the order of (host, station).
 
-        With `updated_since` (business time) only those that changed since, and removed ones among them.
+        With `updated_since` (business time) only those that changed since, and removed ones among them. For a
+        home a station changes too when its agreement with the host begins, and when its prices may change.
         """
         if not hosts:
-            return 0, []
-        since = None if updated_since is None else in_utc(updated_since)
+            return []
+        since = None if updated_since is None else self._since(home, in_utc(updated_since))
         async with self._database.reading() as unit:
-            total = await tables.count_listed(unit, hosts, since)
-            rows = await tables.page_listed(unit, hosts, since, offset=offset, limit=limit)
+            rows = await tables.page_listed(unit, hosts, since, after=after, limit=limit)
             keys = [(row[0], row[1]) for row in rows]
             piles = _piles(await tables.equipment_of(unit, keys)) if keys else {}
-        return total, [_station(row, piles.get((row[0], row[1]), [])) for row in rows]
+        return [_station(row, piles.get((row[0], row[1]), [])) for row in rows]
+
+    def _since(self, home: str, at: datetime) -> tables.Since:
+        now = self._clock.business()
+        agreed_at = self._clock.wall() - self._clock.wall_for(now - at)
+        return tables.Since(home, at, agreed_at, now)
 
     async def connector_states(
         self, host: str, *, connector_ids: Collection[str] = (), station_ids: Collection[str] = ()

@@ -67,7 +67,7 @@ class TariffService:
             NotFoundError: no such host.
             HubError: malformed or rule_violated.
         """
-        async with self._database.reading() as unit:
+        async with self._database.reading(once=True) as unit:
             known = await self.tariff_at(unit, party_id, tariff_id, put.valid_from)
         if known is not None and _same_prices(known, put):
             return known
@@ -112,12 +112,13 @@ class TariffService:
 
     async def tariff_at(self, unit: Unit, party_id: str, tariff_id: str, at: datetime) -> Tariff | None:
         """The version in force at an instant: the greatest that has begun by then."""
-        return _tariff(await tables.find_version_at(unit, party_id=party_id, tariff_id=tariff_id, at=at))
+        row = await tables.find_version_at(unit, party_id=party_id, tariff_id=tariff_id, at=at)
+        return None if row is None else tariff_of(row)
 
     async def tariff_version(self, unit: Unit, party_id: str, tariff_id: str, version: int) -> Tariff | None:
         """One version of a tariff."""
         row = await tables.find_version(unit, party_id=party_id, tariff_id=tariff_id, version=version)
-        return _tariff(row)
+        return None if row is None else tariff_of(row.model_dump())
 
     async def assign_tariff(self, party_id: str, put: TariffAssignmentPut) -> TariffAssignment:
         """Say where a tariff applies, from when; saying the same again changes nothing.
@@ -222,11 +223,7 @@ def _same_prices(known: Tariff, put: TariffPut) -> bool:
     return all(getattr(known, name) == getattr(put, name) for name in names)
 
 
-def _tariff(row: TariffVersionRow | None) -> Tariff | None:
-    return None if row is None else tariff_of(row.model_dump())
-
-
-def tariff_of(row: Mapping[str, Any]) -> Tariff:
+def tariff_of(row: Mapping[Any, Any]) -> Tariff:
     """A tariff from a row of its version."""
     return Tariff(
         party_id=row["host_party_id"],

@@ -15,9 +15,12 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     Index,
     String,
+    and_,
     bindparam,
+    false,
     func,
     literal,
+    or_,
     tuple_,
 )
 from sqlalchemy import select as select_columns
@@ -163,6 +166,7 @@ async def _add_equipment(unit: Unit, party_id: str, stations: Mapping[str, Store
     # Core rows: a page of the largest stations holds thousands of piles, and the ORM costs five times as much.
     connection = await unit.session.connection()
     pile, plug = table_of(PileRow).c, table_of(ConnectorRow).c
+    keys = [(party_id, station_id) for station_id in stations]
     piles = select_columns(
         pile.station_id,
         pile.pile_id,
@@ -171,12 +175,12 @@ async def _add_equipment(unit: Unit, party_id: str, stations: Mapping[str, Store
         pile.power_assumed,
         pile.removed,
         pile.details,
-    ).where(pile.host_party_id == party_id, among(unit, pile.station_id, stations))
+    ).where(among(unit, (pile.host_party_id, pile.station_id), keys))
     for station_id, pile_id, *facts in await connection.execute(piles):
         stations[station_id].piles[pile_id] = PileFacts(*facts)
     plugs = select_columns(
         plug.station_id, plug.connector_id, plug.pile_id, plug.rated_power_w, plug.removed, plug.details
-    ).where(plug.host_party_id == party_id, among(unit, plug.station_id, stations))
+    ).where(among(unit, (plug.host_party_id, plug.station_id), keys))
     for station_id, connector_id, *facts in await connection.execute(plugs):
         stations[station_id].connectors[connector_id] = ConnectorFacts(*facts)
 
@@ -188,24 +192,30 @@ async def connector_owners(unit: Unit, party_id: str, connector_ids: Iterable[st
     plug = table_of(ConnectorRow).c
     for batch in _batches(list(connector_ids)):
         statement = select_columns(plug.connector_id, plug.station_id).where(
-            plug.host_party_id == party_id, among(unit, plug.connector_id, batch), ~plug.removed
+            among(unit, (plug.host_party_id, plug.connector_id), [(party_id, one) for one in batch]),
+            ~plug.removed,
         )
         owners.update((row[0], row[1]) for row in await connection.execute(statement))
     return owners
 
 
-def among(unit: Unit, column: Any, keys: Iterable[str]) -> ColumnElement[bool]:
-    """Whether a column is one of these texts.
+def among(unit: Unit, columns: tuple[Any, Any], keys: Iterable[tuple[str, str]]) -> ColumnElement[bool]:
+    """Whether two columns, of a host and of an id of its own, are one of these pairs.
 
-    On PostgreSQL they are rows to join with: a prepared list of many is compared text by text with every row
-    that the rest of the condition leaves.
+    On PostgreSQL the pairs are rows to join with. Of a host that is new its statistics say nothing, and the
+    planner expects one row of it: told a host by itself, it reads everything there is of it for each id again.
+    SQLite finds no index for pairs as they are.
     """
-    if unit.dialect == "postgresql":
-        texts = select_columns(func.unnest(literal(list(keys), ARRAY(String()))))
-        found: ColumnElement[bool] = column.in_(texts)
-    else:
-        found = column.in_(list(keys))
-    return found
+    party, column = columns
+    by_party: defaultdict[str, list[str]] = defaultdict(list)
+    for party_id, key in keys:
+        by_party[party_id].append(key)
+    if unit.dialect != "postgresql":
+        return or_(false(), *(and_(party == party_id, column.in_(ids)) for party_id, ids in by_party.items()))
+    parties = [party_id for party_id, ids in by_party.items() for _ in ids]
+    texts = [key for ids in by_party.values() for key in ids]
+    rows = (func.unnest(literal(column_of, ARRAY(String()))) for column_of in (parties, texts))
+    return tuple_(party, column).in_(select_columns(*rows))
 
 
 def _batches(keys: Sequence[Any]) -> Iterable[Sequence[Any]]:
@@ -252,19 +262,19 @@ async def write_statuses(unit: Unit, party_id: str, statuses: Mapping[str, tuple
     """Write (state, at) by connector where it is newer than what is stored; says which were."""
     if not statuses:
         return set()
-    statement = insert_for(unit, ConnectorStatusRow).values(
-        [
-            {"host_party_id": party_id, "connector_id": key, "state": state, "at": at}
-            for key, (state, at) in sorted(statuses.items())  # one order of locks for all
-        ]
-    )
+    status, statement = table_of(ConnectorStatusRow).c, insert_for(unit, ConnectorStatusRow)
     fresh = statement.excluded
     statement = statement.on_conflict_do_update(
         index_elements=["host_party_id", "connector_id"],
         set_={"state": fresh.state, "at": fresh.at},
-        where=table_of(ConnectorStatusRow).c.at < fresh.at,
-    ).returning(table_of(ConnectorStatusRow).c.connector_id)
-    return set((await unit.execute(statement)).scalars())
+        where=status.at < fresh.at,
+    ).returning(status.connector_id)
+    rows = [
+        {"host_party_id": party_id, "connector_id": key, "state": state, "at": at}
+        for key, (state, at) in sorted(statuses.items())  # one order of locks for all
+    ]
+    # Rows beside the statement, not in it: put together anew each time, it costs more than the database.
+    return set((await (await unit.session.connection()).execute(statement, rows)).scalars())
 
 
 async def page_of_stations(

@@ -21,7 +21,7 @@ async def hold_states(unit: Unit, host: str, connector_ids: Collection[str]) -> 
     """The states of a host's connectors; whoever else would write them waits until the unit ends."""
     statement = (
         select(STATUS.connector_id, STATUS.state)
-        .where(STATUS.host_party_id == host, among(unit, STATUS.connector_id, connector_ids))
+        .where(among(unit, (STATUS.host_party_id, STATUS.connector_id), [(host, one) for one in connector_ids]))
         .order_by(STATUS.connector_id)  # the order of locks of those who write
         .with_for_update(key_share=True)
     )

@@ -22,7 +22,7 @@ from hub.core.database import Unit
 from hub.core.tables import table_of
 from hub.directory.distance import E6, E9, Place, cells_within
 from hub.directory.geo import LONGITUDE_MOST_E6
-from hub.directory.tables import ConnectorRow, ConnectorStatusRow, PileRow, StationRow
+from hub.directory.tables import ConnectorRow, ConnectorStatusRow, PileRow, StationRow, among
 from hub.directory.tables_tariffs import VERSION, Where, applying
 from hub.parties.tables import PartyRow
 from operator_sdk.contract.codes import ConnectorState
@@ -116,29 +116,52 @@ def _holding(words: Words) -> list[ColumnElement[bool]]:
     return conditions
 
 
+SUMS = ("total", "available", "ac", "dc", "max_power_w")
+
+
 async def facts_of(unit: Unit, keys: Sequence[Key], *, fresh_from: datetime) -> dict[Key, Any]:
     """A row for each living station: its own facts, its party's name and what its connectors add up to."""
-    station = STATION.c
-    power_w = case((PLUG.c.rated_power_w > 0, PLUG.c.rated_power_w), else_=PILE.c.rated_power_w)
-    free = and_(STATUS.c.state == ConnectorState.AVAILABLE.value, STATUS.c.at >= fresh_from)
-    own = (
-        station.host_party_id, station.station_id, station.name, station.address, station.latitude_e6,
-        station.longitude_e6, PARTY.c.name.label("party_name"),
-    )  # fmt: skip
+    station, plugs = STATION.c, _summed(unit, keys, fresh_from)
+    own = station.host_party_id, station.station_id
+    there = and_(plugs.c.host_party_id == station.host_party_id, plugs.c.station_id == station.station_id)
+    sums = (func.coalesce(plugs.c[name], 0).label(name) for name in SUMS)
     statement = (
         select(
-            *own,
-            func.count(PLUG.c.connector_id).label("total"),
+            *own, station.name, station.address, station.latitude_e6, station.longitude_e6,
+            PARTY.c.name.label("party_name"), *sums,
+        )
+        .select_from(
+            STATION.join(PARTY, PARTY.c.party_id == station.host_party_id).outerjoin(plugs, there)
+        )
+        .where(among(unit, own, keys), ~station.removed)
+    )  # fmt: skip
+    return {(row.host_party_id, row.station_id): row for row in await unit.execute(statement)}
+
+
+def _summed(unit: Unit, keys: Sequence[Key], fresh_from: datetime) -> Any:
+    """What the living connectors of each of these stations add up to.
+
+    By itself, and told the keys again: joined with stations first, all connectors there are may be held against
+    each of them while PostgreSQL's statistics know nothing of a new host.
+    """
+    power_w = case((PLUG.c.rated_power_w > 0, PLUG.c.rated_power_w), else_=PILE.c.rated_power_w)
+    free = and_(STATUS.c.state == ConnectorState.AVAILABLE.value, STATUS.c.at >= fresh_from)
+    key = PLUG.c.host_party_id, PLUG.c.station_id
+    pile, status = _same(PILE, "station_id", "pile_id"), _same(STATUS, "connector_id")
+    return (
+        select(
+            *key,
+            func.count().label("total"),
             _count(free).label("available"),
             _count(PILE.c.kind == "ac").label("ac"),
             _count(PILE.c.kind == "dc").label("dc"),
             func.coalesce(func.max(power_w), 0).label("max_power_w"),
         )
-        .select_from(_equipped())
-        .where(_is_one_of(station.host_party_id, station.station_id, keys), ~station.removed)
-        .group_by(*own)
+        .select_from(PLUG.outerjoin(PILE, pile).outerjoin(STATUS, status))
+        .where(among(unit, key, keys), ~PLUG.c.removed)
+        .group_by(*key)
+        .subquery()
     )
-    return {(row.host_party_id, row.station_id): row for row in await unit.execute(statement)}
 
 
 def _count(condition: ColumnElement[bool]) -> ColumnElement[int]:
@@ -160,14 +183,6 @@ def _equipped() -> Any:
 
 def _same(other: Any, *names: str) -> ColumnElement[bool]:
     return and_(*(other.c[name] == PLUG.c[name] for name in ("host_party_id", *names)))
-
-
-def _is_one_of(party: Any, other: Any, keys: Iterable[tuple[str, str]]) -> ColumnElement[bool]:
-    """Whether two columns are one of these pairs; SQLite finds no index for pairs as they are."""
-    by_party: defaultdict[str, list[str]] = defaultdict(list)
-    for party_id, value in keys:
-        by_party[party_id].append(value)
-    return or_(*(and_(party == party_id, other.in_(values)) for party_id, values in by_party.items()))
 
 
 async def plugs_of(unit: Unit, key: Key) -> Sequence[Any]:
@@ -199,7 +214,7 @@ async def tariffs_applying(
             func.coalesce(PILE.c.kind, "").label("kind"),
         )
         .select_from(STATION.outerjoin(PILE, and_(_standing_there(), ~PILE.c.removed)))
-        .where(_is_one_of(STATION.c.host_party_id, STATION.c.station_id, keys))
+        .where(among(unit, (STATION.c.host_party_id, STATION.c.station_id), keys))
         .distinct()
         .subquery()
     )
@@ -232,7 +247,7 @@ async def versions_at(unit: Unit, tariffs: Iterable[tuple[str, str]], at: dateti
         .scalar_subquery()
     )
     statement = select(VERSION).where(
-        _is_one_of(VERSION.c.host_party_id, VERSION.c.tariff_id, tariffs),
+        among(unit, (VERSION.c.host_party_id, VERSION.c.tariff_id), tariffs),
         VERSION.c.version == greatest,
     )
     return [row._mapping for row in await unit.execute(statement)]

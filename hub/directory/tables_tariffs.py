@@ -6,9 +6,9 @@ Versions are public. What a host has agreed with one home is for the two alone t
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Index, func, tuple_
+from sqlalchemy import ColumnElement, Index, RowMapping, bindparam, func, tuple_
 from sqlalchemy import select as select_columns
-from sqlmodel import Field, col, select
+from sqlmodel import Field, select
 
 from hub.core.database import Unit
 from hub.core.tables import table_of
@@ -110,21 +110,23 @@ async def find_version(unit: Unit, *, party_id: str, tariff_id: str, version: in
     return await unit.session.get(TariffVersionRow, (party_id, tariff_id, version))
 
 
-async def find_version_at(
-    unit: Unit, *, party_id: str, tariff_id: str, at: datetime
-) -> TariffVersionRow | None:
-    """The greatest version that has begun by an instant."""
-    statement = (
-        select(TariffVersionRow)
-        .where(
-            TariffVersionRow.host_party_id == party_id,
-            TariffVersionRow.tariff_id == tariff_id,
-            TariffVersionRow.valid_from <= at,
-        )
-        .order_by(col(TariffVersionRow.version).desc())
-        .limit(1)
+# Put together once: every start and every page of stations asks it.
+_VERSION_AT = (
+    select_columns(VERSION)
+    .where(
+        VERSION.c.host_party_id == bindparam("party_id"),
+        VERSION.c.tariff_id == bindparam("tariff_id"),
+        VERSION.c.valid_from <= bindparam("at"),
     )
-    return (await unit.session.exec(statement)).first()
+    .order_by(VERSION.c.version.desc())
+    .limit(1)
+)
+
+
+async def find_version_at(unit: Unit, *, party_id: str, tariff_id: str, at: datetime) -> RowMapping | None:
+    """The greatest version that has begun by an instant, by the names of its columns."""
+    asked = {"party_id": party_id, "tariff_id": tariff_id, "at": at}
+    return (await unit.execute(_VERSION_AT, asked)).mappings().first()
 
 
 async def newest_version(unit: Unit, *, party_id: str, tariff_id: str) -> int | None:

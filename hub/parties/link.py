@@ -43,6 +43,7 @@ class Capability(StrEnum):
     QUERY_SESSION = "query_session"
     PUSH_STATUS = "push_status"
     PUSH_SESSION = "push_session"
+    PUSH_RESULT = "push_result"
     PUSH_RECORD = "push_record"
     PUSH_SETTLEMENT = "push_settlement"
     CHECK_RECORDS = "check_records"
@@ -69,6 +70,14 @@ class LinkCannot(LinkError):
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason, sent=False)
+
+
+class LinkUntaken(LinkError):
+    """The party heard it and did not acknowledge it: it is to be told again in so many seconds."""
+
+    def __init__(self, reason: str, again_s: int) -> None:
+        super().__init__(reason)
+        self.again_s = again_s
 
 
 UNREAD = "#"
@@ -117,6 +126,9 @@ class PartyLink(Protocol):
     asks_before_start: bool
     push_every_s: int
 
+    def again_s(self, attempts: int) -> int | None:
+        """Seconds until the party is told again what failed so often; None: as everybody is."""
+
     def mint_host_ref(self) -> str | None:
         """The host's number for a charge about to start, where the hub makes it up; None: the host does."""
 
@@ -156,7 +168,10 @@ class PartyLink(Protocol):
         """Tell the home about connectors, by connector reference."""
 
     async def push_session(self, progress: SessionProgress) -> None:
-        """Tell the home how the charge goes."""
+        """Tell the home how the charge goes. LinkUntaken: it was told, and is owed a result (`push_result`)."""
+
+    async def push_result(self, progress: SessionProgress) -> None:
+        """Tell the home once more that the charge began, or with the last update that it stopped."""
 
     async def push_record(self, record: HomeRecord) -> tuple[RecordAnswer, Evidence | None]:
         """Give the home an accepted record; the answer, with the proof where it was signed."""
@@ -186,6 +201,10 @@ class MissingLink:
     carries_limits: bool = True
     asks_before_start: bool = False
     push_every_s: int = 60
+
+    def again_s(self, attempts: int) -> int | None:
+        """As everybody is."""
+        return None
 
     def mint_host_ref(self) -> str | None:
         """The host makes its numbers itself."""
@@ -238,6 +257,10 @@ class MissingLink:
         raise LinkRefused("not_offered", sent=False)
 
     async def push_session(self, progress: SessionProgress) -> None:
+        """Not offered."""
+        raise LinkRefused("not_offered", sent=False)
+
+    async def push_result(self, progress: SessionProgress) -> None:
         """Not offered."""
         raise LinkRefused("not_offered", sent=False)
 

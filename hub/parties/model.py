@@ -47,8 +47,10 @@ HOUSE_TOPS = frozenset({"corp", "home", "internal", "intranet", "lan", "local", 
 """Top levels that are registered to nobody and resolve within a house."""
 
 
-def check_party(add: PartyAdd, *, relaxed: bool, equipped: bool = False) -> str | None:
+def check_party(add: PartyAdd, *, relaxed: bool, equipped: bool = False, plain: bool = False) -> str | None:
     """The base URL to keep for a party that may be added; `equipped` with what its protocol needs beside it.
+
+    `plain`: see `check_base_url`.
 
     Raises:
         PartyProblem: roles, protocol, address or prefixes that do not go together.
@@ -67,7 +69,7 @@ def check_party(add: PartyAdd, *, relaxed: bool, equipped: bool = False) -> str 
         return None
     if add.base_url is None:
         raise PartyProblem(f"a {add.protocol} party needs a base URL")
-    return check_base_url(add.base_url, relaxed=relaxed)
+    return check_base_url(add.base_url, relaxed=relaxed, plain=plain)
 
 
 def _check_app(add: PartyAdd) -> None:
@@ -89,11 +91,12 @@ def _check_prefixes(add: PartyAdd) -> None:
         raise PartyProblem("a token prefix is named twice")
 
 
-def check_base_url(url: str, *, relaxed: bool) -> str:
+def check_base_url(url: str, *, relaxed: bool, plain: bool = False) -> str:
     """The address without a trailing slash.
 
     In production it is https at a name that can be registered; `relaxed` (demo, test) allows http and addresses
-    of private ranges. What the name resolves to is checked at every call, not here.
+    of private ranges. `plain`, for a partner whose messages are sealed by themselves, allows http and public
+    addresses. What the name resolves to is checked at every call, not here.
 
     Raises:
         PartyProblem: not such an address.
@@ -108,12 +111,12 @@ def check_base_url(url: str, *, relaxed: bool) -> str:
         raise PartyProblem("the base URL is malformed") from problem
     if "@" in parts.netloc or "?" in url or "#" in url:
         raise PartyProblem("the base URL must have no user, query or fragment")
-    if parts.scheme != "https" and not (relaxed and parts.scheme == "http"):
+    if parts.scheme != "https" and not ((relaxed or plain) and parts.scheme == "http"):
         raise PartyProblem("the base URL must be https")
     if port == 0 or not _PATH.fullmatch(parts.path.rstrip("/")) or "/." in parts.path:
         raise PartyProblem("the base URL is malformed")
     host = parts.hostname or ""
-    if not (_is_registered(host) or (relaxed and _is_host(host))):
+    if not (_is_registered(host) or (relaxed and _is_host(host)) or (plain and _is_public(host))):
         raise PartyProblem("the base URL must name a registered host")
     return url.rstrip("/")
 
@@ -127,6 +130,13 @@ def _is_registered(host: str) -> bool:
     *names, top = host.split(".")
     named = _HOSTNAME.fullmatch(host) is not None and _TOP_LEVEL.fullmatch(top) is not None
     return named and bool(names) and top not in HOUSE_TOPS
+
+
+def _is_public(host: str) -> bool:
+    if not _is_address(host) or "%" in host:
+        return False
+    ip = ipaddress.ip_address(host)
+    return ip.is_global and not (ip.is_multicast or ip.is_reserved)
 
 
 def _is_address(host: str) -> bool:

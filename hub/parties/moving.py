@@ -12,8 +12,12 @@ Equip = Callable[[Unit], Awaitable[None]]
 """Adds, within the unit that adds a party, what its protocol needs."""
 
 
-async def move_party(unit: Unit, party_id: str, *, roles: Sequence[str], base_url: str, relaxed: bool) -> None:
+async def move_party(
+    unit: Unit, party_id: str, *, roles: Sequence[str], base_url: str, relaxed: bool, plain: bool = False
+) -> None:
     """Change where a party is called; its roles stay what they are. Known everywhere within seconds.
+
+    `relaxed` and `plain` as in `check_base_url`.
 
     Raises:
         NotFoundError: no such party.
@@ -25,6 +29,6 @@ async def move_party(unit: Unit, party_id: str, *, roles: Sequence[str], base_ur
     if join_roles(roles) != row.roles:
         raise HubError(Code.RULE_VIOLATED, reason=f"its roles are {row.roles}, and stay")
     try:
-        row.base_url = check_base_url(base_url, relaxed=relaxed)
+        row.base_url = check_base_url(base_url, relaxed=relaxed, plain=plain)
     except PartyProblem as problem:
         raise HubError(Code.RULE_VIOLATED, reason=str(problem)) from problem

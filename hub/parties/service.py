@@ -67,14 +67,16 @@ class PartiesService:
                 created_at=self._clock.wall(),
             )
 
-    async def add_party(self, add: PartyAdd, actor: str, *, equip: Equip | None = None) -> Party:
-        """Add an operator; adding the same again changes nothing. `equip` adds what its protocol needs.
+    async def add_party(
+        self, add: PartyAdd, actor: str, *, equip: Equip | None = None, plain: bool = False
+    ) -> Party:
+        """Add an operator; the same again changes nothing. `equip`: see there; `plain`: see `check_base_url`.
 
         Raises:
             HubError: id_reused (the id is another operator's) or rule_violated.
         """
         try:
-            base_url = check_party(add, relaxed=self._relaxed, equipped=equip is not None)
+            base_url = check_party(add, relaxed=self._relaxed, equipped=equip is not None, plain=plain)
         except PartyProblem as problem:
             raise HubError(Code.RULE_VIOLATED, reason=str(problem)) from problem
         async with self._database.unit() as unit:
@@ -105,8 +107,7 @@ class PartiesService:
         await unit.session.flush()
         for prefix in add.token_prefixes:
             if not await insert_new(unit, TokenPrefix, prefix=prefix, party_id=add.party_id):
-                reason = f"token prefix {prefix} is another party's"
-                raise HubError(Code.RULE_VIOLATED, reason=reason)
+                raise HubError(Code.RULE_VIOLATED, reason=f"token prefix {prefix} is another party's")
         self._audit.note(
             unit,
             actor=actor,

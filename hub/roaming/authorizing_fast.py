@@ -5,9 +5,7 @@ What is out of the ordinary in any way (a repeat, a refusal, a home that is sile
 has opened.
 """
 
-import hashlib
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 
 import msgspec
 
@@ -15,10 +13,10 @@ from hub.core.statements import Declined
 from hub.core.tables import Evidence
 from hub.roaming.charges import Charges, HomeAnswer
 from hub.roaming.context import AUTHORIZE_MARGIN, UNUSED_AUTHORIZATION, RoamingContext
-from hub.roaming.drafting import Draft, Facts, Row, Wanted, grant_message, leg
+from hub.roaming.drafting import Draft, Row, Wanted, grant_message, leg
+from hub.roaming.fast_rows import FastRows
 from hub.roaming.store_authorize import AuthorizeStore, Rows
 from operator_sdk.contract.codes import AuthorizationState, StartMode, TokenKind
-from operator_sdk.contract.ids import LETTER
 from operator_sdk.contract.messages.directory import Tariff
 from operator_sdk.contract.messages.roaming import (
     Authorization,
@@ -42,6 +40,7 @@ class FastAuthorizing:
 
     def __init__(self, context: RoamingContext, charges: Charges, store: AuthorizeStore) -> None:
         self._c, self._charges, self._parties, self._store = context, charges, context.parties, store
+        self._rows = FastRows(context)
 
     async def try_authorize(
         self, host_party_id: str, request: AuthorizeRequest, evidence: Evidence | None
@@ -51,11 +50,18 @@ class FastAuthorizing:
         if wanted is None:
             return None
         ids, now = self._charges.new_ids(), self._c.clock.business()
-        draft = self._charges.drafts.make(wanted, await self._facts(wanted), ids, now)
+        draft = self._charges.drafts.make(wanted, await self._rows.facts(wanted), ids, now)
         if draft.ask is None or draft.session is None or wanted.home_party_id is None:
             return None
-        message = self._message(host_party_id, request, ids[0], evidence)
-        letter = self._timer("authorize_timeout", ids[1], AUTHORIZE_MARGIN)
+        message = self._rows.message(
+            host_party_id,
+            "authorization",
+            request.authorization_ref,
+            canonical=msgspec.json.encode(request),
+            subject_id=ids[0],
+            evidence=evidence,
+        )
+        letter = self._rows.timer("authorize_timeout", ids[1], AUTHORIZE_MARGIN)
         try:
             await self._store.open(self._opening(wanted.home_party_id, draft, message, letter))
         except Declined:
@@ -93,33 +99,6 @@ class FastAuthorizing:
             subject=request.token.ref if request.token.kind is TokenKind.APP_USER else None,
             authorization_ref=request.authorization_ref,
         )
-
-    async def _facts(self, wanted: Wanted) -> Facts:
-        home = wanted.home_party_id or ""
-        info = await self._c.directory.connector_lately(wanted.host_party_id, wanted.connector_id, home)
-        hold_fen = await self._parties.hold_of_pair(home, wanted.host_party_id)
-        spoken = (await self._parties.party(home)).protocol
-        host_protocol = (await self._parties.party(wanted.host_party_id)).protocol
-        return Facts(info, hold_fen, spoken != "hosted", home_protocol=spoken, host_protocol=host_protocol)
-
-    def _message(
-        self,
-        host_party_id: str,
-        request: AuthorizeRequest,
-        authorization_id: str,
-        evidence: Evidence | None,
-    ) -> Row:
-        return {
-            "party_id": host_party_id,
-            "kind": "authorization",
-            "external_id": request.authorization_ref,
-            "digest": hashlib.sha256(msgspec.json.encode(request)).hexdigest(),
-            "subject_id": authorization_id,
-            "received_at": self._c.clock.wall(),
-            "key_id": evidence.key_id if evidence else None,
-            "signature": evidence.signature if evidence else None,
-            "body": f"\\x{evidence.body.hex()}" if evidence else None,
-        }
 
     def _opening(self, home_party_id: str, draft: Draft, message: Row, letter: Row) -> Rows:
         assert draft.session is not None
@@ -162,19 +141,6 @@ class FastAuthorizing:
             messages.append({**message, "body": f"\\x{evidence.body.hex()}"})
         rows = {"grants": [grant], "legs": legs, "timers": [timer], "messages": messages}
         return Rows(rows, home, reserved - draft.reserve_fen)
-
-    def _timer(self, kind: str, session_id: str, after: timedelta) -> Row:
-        now: datetime = self._c.clock.wall()
-        return {
-            "letter_id": self._c.ids.new(LETTER),
-            "lane": f"{kind}:{session_id}",
-            "kind": kind,
-            "party_id": None,
-            "subject": session_id,
-            "payload": "{}",
-            "due_at": now + after,
-            "created_at": now,
-        }
 
 
 def _is_more(answer: HomeAuthorization, draft: Draft) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from hub.core.database import Unit
+from hub.core.errors import NotFoundError
 from hub.core.tables import BusinessMessage, Evidence, insert_new
 from hub.parties.link import Capability, LinkError, LinkRefused, PartyLink
 from hub.parties.scope import HUB
@@ -20,7 +21,7 @@ from hub.roaming.context import (
 )
 from hub.roaming.drafting import Drafts, Facts, Wanted, grant_message, leg
 from hub.roaming.model import may_follow
-from hub.roaming.model_stops import margin_fen, marks_of
+from hub.roaming.model_stops import marks_for
 from hub.roaming.tables import AuthorizationRow, LegRow, SessionRow, get_authorization, get_session
 from operator_sdk.contract.codes import AuthorizationState, SessionState, StartMode, TargetKind
 from operator_sdk.contract.ids import AUTHORIZATION, SESSION
@@ -34,6 +35,19 @@ from operator_sdk.contract.progress import goal_fen
 from operator_sdk.contract.public_codes import Code
 
 HomeAnswer = tuple[HomeAuthorization | None, Evidence | None]
+
+
+@dataclass(frozen=True, slots=True)
+class HostCall:
+    """How a charge will be started at its host; `host_ref` is the number there, where the hub makes it up.
+
+    `qr_tail` is handed on as the home gave it or the driver scanned it. The session keeps none: no host is
+    called a second time.
+    """
+
+    link: PartyLink
+    host_ref: str | None
+    qr_tail: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +78,6 @@ class Charges:
         """
         facts = await self._facts(unit, wanted, asked)
         draft = self.drafts.make(wanted, facts, ids, self._c.clock.business())
-        if draft.refusal is None and asked.refusal is not None:
-            draft = draft.refused(asked.refusal)
         home = wanted.home_party_id
         if (
             draft.refusal is None
@@ -80,7 +92,8 @@ class Charges:
         for row in draft.legs:
             # A party's numbers may serve two of its series; the session keeps them all the same.
             await insert_new(unit, LegRow, **row)
-        if draft.refusal is None:
+        if draft.refusal is None and wanted.start_mode is not StartMode.HOME:
+            # A home that starts has decided: nobody is asked, so nobody can stay silent.
             await self._timer(unit, "authorize_timeout", ids[1], AUTHORIZE_MARGIN)
         return Opened(*ids, draft.refusal, draft.ask)
 
@@ -93,7 +106,14 @@ class Charges:
         hold_fen = agreement.hold_fen if agreement else None
         spoken = await self._protocol(unit, home)
         host_protocol = await self._protocol(unit, host) if wanted.authorization_ref is not None else spoken
-        return Facts(info, hold_fen, spoken != "hosted", home_protocol=spoken, host_protocol=host_protocol)
+        return Facts(
+            info,
+            hold_fen,
+            spoken != "hosted",
+            home_protocol=spoken,
+            host_protocol=host_protocol,
+            host_says_no=asked.refusal,
+        )
 
     async def _protocol(self, unit: Unit, party_id: str) -> str:
         party = await find_party(unit, party_id)
@@ -240,31 +260,45 @@ class Charges:
         await self.let_go(unit, session, reason, ended)
         unit.after_commit(lambda: self._c.live.publish(session.session_id))
 
-    async def start_at_host(self, session_id: str, host_party_id: str) -> SessionRow:
-        """Ask the host to start an authorized session; unanswered is `unknown`, never given up silently.
+    async def host_call(self, host_party_id: str, qr_tail: str | None = None) -> HostCall | None:
+        """How a host is told to start a charge; None: nobody knows such a host."""
+        try:
+            link = await self._c.links.of(host_party_id)
+        except NotFoundError:
+            return None
+        return HostCall(link, link.mint_host_ref(), qr_tail)
+
+    async def to_starting(self, unit: Unit, session: SessionRow, call: HostCall) -> bool:
+        """Note that an authorized session is about to be started; False: nobody is to be called.
 
         A host's number that the hub makes up is there before the host is called: its first word may be quick.
         """
-        link = await self._c.links.of(host_party_id)
-        host_ref = link.mint_host_ref()
+        if session.state != SessionState.AUTHORIZED:
+            return False
+        link = call.link
+        if not link.carries_limits and not await self._mark(unit, session, link.push_every_s):
+            await self.fail_start(unit, session, Code.INSUFFICIENT_FUNDS)
+            return False
+        session.state, session.updated_at = SessionState.STARTING, self._c.clock.business()
+        if call.host_ref is not None:
+            await self._number(unit, session, link, call.host_ref)
+        await self._timer(unit, "start_check", session.session_id, START_RESULT)
+        return True
+
+    async def start_at_host(self, session: SessionRow, call: HostCall) -> SessionRow:
+        """Ask the host to start what has begun; unanswered is `unknown`, never given up silently.
+
+        A yes is told at once, with the session as it was written: what a quick host has said since is on its
+        way to the home by itself.
+        """
+        outcome = await self._call_host(call, session)
+        if _is_as_noted(outcome, session):
+            return session
         async with self._c.database.unit() as unit:
-            session = await get_session(HUB, unit, session_id, lock=True)
-            assert session is not None
-            if session.state != SessionState.AUTHORIZED:
-                return session
-            if not link.carries_limits and not await self._mark(unit, session, link.push_every_s):
-                await self.fail_start(unit, session, Code.INSUFFICIENT_FUNDS)
-                return session
-            session.state, session.updated_at = SessionState.STARTING, self._c.clock.business()
-            if host_ref is not None:
-                await self._number(unit, session, link, host_ref)
-            await self._timer(unit, "start_check", session_id, START_RESULT)
-        outcome = await self._call_host(link, session, host_ref)
-        async with self._c.database.unit() as unit:
-            session = await get_session(HUB, unit, session_id, lock=True)
-            assert session is not None
-            await self._note_start(unit, session, link, outcome)
-        return session
+            known = await get_session(HUB, unit, session.session_id, lock=True)
+            assert known is not None
+            await self._note_start(unit, known, call.link, outcome)
+        return known
 
     async def _mark(self, unit: Unit, session: SessionRow, every_s: int) -> bool:
         """Note where the hub stops the charge; False: the limit is too small to stop before it."""
@@ -273,8 +307,9 @@ class Charges:
         )
         assert tariff is not None, "a session has a tariff, and versions stay"
         target = session.target
-        margin = margin_fen(tariff, able_w=session.able_w, every_s=every_s)
-        marks = marks_of(limit_fen=session.limit_fen, target=target, margin_fen=margin)
+        marks = marks_for(
+            tariff, limit_fen=session.limit_fen, target=target, able_w=session.able_w, every_s=every_s
+        )
         if marks is None:
             return False
         session.stop_at_fen, session.stop_at_wh = marks.stop_at_fen, marks.stop_at_wh
@@ -289,13 +324,11 @@ class Charges:
         party = (session.host_party_id, link.link_protocol)
         await insert_new(unit, LegRow, **leg(session.session_id, "host", party, host_ref, "out"))
 
-    async def _call_host(
-        self, link: PartyLink, session: SessionRow, host_ref: str | None
-    ) -> HostStartReply | LinkError:
-        if Capability.START not in link.capabilities:
+    async def _call_host(self, call: HostCall, session: SessionRow) -> HostStartReply | LinkError:
+        if Capability.START not in call.link.capabilities:
             return HostStartReply(accepted=False, refusal=Code.START_NOT_SUPPORTED_BY_HOST)
         try:
-            return await link.start(_host_start(session, host_ref))
+            return await call.link.start(_host_start(session, call))
         except LinkError as problem:
             return problem
 
@@ -320,7 +353,14 @@ class Charges:
             )
 
 
-def _host_start(session: SessionRow, host_ref: str | None) -> HostStartRequest:
+def _is_as_noted(outcome: HostStartReply | LinkError, session: SessionRow) -> bool:
+    """Whether a host has taken a charge up and said nothing that is not stored already."""
+    if not isinstance(outcome, HostStartReply) or not outcome.accepted:
+        return False
+    return session.host_ref is not None or not outcome.host_ref
+
+
+def _host_start(session: SessionRow, call: HostCall) -> HostStartRequest:
     return HostStartRequest(
         session_id=session.session_id,
         authorization_id=session.authorization_id,
@@ -332,5 +372,6 @@ def _host_start(session: SessionRow, host_ref: str | None) -> HostStartRequest:
         tariff_version=session.tariff_version,
         limit_fen=session.limit_fen,
         target=session.target,
-        host_ref=host_ref,
+        host_ref=call.host_ref,
+        qr_tail=call.qr_tail,
     )

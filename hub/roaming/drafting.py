@@ -18,7 +18,7 @@ from operator_sdk.contract.codes import AuthorizationState, SessionState, StartM
 from operator_sdk.contract.ids import connector_ref
 from operator_sdk.contract.messages.common import Target, Token
 from operator_sdk.contract.messages.directory import ConnectorInfo, Tariff
-from operator_sdk.contract.messages.roaming import HomeAuthorization, HomeAuthorizeRequest
+from operator_sdk.contract.messages.roaming import HomeAuthorization, HomeAuthorizeRequest, StartRequest
 from operator_sdk.contract.public_codes import Code
 
 Row = dict[str, Any]
@@ -47,13 +47,17 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the directory and the parties say of a wanted charge. `hold_fen` None: no agreement."""
+    """What the directory and the parties say of a wanted charge. `hold_fen` None: no agreement.
+
+    `host_says_no` is why the host takes no charge, where it was asked: silence is a reason too.
+    """
 
     info: ConnectorInfo | None
     hold_fen: int | None
     home_follows: bool
     home_protocol: str = "native"
     host_protocol: str = "native"
+    host_says_no: Code | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +163,7 @@ _QUIET: Row = {
     "suspense": None,
     "stop_at_fen": None,
     "stop_at_wh": None,
+    "asked_number": None,
 }
 """A session in which nothing has happened yet."""
 
@@ -169,6 +174,9 @@ def refusal_of(wanted: Wanted, facts: Facts) -> Code | None:
         return Code.CONNECTOR_UNKNOWN
     if wanted.home_party_id is None:
         return Code.TOKEN_UNKNOWN
+    if facts.host_says_no is not None:
+        # It was asked just now; what the directory remembers is older.
+        return facts.host_says_no
     if facts.info.tariff is None:
         return Code.TARIFF_UNKNOWN
     if facts.hold_fen is None and not wanted.at_home:
@@ -227,6 +235,13 @@ def _ask(wanted: Wanted, ids: tuple[str, str], tariff: Tariff, hold_fen: int) ->
         target=wanted.target,
         hold_fen=hold_fen,
     )
+
+
+def start_canonical(request: StartRequest) -> bytes:
+    """What a repeated start must say again: everything but the code's tail, which decides nothing."""
+    said = msgspec.to_builtins(request)
+    del said["qr_tail"]
+    return msgspec.json.encode(said)
 
 
 def grant_message(

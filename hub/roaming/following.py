@@ -15,7 +15,7 @@ from hub.parties.scope import PartyScope, of_party
 from hub.roaming.charges import Charges
 from hub.roaming.context import RoamingContext
 from hub.roaming.following_fast import FastFollowing, heard_of, live_of, newest_key
-from hub.roaming.model import FROM_HOST, Live, after_update
+from hub.roaming.model import FROM_HOST, NOT_YET_CHARGING, OVER_AT_HOST, Live, after_update, may_follow
 from hub.roaming.model_stops import MAY_BE_STOPPED, mark_reached
 from hub.roaming.stopping import Stopping
 from hub.roaming.tables import (
@@ -28,7 +28,7 @@ from hub.roaming.tables import (
 )
 from hub.roaming.unexplained import explained
 from operator_sdk.contract.codes import SessionState, StopReason
-from operator_sdk.contract.messages.roaming import SessionProgress, SessionUpdate, UpdateReply
+from operator_sdk.contract.messages.roaming import HostSession, SessionProgress, SessionUpdate, UpdateReply
 from operator_sdk.contract.public_codes import Code
 
 LOOK_AGAIN_S = 5
@@ -118,6 +118,26 @@ class Following:
 
         session = await self._c.writer.write(step)
         return UpdateReply(session_id=session_id, number=session.last_number, state=session.state)
+
+    async def hear(self, unit: Unit, session: SessionRow, said: HostSession) -> None:
+        """Within a step: take what a host says of a session, which is locked, when it is asked.
+
+        Its newest update is stored as if it had come. What the state is beyond that is noted: of an end that
+        nobody has an update of, the bill will say the rest. That a start failed is not believed, for it may
+        still be under way: only a stop makes sure.
+        """
+        begun = SessionState(session.state) not in NOT_YET_CHARGING
+        if not said.known or (said.state is SessionState.START_FAILED and not begun):
+            return
+        update = said.update
+        if update is not None and update.state is not SessionState.START_FAILED and _problem_of(update) is None:
+            await self._store(unit, session.host_party_id, session.session_id, update)
+        # A host may be further than this: billed and settled are for a record to say.
+        heard = SessionState.ENDED if said.state in OVER_AT_HOST else said.state
+        if heard in FROM_HOST and may_follow(SessionState(session.state), heard):
+            session.state, session.updated_at = heard, self._c.clock.business()
+            await explained(unit, self._c.money_waits, session)
+            unit.after_commit(lambda: self._c.live.publish(session.session_id))
 
     async def _store(
         self, unit: Unit, host_party_id: str, session_id: str, *updates: SessionUpdate

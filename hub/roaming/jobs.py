@@ -1,21 +1,22 @@
-"""What roaming does later: relay, deliver, release, stop, and ask what became of a silent start."""
+"""What roaming does later: deliver, release, stop, and ask what became of a silent start."""
 
 from datetime import timedelta
 
 from hub.core.errors import UNDECIDED, HubError
 from hub.core.outbox import Dead, Later, Letter
-from hub.parties.link import Capability, LinkCannot, LinkError, LinkRefused, PartyLink
+from hub.parties.link import Capability, LinkError, LinkRefused, LinkUntaken, PartyLink
 from hub.parties.scope import HUB
 from hub.roaming.charges import Charges
 from hub.roaming.context import UNKNOWN_MOST, RoamingContext
 from hub.roaming.disputes import Disputes
-from hub.roaming.following import progress_of
-from hub.roaming.model import FROM_HOST, NOT_YET_CHARGING, may_follow
+from hub.roaming.following import Following
+from hub.roaming.forwarding import put_off, told_again
+from hub.roaming.model import NOT_YET_CHARGING, OVER_AT_HOST
 from hub.roaming.model_stops import MAY_BE_STOPPED
 from hub.roaming.reading_records import home_record, settlement_of
 from hub.roaming.records import Records
 from hub.roaming.stopping import Stopping
-from hub.roaming.tables import SessionRow, get_authorization, get_session, list_updates
+from hub.roaming.tables import SessionRow, get_authorization, get_session
 from hub.roaming.tables_records import RecordRow, get_record
 from hub.roaming.unexplained import explained, wait_for_word
 from operator_sdk.contract.codes import (
@@ -30,15 +31,11 @@ from operator_sdk.contract.public_codes import Code
 
 QUERIES_MOST = 3
 QUERY_PAUSE_S = 5
+STILL_STARTING_PAUSE_S = 10
+"""A host that says the charge is about to begin has until 70 s after the start before it is stopped."""
+
 NOT_BEGUN_S = 60
 """A driver's time runs from the beginning of the charge; until then nobody knows when it is up."""
-UPDATE_ATTEMPTS = 5
-BILL_SAYS_ALL = frozenset({SessionState.BILLED, SessionState.SETTLED})
-"""An update that a home will not take must not hold up the bill behind it."""
-
-OVER_AT_HOST = frozenset(
-    {SessionState.ENDED, SessionState.BILLED, SessionState.SETTLED, SessionState.START_FAILED}
-)
 
 
 class RoamingJobs:
@@ -49,24 +46,27 @@ class RoamingJobs:
         context: RoamingContext,
         charges: Charges,
         stopping: Stopping,
+        *,
+        following: Following,
         records: Records,
         disputes: Disputes,
     ) -> None:
         self._c, self._charges, self._stopping = context, charges, stopping
-        self._records, self._disputes = records, disputes
+        self._following, self._records, self._disputes = following, records, disputes
 
     def register(self) -> None:
-        """Hand the handlers to the outbox. Money and stops are carried until they arrive, however late."""
-        for kind in ("push_record", "push_settlement", "release_authorization", "stop_at_host"):
+        """Hand the handlers to the outbox. Money and stops are carried until they arrive, however late.
+
+        So is a driver's time: it is looked for as long as nobody knows whether his charge has begun.
+        """
+        for kind in ("push_record", "push_settlement", "release_authorization", "stop_at_host", "target_time"):
             self._c.outbox.handle(kind, getattr(self, kind), stubborn=True)
         for kind in (
-            "push_session",
             "authorize_timeout",
             "authorization_unused",
             "start_check",
             "explain_unknown",
             "unknown_overdue",
-            "target_time",
         ):
             self._c.outbox.handle(kind, getattr(self, kind))
 
@@ -79,22 +79,6 @@ class RoamingJobs:
 
     async def _link(self, party_id: str) -> PartyLink:
         return await self._c.links.of(party_id)
-
-    async def push_session(self, letter: Letter) -> None:
-        """One update to the home."""
-        session = await self._session(letter)
-        async with self._c.database.reading() as unit:
-            number = letter.payload["number"]
-            rows = await list_updates(HUB, unit, letter.subject, above=number - 1, limit=1)
-        link = await self._link(session.home_party_id)
-        if not rows or Capability.PUSH_SESSION not in link.capabilities:
-            return
-        if letter.attempts >= UPDATE_ATTEMPTS and session.state in BILL_SAYS_ALL:
-            return
-        try:
-            await link.push_session(progress_of(rows[0]))
-        except LinkError as problem:
-            raise _put_off(problem) from problem
 
     async def push_record(self, letter: Letter) -> None:
         """An accepted record, or a credit, to the home; its answer settles or disputes it."""
@@ -112,7 +96,7 @@ class RoamingJobs:
             await self._refused(row, problem.reason)
             return
         except LinkError as problem:
-            raise _put_off(problem) from problem
+            raise put_off(problem, after_s=link.again_s(letter.attempts + 1)) from problem
         if answer.state == "refused":
             await self._refused(row, answer.reason or "refused by the home")
         elif answer.state == "settled" and answer.settlement is not None:
@@ -147,7 +131,7 @@ class RoamingJobs:
         try:
             await link.push_settlement(settlement)
         except LinkError as problem:
-            raise _put_off(problem) from problem
+            raise put_off(problem) from problem
 
     async def release_authorization(self, letter: Letter) -> None:
         """Have the home give back what it holds."""
@@ -159,8 +143,10 @@ class RoamingJobs:
             await link.release_authorization(
                 letter.payload["authorization_id"], letter.payload["reason"], session.home_ref
             )
+        except LinkUntaken as problem:
+            raise told_again(letter, problem, self._c.clock.wall()) from problem
         except LinkError as problem:
-            raise _put_off(problem) from problem
+            raise put_off(problem, after_s=link.again_s(letter.attempts + 1)) from problem
 
     async def stop_at_host(self, letter: Letter) -> None:
         """Stop at the host; tried until it answers."""
@@ -175,10 +161,10 @@ class RoamingJobs:
             state = (await link.stop(session.session_id, request)).state
         except LinkRefused as problem:
             if problem.reason != Code.NOT_FOUND:
-                raise _put_off(problem, UNDECIDED) from problem
+                raise put_off(problem, UNDECIDED) from problem
             state = SessionState.START_FAILED
         except LinkError as problem:
-            raise _put_off(problem) from problem
+            raise put_off(problem) from problem
         if state == SessionState.START_FAILED:
             async with self._c.database.unit() as unit:
                 row = await get_session(HUB, unit, session.session_id, lock=True)
@@ -207,7 +193,7 @@ class RoamingJobs:
         await self._to_unknown(letter.subject, SessionState.AUTHORIZED)
 
     async def start_check(self, letter: Letter) -> None:
-        """A minute after the start: if the host sent nothing, nobody knows."""
+        """If the host has sent nothing by then, nobody knows."""
         await self._to_unknown(letter.subject, SessionState.STARTING)
 
     async def _to_unknown(self, session_id: str, silent: SessionState) -> None:
@@ -238,7 +224,7 @@ class RoamingJobs:
             if await self._note_query(session.session_id, said):
                 return
             if said.known and said.state not in OVER_AT_HOST:
-                raise Later(f"still {said.state}", after_s=QUERY_PAUSE_S)
+                raise Later(f"still {said.state}", after_s=STILL_STARTING_PAUSE_S)
         async with self._c.database.unit() as unit:
             row = await get_session(HUB, unit, session.session_id, lock=True)
             if row is None or row.state not in NOT_YET_CHARGING:
@@ -253,20 +239,12 @@ class RoamingJobs:
             )
 
     async def _note_query(self, session_id: str, said: HostSession) -> bool:
-        """Whether the host's word explains the session."""
+        """Whether the host's word, which is taken down, explains the session."""
         async with self._c.database.unit() as unit:
             row = await get_session(HUB, unit, session_id, lock=True)
-            if row is None or row.state not in NOT_YET_CHARGING:
-                return True
-            if not said.known or said.state is SessionState.START_FAILED:
-                # The host may still be working on our lost start: only a stop makes sure.
-                return False
-            # A host may be further than this: billed and settled are for a record to say.
-            heard = SessionState.ENDED if said.state in OVER_AT_HOST else said.state
-            if heard in FROM_HOST and may_follow(SessionState(row.state), heard):
-                row.state, row.updated_at = heard, self._c.clock.business()
-                return True
-            return False
+            if row is not None and row.state in NOT_YET_CHARGING:
+                await self._following.hear(unit, row, said)
+            return row is None or row.state not in NOT_YET_CHARGING
 
     async def target_time(self, letter: Letter) -> None:
         """A driver's time is up at a host that could not be told of it: the hub stops the charge."""
@@ -292,10 +270,3 @@ class RoamingJobs:
             if session is not None and session.state in NOT_YET_CHARGING:
                 await wait_for_word(unit, self._c.money_waits, session)
                 session.updated_at = self._c.clock.business()
-
-
-def _put_off(problem: LinkError, undecided: frozenset[Code] = frozenset()) -> Dead | Later:
-    """A refusal is the end of a letter, and so is a link without a message for it; `not now` is neither."""
-    if isinstance(problem, LinkRefused | LinkCannot) and problem.reason not in undecided:
-        return Dead(problem.reason)
-    return Later(problem.reason)

@@ -1,7 +1,7 @@
 """The rules of a session while it runs: which state may follow, what an update changes, when it is the goal."""
 
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from operator_sdk.contract.codes import (
     SESSION_RANK,
@@ -30,6 +30,11 @@ FROM_HOST = frozenset(
 
 FINAL = frozenset({SessionState.SETTLED, SessionState.REFUSED, SessionState.START_FAILED})
 FINISHING = frozenset({SessionState.STOPPING, SessionState.ENDED, SessionState.BILLED, SessionState.SETTLED})
+OVER_AT_HOST = frozenset(
+    {SessionState.ENDED, SessionState.BILLED, SessionState.SETTLED, SessionState.START_FAILED}
+)
+"""What a host that is asked says of a session that is over there."""
+
 SECONDS_LEFT_MOST = 2_000_000_000
 """A charge that has all but stopped would otherwise be told in numbers that no column holds."""
 
@@ -61,8 +66,7 @@ def may_follow(old: SessionState, new: SessionState) -> bool:
     return SESSION_RANK[new] > SESSION_RANK[old]
 
 
-@dataclass(frozen=True, slots=True)
-class Live:
+class Live(NamedTuple):
     """What the hub knows of a charge under way. Energy Wh, power W, money fen, `shortfall_ws` watt-seconds."""
 
     state: SessionState
@@ -80,8 +84,7 @@ class Live:
     stop_reason: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Heard:
+class Heard(NamedTuple):
     """An update as the rules see it."""
 
     number: int
@@ -115,8 +118,7 @@ def after_update(live: Live, heard: Heard) -> Live:
         able_w=live.able_w,
         finishing=state in FINISHING or heard.state in FINISHING,
     )
-    return replace(
-        live,
+    return live._replace(
         state=state,
         started_at=started_at,
         last_at=heard.at,

@@ -64,6 +64,14 @@ def marks_of(*, limit_fen: int | None, target: Target, margin_fen: int) -> Marks
     return Marks(at_fen, target.value if target.kind is TargetKind.ENERGY else None)
 
 
+def marks_for(
+    tariff: Tariff, *, limit_fen: int | None, target: Target, able_w: int, every_s: int
+) -> Marks | None:
+    """The marks of a charge that is about to start, whose host reports every `every_s` seconds."""
+    margin = margin_fen(tariff, able_w=able_w, every_s=every_s)
+    return marks_of(limit_fen=limit_fen, target=target, margin_fen=margin)
+
+
 def mark_reached(charge: Running) -> StopReason | None:
     """Why the hub stops a charge now, or None."""
     if charge.stop_at_wh is not None and charge.energy_wh >= charge.stop_at_wh:

@@ -51,9 +51,16 @@ class Records:
         self._c, self._judging, self._acceptance = context, Judging(context), Acceptance(context)
 
     async def push(
-        self, host_party_id: str, record: ChargeRecord, evidence: Evidence | None = None
+        self,
+        host_party_id: str,
+        record: ChargeRecord,
+        evidence: Evidence | None = None,
+        *,
+        said: bytes | None = None,
     ) -> RecordReply:
         """Take a record once: accepted, suspended or rejected, in one step with everything it sets off.
+
+        `said` is what makes it the same record when it comes again, where that is not the record as it is here.
 
         Raises:
             NotFoundError: not one of this host's sessions.
@@ -65,7 +72,7 @@ class Records:
             if session is None or session.host_party_id != host_party_id:
                 raise NotFoundError
             record_id = self._c.ids.new(RECORD)
-            known = await self.claim(unit, host_party_id, record, record_id, evidence)
+            known = await self.claim(unit, host_party_id, record, record_id, evidence, said=said)
             if known is not None:
                 return known
             judged, _ = await self._judging.of_session(unit, host_party_id, session, record)
@@ -76,9 +83,16 @@ class Records:
             return await self._keep(unit, row, session, judged)
 
     async def push_unmatched(
-        self, host_party_id: str, record: UnmatchedRecord, evidence: Evidence | None = None
+        self,
+        host_party_id: str,
+        record: UnmatchedRecord,
+        evidence: Evidence | None = None,
+        *,
+        said: bytes | None = None,
     ) -> RecordReply:
         """Take the bill of a charge that the hub opened no session for: a person decides who owes it.
+
+        `said` is as in `push`.
 
         Raises:
             HubError: id_reused; rule_violated for instants of no age of ours, or where the hub knows the
@@ -87,7 +101,7 @@ class Records:
         _check_instants(record)
         async with self._c.database.unit() as unit:
             record_id = self._c.ids.new(RECORD)
-            known = await self.claim(unit, host_party_id, record, record_id, evidence)
+            known = await self.claim(unit, host_party_id, record, record_id, evidence, said=said)
             if known is not None:
                 return known
             known_as = await session_of_leg(of_party(host_party_id), unit, "host", record.session_ref)
@@ -108,6 +122,8 @@ class Records:
         record: ChargeRecord | UnmatchedRecord | CreditRecord,
         record_id: str,
         evidence: Evidence | None,
+        *,
+        said: bytes | None = None,
     ) -> RecordReply | None:
         """Take a host's number for a record, once; the stored answer where it was said before.
 
@@ -121,7 +137,7 @@ class Records:
                 party_id=host_party_id,
                 kind="record",
                 external_id=record.record_ref,
-                canonical=msgspec.json.encode(record),
+                canonical=msgspec.json.encode(record) if said is None else said,
                 subject_id=record_id,
                 now=self._c.clock.wall(),
                 evidence=evidence,

@@ -24,13 +24,13 @@ from operator_sdk.contract.ids import SCAN, connector_ref, split_connector
 from operator_sdk.contract.messages.directory import ConnectorInfo, Tariff
 from operator_sdk.contract.messages.roaming import Scan
 from operator_sdk.contract.public_codes import Code
+from operator_sdk.contract.tcec102.sequences import parse_qr
 
 SCAN_LIFE = timedelta(minutes=2)
 MAC_BYTES = 9
 WRONG_CODES = frozenset({Code.CODE_FORGED, Code.CODE_UNKNOWN})
 """What counts as a failed scan: a code that was made up, not one that merely cannot be used now."""
 _CONNECTOR = re.compile(r"[A-Za-z0-9]{1,26}\.[0-9A-Z]{9}\Z")
-_HLHT = re.compile(r"hlht://([^/\s]+)\.([0-9A-Za-z]{9})(?:/.*)?\Z", re.IGNORECASE | re.DOTALL)
 
 
 def mac_of(key: bytes, connector: str) -> str:
@@ -52,8 +52,8 @@ def read_code(text: str, base_url: str, keys: dict[str, bytes]) -> str:
     """
     text = text.strip()
     if text.lower().startswith("hlht://"):
-        match = _HLHT.match(text)
-        candidate = f"{match[1]}.{match[2].upper()}" if match else ""
+        parts = parse_qr(text)
+        candidate = f"{parts[0]}.{parts[1].upper()}" if parts else ""
     elif text.startswith(("http://", "https://")):
         candidate = _read_own_url(text, base_url, keys)
     else:
@@ -61,6 +61,12 @@ def read_code(text: str, base_url: str, keys: dict[str, bytes]) -> str:
     if not _CONNECTOR.match(candidate):
         raise HubError(Code.CODE_UNKNOWN)
     return candidate
+
+
+def tail_of(text: str) -> str | None:
+    """What an `hlht://` code has after its slash: the host's own. None: nothing, or another code."""
+    parts = parse_qr(text)
+    return parts[2] or None if parts else None
 
 
 def _read_own_url(text: str, base_url: str, keys: dict[str, bytes]) -> str:
@@ -141,6 +147,7 @@ class Scans:
                 tariff_version=info.tariff.version,
                 hold_fen=hold_fen,
                 expires_at=now + SCAN_LIFE,
+                qr_tail=tail_of(code),
             )
             unit.session.add(row)
         return _message(row, info, info.tariff)

@@ -21,6 +21,9 @@ from operator_sdk.contract.messages.common import Target
 SPOKEN = tuple(protocol.value for protocol in Protocol)
 """What `leg.protocol` may hold."""
 
+RUNNING = sql_text("state IN ('charging', 'paused', 'stopping')")
+"""Of a charge of which its host is to be heard. Text in index and queries alike, so that they find it."""
+
 
 class AuthorizationRow(TableRow, table=True):
     """May this token charge here. `hold_fen` is what was asked for, `limit_fen` what the home granted."""
@@ -55,6 +58,7 @@ class SessionRow(TableRow, table=True):
     """One charge while it runs, with its live state. Energy Wh, power W, money fen.
 
     `stop_at_fen`, `stop_at_wh`: where the hub stops it, because its host cannot be told limit and target.
+    `asked_number`: the update after which its host was silent, and so was asked.
     """
 
     __tablename__ = "session"
@@ -93,6 +97,7 @@ class SessionRow(TableRow, table=True):
     suspense: str | None = Field(default=None, max_length=40)
     stop_at_fen: int | None = big(nullable=True)
     stop_at_wh: int | None = big(nullable=True)
+    asked_number: int | None = None
     created_at: datetime = instant()
     updated_at: datetime = instant()
 
@@ -100,6 +105,7 @@ class SessionRow(TableRow, table=True):
         Index("session_home", "home_party_id", "updated_at", "session_id"),
         Index("session_host", "host_party_id", "updated_at", "session_id"),
         Index("session_driver", "driver_ref", "updated_at"),
+        Index("session_running", "host_party_id", "updated_at", postgresql_where=RUNNING, sqlite_where=RUNNING),
     )
 
     @property
@@ -155,6 +161,8 @@ class ScanRow(TableRow, table=True):
     hold_fen: int = big()
     expires_at: datetime = instant()
     used_at: datetime | None = instant(nullable=True)
+    qr_tail: str | None = Field(default=None, max_length=500)
+    """What the code has after its slash; a code is no longer than that."""
 
 
 async def get_session(
@@ -168,6 +176,37 @@ async def get_session(
     if lock:
         statement = statement.with_for_update().execution_options(populate_existing=True)
     return (await unit.session.exec(statement)).first()
+
+
+async def silent_hosts(viewer: PartyScope, unit: Unit, before: datetime) -> list[str]:
+    """Hosts with a charge under way of which nothing was heard since, and nobody asked."""
+    statement = select(SessionRow.host_party_id).where(*_unheard(viewer, before)).distinct()
+    return sorted((await unit.session.exec(statement)).all())
+
+
+async def claim_silent(viewer: PartyScope, unit: Unit, before: datetime, most: int) -> list[SessionRow]:
+    """Charges under way, of a host that is the viewer, of which nothing was heard since, and nobody asked.
+
+    The longest silent first. They are locked, those that somebody else has locked left out.
+    """
+    statement = (
+        select(SessionRow)
+        .where(SessionRow.host_party_id == viewer.party_id, *_unheard(viewer, before))
+        .order_by(col(SessionRow.updated_at))
+        .limit(most)
+        .with_for_update(skip_locked=True)
+    )
+    return list((await unit.session.exec(statement)).all())
+
+
+def _unheard(viewer: PartyScope, before: datetime) -> tuple[Any, ...]:
+    asked = col(SessionRow.asked_number)
+    return (
+        RUNNING,
+        col(SessionRow.updated_at) < before,
+        or_(asked.is_(None), asked < col(SessionRow.last_number)),
+        viewer.sees(SessionRow.home_party_id, SessionRow.host_party_id, SessionRow.driver_ref),
+    )
 
 
 async def session_of_leg(

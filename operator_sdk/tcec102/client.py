@@ -4,17 +4,19 @@ import asyncio
 import hashlib
 import hmac
 import ssl
+from collections.abc import Sequence
 from typing import Any, Self, TypeVar, cast
 
 import httpx
 
 from operator_sdk.clock import Clock
 from operator_sdk.contract.tcec102.interfaces import INTERFACES
+from operator_sdk.contract.tcec102.keys import KeySet
 from operator_sdk.contract.tcec102.messages import Part, QueryToken, QueryTokenReply
 from operator_sdk.contract.tcec102.profile import Profile, Secrets
 from operator_sdk.contract.tcec102.reading import read
 from operator_sdk.contract.tcec102.values import format_stamp
-from operator_sdk.contract.tcec102.wire import Answered, Ret, WireProblem, open_answer
+from operator_sdk.contract.tcec102.wire import Ret, WireProblem, open_answer
 from operator_sdk.errors import ConnectionFailed, MalformedAnswer, SignatureError, TimedOut
 from operator_sdk.tcec102.calling import HeldToken, SeqCounter, held_token
 from operator_sdk.tcec102.client_methods import Methods
@@ -91,6 +93,10 @@ class Tcec102Client(Methods):
         message = QueryToken(operator_id=self._operator_id, operator_secret=keys.operator_secret)
         return cast("QueryTokenReply", await self._exchange("query_token", message, None, None))
 
+    def put_secrets(self, secrets: Secrets) -> None:
+        """Other key sets from now on, in a rotation; the token stays what it is."""
+        self._secrets = secrets
+
     def forget_token(self) -> None:
         """Ask for a new token before the next call."""
         self._token = None
@@ -105,20 +111,21 @@ class Tcec102Client(Methods):
             return self._token.token
 
     async def _exchange(self, interface: str, message: Part, token: str | None, timeout_s: int | None) -> Any:
-        body = self._sealed(message)
+        # An answer is signed as the question was, also where the keys have changed in between.
+        key_sets = keys_in_force(self._secrets.theirs, self._clock.wall())
+        body = self._sealed(message, key_sets[0])
         headers = {"content-type": "application/json; charset=utf-8"}
         if token is not None:
             headers["authorization"] = f"Bearer {token}"
         answer = await self.post(
             self._profile.base_url + self._profile.path_of(interface), body, headers, timeout_s
         )
-        return self._read(interface, answer)
+        return self._read(interface, answer, key_sets)
 
-    def _sealed(self, message: Part) -> bytes:
-        now = self._clock.wall()
-        stamp = format_stamp(now, self._profile.time.zone, self._profile.time.stamp)
+    def _sealed(self, message: Part, keys: KeySet) -> bytes:
+        stamp = format_stamp(self._clock.wall(), self._profile.time.zone, self._profile.time.stamp)
         return self._pen.seal_request(
-            keys_in_force(self._secrets.theirs, now)[0],
+            keys,
             self._operator_id,
             self._pen.write(message, self._profile),
             stamp=stamp,
@@ -145,10 +152,10 @@ class Tcec102Client(Methods):
             raise MalformedAnswer(f"HTTP {answer.status_code} without a T/CEC 102 answer")
         return answer.content
 
-    def _read(self, interface: str, body: bytes) -> Any:
+    def _read(self, interface: str, body: bytes, key_sets: Sequence[KeySet]) -> Any:
         kind = INTERFACES[interface].reply
         try:
-            answered = self._opened(body)
+            answered = open_answer(body, key_sets, self._profile)
             if answered.ret != Ret.OK:
                 raise Tcec102Refused(interface, answered.ret, answered.msg)
             if answered.plain is None:
@@ -158,9 +165,6 @@ class Tcec102Client(Methods):
             if problem.ret == Ret.SIGNATURE:
                 raise SignatureError("signature") from problem
             raise MalformedAnswer(f"{interface}: {problem.msg}") from problem
-
-    def _opened(self, body: bytes) -> Answered:
-        return open_answer(body, keys_in_force(self._secrets.theirs, self._clock.wall()), self._profile)
 
     def _pinning(self) -> dict[str, Any]:
         pins = self._profile.network.server_certificate_sha256

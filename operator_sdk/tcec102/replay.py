@@ -1,9 +1,10 @@
 """Answers kept for envelopes that come again, byte for byte.
 
 The fixed IV and a Seq that stays at 0001 make an honest retry identical to a replay, so it gets the answer that
-was given and the work is not done twice. Sig does not cover the path: an envelope seen at one interface is
-refused at every other. In memory and bounded by number and by bytes; what an operator must know for longer it
-knows by the business numbers (StartChargeSeq, EquipAuthSeq, CheckOrderSeq).
+was given and the work is not done twice; what may still become another answer is judged anew. Sig does not
+cover the path: an envelope whose answer is kept is refused at every other interface. In memory and bounded by
+number and by bytes; what an operator must know for longer it knows by the business numbers (StartChargeSeq,
+EquipAuthSeq, CheckOrderSeq).
 """
 
 import asyncio
@@ -24,7 +25,7 @@ BUSINESS = frozenset(
         "check_charge_orders",
     }
 )
-"""The interfaces whose answers are kept. The others only read, or have an order of their own."""
+"""The interfaces whose final answers are kept. The others only read, or have an order of their own."""
 
 
 @dataclass(slots=True)

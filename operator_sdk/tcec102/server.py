@@ -12,10 +12,10 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from operator_sdk.clock import Clock
-from operator_sdk.contract.tcec102.interfaces import INTERFACES, Interface
+from operator_sdk.contract.tcec102.interfaces import INTERFACES, Interface, is_final
 from operator_sdk.contract.tcec102.messages import Part, QueryToken, QueryTokenReply
 from operator_sdk.contract.tcec102.profile import Profile, Secrets
-from operator_sdk.contract.tcec102.reading import belongs, read
+from operator_sdk.contract.tcec102.reading import read_request
 from operator_sdk.contract.tcec102.wire import (
     Envelope,
     Opened,
@@ -182,37 +182,36 @@ class Tcec102Server:
         if before is not None and before != name:
             raise WireProblem(Ret.ENVELOPE, f"this envelope was sent to {before} before", "replay")
         if name not in BUSINESS:
-            return await self.work(partner, turn, opened)
+            return (await self.work(partner, turn, opened))[0]
         if (stored := await self._replays.stored(digest)) is not None:
             return stored
         self._replays.begin(digest, name)
-        answer = None
+        kept = None
         try:
-            answer = await self.work(partner, turn, opened)
+            answer, final = await self.work(partner, turn, opened)
+            kept = answer if final else None
         finally:
-            self._replays.finish(digest, answer)
+            self._replays.finish(digest, kept)
         return answer
 
-    async def work(self, partner: Admitted, turn: Turn, opened: Opened) -> bytes:
-        """The answer of Ret 0; every other raises."""
-        message, tolerated = read(turn.interface.request, opened.plain)
-        if not belongs(turn.interface, opened.plain):
-            raise WireProblem(Ret.BUSINESS, "these fields are another interface's", "path")
+    async def work(self, partner: Admitted, turn: Turn, opened: Opened) -> tuple[bytes, bool]:
+        """The answer of Ret 0, and whether it is final; every other raises."""
+        message, tolerated = read_request(turn.interface, opened.plain)
         self._count(partner.profile, tolerated)
         if isinstance(message, QueryToken):
-            plain = self._pen.write(self.give_token(partner, message), partner.profile)
+            plain, final = self._pen.write(self.give_token(partner, message), partner.profile), False
         else:
-            plain = await run_own(turn.interface.name, self._handle(partner, turn.interface, message))
-        return self._pen.seal_answer(opened.keys, Ret.OK, "", plain, partner.profile)
+            plain, final = await run_own(turn.interface.name, self._handle(partner, turn.interface, message))
+        return self._pen.seal_answer(opened.keys, Ret.OK, "", plain, partner.profile), final
 
-    async def _handle(self, partner: Admitted, interface: Interface, message: Part) -> bytes:
+    async def _handle(self, partner: Admitted, interface: Interface, message: Part) -> tuple[bytes, bool]:
         handler = getattr(self._sides[interface.served_by], interface.name, None)
         if handler is None:
             raise WireProblem(Ret.BUSINESS, f"{interface.name} is not offered here", "not_offered")
         reply: Any = await handler(message, Caller(partner.profile.operator_id, partner.profile))
         if not isinstance(reply, interface.reply):
             raise TypeError(f"the function for {interface.name} did not return its reply")
-        return self._pen.write(reply, partner.profile)
+        return self._pen.write(reply, partner.profile), is_final(reply)
 
     def give_token(self, partner: Admitted, message: QueryToken) -> QueryTokenReply:
         """The answer to query_token (102.4, annex A)."""

@@ -16,6 +16,7 @@ from starlette.types import Receive, Scope, Send
 from operator_sdk.chance import fresh_id, fresh_nonce
 from operator_sdk.client.answer import Answer, check_signature, decode, error_of, signature_claims
 from operator_sdk.client.request import Call, Prepared, Signing, build, encode_body
+from operator_sdk.client.trust import authorities
 from operator_sdk.clock import Clock, unix_s
 from operator_sdk.contract.messages.access import AccessToken, Jwk, JwkSet
 from operator_sdk.contract.messages.common import Message
@@ -145,7 +146,7 @@ class FakeHub:
 
     async def send(self, prepared: Prepared) -> Answer:
         """Send a request as it is; for tests that spoil it first."""
-        async with httpx.AsyncClient(trust_env=False, timeout=10) as http:
+        async with httpx.AsyncClient(trust_env=False, timeout=10, verify=authorities()) as http:
             got = await http.request(
                 prepared.method, prepared.url, headers=prepared.headers, content=prepared.body
             )

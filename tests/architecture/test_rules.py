@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import cache, cached_property
 from pathlib import Path
 
 import pytest
@@ -75,11 +76,11 @@ class Module:
     path: str
     source: str
 
-    @property
+    @cached_property
     def tree(self) -> ast.Module:
         return ast.parse(self.source, self.path)
 
-    @property
+    @cached_property
     def lines(self) -> list[str]:
         return self.source.splitlines()
 
@@ -89,6 +90,7 @@ class Module:
 
 Finding = tuple[int, str]
 Rule = Callable[[Module], Iterator[Finding]]
+TextRule = Callable[[str, str], Iterator[Finding]]
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -262,12 +264,13 @@ def clean_lock(path: str, text: str) -> Iterator[Finding]:
             yield number, "a package without version or hash"
 
 
-TEXT_RULES = (no_markers, no_machine_paths, clean_lock)
+TEXT_RULES: tuple[TextRule, ...] = (no_markers, no_machine_paths, clean_lock)
 
 
-def modules() -> list[Module]:
+def modules() -> Iterator[Module]:
     files = (path for package in (*PACKAGES, "tests") for path in (ROOT / package).rglob("*.py"))
-    return [Module(path.relative_to(ROOT).as_posix(), path.read_text("utf-8")) for path in sorted(files)]
+    for path in sorted(files):
+        yield Module(path.relative_to(ROOT).as_posix(), path.read_text("utf-8"))
 
 
 def texts() -> Iterator[tuple[str, str]]:
@@ -285,16 +288,36 @@ def texts() -> Iterator[tuple[str, str]]:
             yield path, content.decode("utf-8", "replace")
 
 
+@cache
+def found_in_modules() -> dict[Rule, list[str]]:
+    """What each rule finds: a module is read and parsed once for all of them, and then let go."""
+    found: dict[Rule, list[str]] = {rule: [] for rule in MODULE_RULES}
+    for module in modules():
+        for rule, lines in found.items():
+            lines += [f"{module.path}:{line} {what}" for line, what in rule(module)]
+    return found
+
+
+@cache
+def found_in_texts() -> dict[TextRule, list[str]]:
+    """The same for texts."""
+    found: dict[TextRule, list[str]] = {rule: [] for rule in TEXT_RULES}
+    for path, text in texts():
+        for rule, lines in found.items():
+            lines += [f"{path}:{line} {what}" for line, what in rule(path, text)]
+    return found
+
+
 @pytest.mark.parametrize("rule", MODULE_RULES, ids=lambda rule: rule.__name__)
 def test_modules(rule: Rule) -> None:
-    broken = [f"{m.path}:{line} {what}" for m in modules() for line, what in rule(m)]
-    assert not broken, f"{rule.__doc__}\n" + "\n".join(broken)
+    found = found_in_modules()[rule]
+    assert not found, f"{rule.__doc__}\n" + "\n".join(found)
 
 
 @pytest.mark.parametrize("rule", TEXT_RULES, ids=lambda rule: rule.__name__)
-def test_texts(rule: Callable[[str, str], Iterator[Finding]]) -> None:
-    broken = [f"{path}:{line} {what}" for path, text in texts() for line, what in rule(path, text)]
-    assert not broken, f"{rule.__doc__}\n" + "\n".join(broken)
+def test_texts(rule: TextRule) -> None:
+    found = found_in_texts()[rule]
+    assert not found, f"{rule.__doc__}\n" + "\n".join(found)
 
 
 def test_nothing_is_excused_that_does_not_exist() -> None:

@@ -24,6 +24,10 @@ def test_what_few_calls_need_is_loaded_by_those(module: str) -> None:
     assert loaded_by(f"import {module}") & set(LATER) == set()
 
 
+def test_serving_loads_no_celery() -> None:
+    assert loaded_by("import hub.app") & {"celery", "kombu"} == set()
+
+
 def test_tables_are_loaded_without_their_validators() -> None:
     """Building them was more than half of loading all tables; rows are made by our own code."""
     built = loaded_by(

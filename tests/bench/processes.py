@@ -87,10 +87,10 @@ class Processes:
     on_first: frozenset[str] = PINNED_FIRST
     patience_s: float = PATIENCE_S
 
-    def start(self, role: str, *, url: str = "", stacks: str = "") -> None:
-        """Start a server and wait until it answers."""
+    def start(self, role: str, *, url: str = "", stacks: str = "", quiet: bool = True) -> None:
+        """Start a server and wait until it answers. A `quiet` jobs process gives way to everybody."""
         server = role in self.on_first
-        niceness = QUIET_NICENESS if role == "jobs" else "0"
+        niceness = QUIET_NICENESS if role == "jobs" and quiet else "0"
         core = self.cores.name(server=server)
         self.spawn(role, "tests.bench.serve", role, str(self.world_file), core, niceness, stacks, url=url)
 

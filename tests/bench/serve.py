@@ -15,8 +15,8 @@ import uvicorn
 
 from hub.app import create_app
 from hub.core.logs import configure_logs
+from hub.jobs import run_jobs
 from hub.settings import Settings
-from hub.worker import run_jobs
 from mobile_bff import app as bff
 from mobile_bff.settings import Settings as BffSettings
 from tests.bench.core import core_app

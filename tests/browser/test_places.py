@@ -116,6 +116,25 @@ async def test_the_map_opens_clusters_and_offers_to_search_where_it_was_dragged(
     await screen.picture("2-station")
 
 
+async def test_a_key_opens_a_station_after_a_drag_that_no_click_followed(
+    world: World, screens: Screens
+) -> None:
+    screen = await near(screens, size=DESK)
+    page = screen.page
+    await screen.go("/stations")
+    box = await page.locator(".pin:not(.cluster)").first.bounding_box()
+    assert box is not None
+    await page.mouse.move(box["x"] + 20, box["y"] + 15)
+    await page.mouse.down()
+    # New results make pins anew, and a click is of a node that was there from its beginning to its end.
+    await page.evaluate("document.querySelector('.pin:not(.cluster)').remove()")
+    await page.mouse.move(box["x"] + 60, box["y"] + 30, steps=4)
+    await page.mouse.up()
+    assert page.url.endswith("#/stations")
+    await page.locator(".pin:not(.cluster)").first.press("Enter")
+    await expect(page).to_have_url(re.compile("#/station/"))
+
+
 async def test_without_the_service_the_page_says_so_and_goes_on_by_itself(
     world: World, screens: Screens
 ) -> None:
@@ -173,6 +192,15 @@ async def test_the_language_follows_the_phone_and_is_switched_by_a_tap(world: Wo
     assert await page.evaluate("document.documentElement.lang") == "en"
     await page.reload()
     await expect(page.get_by_role("navigation", name="Main menu")).to_contain_text("Stations")
+
+
+async def test_a_code_that_is_too_long_is_refused_and_not_cut_for_the_host_needs_it_whole(
+    world: World, screens: Screens
+) -> None:
+    screen = await screens.open("en-GB", token=driver(world))
+    await screen.go(f"/scan?code=hlht://A2.{A}/{'7' * 500}")
+    await expect(screen.page.get_by_role("alert")).to_be_visible()
+    await expect(screen.page.locator(".hold")).to_have_count(0)
 
 
 async def test_nothing_hangs_over_the_edge_of_a_small_phone_and_everything_has_a_name(

@@ -8,12 +8,17 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import BinaryIO, Self
 
 import httpx
+
+from operator_sdk.client.trust import authorities
+from tests import nursery
+from tests.nursery import Process
 
 ROOT = Path(__file__).resolve().parents[2]
 INTERPILE = (sys.executable, "-m", "operator_sdk.command")
@@ -33,7 +38,7 @@ class Child:
     """A process that leads a group of its own, so that what it forked goes with it."""
 
     name: str
-    process: subprocess.Popen[bytes]
+    process: Process
     log: Path
 
     @property
@@ -70,7 +75,7 @@ class Child:
     async def answers(self, url: str, path: str = "/readyz") -> None:
         """Wait until it serves there."""
         until = time.monotonic() + UP_S
-        async with httpx.AsyncClient(trust_env=False, timeout=5) as http:
+        async with httpx.AsyncClient(trust_env=False, timeout=5, verify=authorities()) as http:
             while True:
                 with contextlib.suppress(httpx.TransportError):
                     if (await http.get(f"{url}{path}")).status_code == 200:
@@ -82,10 +87,14 @@ class Child:
 
 @dataclass
 class Fleet:
-    """The processes of a test; all of them are gone when the block ends, however it ends."""
+    """The processes of a test; all of them are gone when the block ends, however it ends.
+
+    They are born in the nursery where it knows what they need, unless the test is about starting cold.
+    """
 
     folder: Path
     environment: dict[str, str]
+    cold: bool = False
     children: list[Child] = field(default_factory=list)
 
     def start(self, name: str, *command: str, **more: str) -> Child:
@@ -93,18 +102,25 @@ class Fleet:
         inherited = {key: os.environ[key] for key in ("PATH", "HOME", "LANG", "TMPDIR") if key in os.environ}
         log = self.folder / f"{name}-{len(self.children)}.log"
         with log.open("wb") as stream:
-            process = subprocess.Popen(
-                command,
-                cwd=ROOT,
-                env={**inherited, **self.environment, **more},
-                stdin=subprocess.DEVNULL,
-                stdout=stream,
-                stderr=stream,
-                start_new_session=True,
-            )
+            process = self._started(command, {**inherited, **self.environment, **more}, stream)
         child = Child(name, process, log)
         self.children.append(child)
         return child
+
+    def _started(self, command: Sequence[str], environment: dict[str, str], stream: BinaryIO) -> Process:
+        interpreter, _, module, *arguments = command
+        if interpreter == sys.executable and module in nursery.NEEDS and not self.cold:
+            to = stream.fileno()
+            return nursery.start(module, *arguments, environment=environment, stdout=to, stderr=to)
+        return subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=stream,
+            stderr=stream,
+            start_new_session=True,
+        )
 
     def serve(self, url: str, **more: str) -> Child:
         """`interpile serve` on this address's port."""

@@ -14,9 +14,9 @@ import hub.wiring
 from hub.clearing.tables import CycleRow
 from hub.core.outbox import Letter
 from hub.core.tables import RequestNonce
+from hub.jobs import background
 from hub.ledger.model import Entry
 from hub.ledger.tables import LedgerUnsealed
-from hub.worker import background
 from operator_sdk.contract.codes import SessionState, TokenKind
 from operator_sdk.contract.messages.common import Token
 from operator_sdk.contract.messages.roaming import AuthorizeRequest, ReleaseRequest

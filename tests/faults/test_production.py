@@ -30,7 +30,7 @@ def fleet(tmp_path: Path) -> Iterator[Fleet]:
         "INTERPILE_SECRET_FILE": str(tmp_path / "secrets.json"),
         "INTERPILE_PUBLIC_URL": "https://hub.example",
     }
-    with Fleet(tmp_path, environment) as fleet:
+    with Fleet(tmp_path, environment, cold=True) as fleet:
         yield fleet
 
 
@@ -115,6 +115,7 @@ async def two_roles() -> AsyncIterator[Roles]:
 
 @pytest.mark.integration
 async def test_the_role_that_serves_may_not_rewrite_the_books(fleet: Fleet) -> None:
+    fleet.cold = False
     async with two_roles() as roles:
         alone = {"DATABASE_URL": roles.owner_url}
         apart = {"DATABASE_URL": roles.serving_url, "DATABASE_MIGRATION_URL": roles.owner_url}

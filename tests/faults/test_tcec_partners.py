@@ -15,7 +15,8 @@ from tests.soak.run import Plan, run
 
 pytestmark = [pytest.mark.faults, pytest.mark.integration]
 
-SHORT = Plan(warm_s=1, quiet_s=2, chaos_s=1, hold_s=1.0, least_ms=1_500)
+SHORT = Plan(warm_s=2, quiet_s=6, chaos_s=15, hold_s=3.0, least_ms=1_500)
+"""Thirty seconds under load: each trouble once."""
 
 
 async def test_partners_in_trouble_lose_nothing_double_nothing_and_hold_nobody_up(

@@ -21,6 +21,7 @@ from hub.core.tables import OutboxLane
 from hub.settings import Settings
 from hub.wiring import open_hub
 from operator_sdk.client.patience import is_passing
+from operator_sdk.client.trust import authorities
 from operator_sdk.errors import InterpileError
 from tests import databases
 from tests.faults.processes import Fleet, free_port
@@ -75,7 +76,9 @@ async def open_world(
         served = [(one.moody, port) for one, port in zip(platforms, ports, strict=True)]
         await stack.enter_async_context(serving(*served))
         hub = await stack.enter_async_context(open_hub(Settings.from_env(given)))
-        http = await stack.enter_async_context(httpx.AsyncClient(base_url=url, trust_env=False))
+        http = await stack.enter_async_context(
+            httpx.AsyncClient(base_url=url, trust_env=False, verify=authorities())
+        )
         customer = await set_up(hub, *platforms)
         at_a, at_b, at_d = platforms
         rig = Rig(hub, url, at_a, at_b, at_d, http, LogLines(), folder / "codes.jsonl", customer)

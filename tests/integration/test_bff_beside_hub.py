@@ -20,6 +20,7 @@ from hub.http import GROUP, guests
 from hub.migrations.run import migrate
 from hub.settings import Settings, SettingsError
 from mobile_bff.commands import bff as bff_command
+from operator_sdk.client.trust import authorities
 from operator_sdk.command import main as interpile
 from tests.bff_rig import Phone
 from tests.rig import C, open_rig
@@ -51,7 +52,10 @@ async def test_one_process_serves_the_hub_and_the_phones(clean: None, tmp_path: 
     beside = guests("127.0.0.1", port, issuer=at.url, registered=[HUB, OURS, MISSING])
     assert len(beside) == 1
     app = create_app(settings, embedded=False, guests=beside)
-    async with serving((app, at)), httpx.AsyncClient(base_url=at.url, trust_env=False) as http:
+    async with (
+        serving((app, at)),
+        httpx.AsyncClient(base_url=at.url, trust_env=False, verify=authorities()) as http,
+    ):
         driver = Principal("driver", C, "u-9")
         phone = Phone(at.url, app.state.hub.tokens.issue(driver, timedelta(minutes=5)))
         assert await phone.data("{ stations { edges { cursor } } }") == {"stations": {"edges": []}}
@@ -119,7 +123,10 @@ async def alone(hub_url: str) -> AsyncIterator[tuple[str, asyncio.subprocess.Pro
 
 async def once_up(url: str, process: asyncio.subprocess.Process) -> httpx.Response:
     """What the service says of itself, once it answers."""
-    async with httpx.AsyncClient(base_url=url, trust_env=False) as http, asyncio.timeout(60):
+    async with (
+        httpx.AsyncClient(base_url=url, trust_env=False, verify=authorities()) as http,
+        asyncio.timeout(60),
+    ):
         while True:
             try:
                 return await http.get("/readyz")

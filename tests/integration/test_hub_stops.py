@@ -1,12 +1,17 @@
 """A host that can be told neither limit nor target, nor numbers its charges: what the hub does in its place."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import msgspec
 import pytest
+from sqlmodel import col, update
 
 from hub.core.errors import NotFoundError
+from hub.core.outbox import ATTEMPTS_MOST
+from hub.core.tables import OutboxLetter
+from hub.directory.tables_tariffs import TariffVersionRow
 from hub.parties.link import Capability, LinkCannot, LinkError, LinkRefused
 from hub.parties.scope import HUB, of_party
 from hub.protocols.hosted import link as hosted
@@ -23,23 +28,25 @@ from operator_sdk.contract.messages.roaming import (
     ScanRequest,
     StartChargingRequest,
 )
-from tests.rig import HOLD_FEN, A, B, Rig, flat, open_rig
-from tests.rig_charges import begin_by_driver, begin_by_home, begin_by_host, charge_of
+from tests.rig import HOLD_FEN, A, B, Rig, flat
+from tests.rig_charges import (
+    MARGIN_FEN,
+    begin_by_driver,
+    begin_by_home,
+    begin_by_host,
+    charge_of,
+    open_rig_without_limits,
+)
 
 pytestmark = pytest.mark.integration
 
 ONCE = pytest.mark.parametrize("kind", ["sqlite"])
 """Where both engines do the same."""
 
-MARGIN_FEN = 303
-"""Two minutes of 60 kW at 1.50 yuan a kWh, and what rounding may add."""
-
 
 @pytest.fixture
 async def rig(kind: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Rig]:
-    """A's link carries no limits."""
-    monkeypatch.setattr(NativeLink, "carries_limits", False)
-    async with open_rig(kind) as rig:
+    async with open_rig_without_limits(kind, monkeypatch) as rig:
         yield rig
 
 
@@ -81,8 +88,11 @@ async def test_a_charge_is_stopped_at_its_target(rig: Rig) -> None:
 
 
 @ONCE
-async def test_a_charge_is_stopped_when_its_time_is_up_and_not_before(rig: Rig) -> None:
+async def test_a_charge_is_stopped_when_its_time_is_up_and_not_before_however_late_it_begins(rig: Rig) -> None:
     session = await begin_by_home(rig, target=Target(kind=TargetKind.TIME, value=40 * 60))
+    async with rig.hub.database.unit() as unit:
+        letters = col(OutboxLetter.kind) == "target_time"
+        await unit.execute(update(OutboxLetter).where(letters).values(attempts=ATTEMPTS_MOST - 1))
     await rig.work_now("target_time")
     assert rig.a.stops == []
     charge = await charge_of(rig, session.session_id)
@@ -277,6 +287,47 @@ async def test_without_a_price_what_the_directory_knows_stands(rig: Rig, asked: 
     asked.state = LinkError("nobody may ask about a connector that is not there")
     assert await code_of(begin_by_home(rig, connector=f"Z9.{A}")) == "connector_unknown"
     assert await code_of(rig.driver().scan(ScanRequest(code=f"Z9.{A}"))) == "code_unknown"
+
+
+@ONCE
+async def test_a_silent_host_is_unavailable_whatever_the_directory_remembers(rig: Rig, asked: Answers) -> None:
+    for stale in (ConnectorState.OFFLINE, ConnectorState.CHARGING, ConnectorState.FAULTED):
+        await rig.report(stale)
+        asked.state = LinkError("silent")
+        session = await begin_by_home(rig)
+        assert (session.state, session.refusal) == ("refused", "host_unavailable")
+        # One that speaks is taken at its word.
+        asked.state = ConnectorState.AVAILABLE
+        assert (await begin_by_home(rig)).state == "starting"
+
+
+@ONCE
+async def test_a_host_is_asked_for_state_and_price_at_once(
+    rig: Rig, asked: Answers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    priced, say_price = asyncio.Event(), NativeLink.query_tariff
+
+    async def check(_: NativeLink, connector_id: str) -> CheckConnectorReply:
+        async with asyncio.timeout(5):
+            await priced.wait()
+        return await asked.check_connector(_, connector_id)
+
+    async def tariff(link: NativeLink, connector_id: str) -> Tariff:
+        priced.set()
+        return await say_price(link, connector_id)
+
+    monkeypatch.setattr(NativeLink, "check_connector", check)
+    monkeypatch.setattr(NativeLink, "query_tariff", tariff)
+    session = await begin_by_home(rig)
+    assert (session.state, session.tariff_id) == ("starting", "of-A1")
+
+
+@ONCE
+async def test_the_price_of_a_connector_that_takes_no_charge_is_not_kept(rig: Rig, asked: Answers) -> None:
+    asked.state = LinkRefused("connector_unplugged")
+    session = await begin_by_home(rig)
+    assert (session.refusal, session.tariff_id) == ("connector_unplugged", "t")
+    assert await rig.rows(TariffVersionRow, tariff_id="of-A1") == []
 
 
 # What a link cannot do.

@@ -2,42 +2,64 @@
 
 import asyncio
 from datetime import timedelta
+from typing import Any
 
 import pytest
+from sqlalchemy import event
+from sqlmodel import col, select
 
+from hub.core import outbox_rows
 from hub.core.clock import ManualClock
 from hub.core.database import Database
 from hub.core.errors import HubError, NotFoundError, UnitOpenError
 from hub.core.ids import SeededIds
-from hub.core.outbox import ATTEMPTS_MOST, LEASE, Dead, Later, Letter, LocalDoorbell, Outbox, list_dead
-from hub.core.runner import JobsRunner
+from hub.core.outbox import ATTEMPTS_MOST, LEASE, Dead, Later, Lease, Letter, LocalDoorbell, Outbox, list_dead
+from hub.core.runner import LANES_AT_ONCE, JobsRunner
+from hub.core.tables import OutboxLetter
+from tests.counting import commits, statements
 
 LANE = "session:s-1"
+LANES = [f"session:s-{number}" for number in range(LANES_AT_ONCE)]
+ON_POSTGRESQL = pytest.mark.parametrize("kind", ["postgresql"])
 
 
 class Post:
     """An outbox with a handler that remembers, and does as it is told."""
 
     def __init__(self, database: Database, clock: ManualClock, ids: SeededIds) -> None:
-        self.database, self.clock = database, clock
+        self.database, self.clock, self.ids = database, clock, ids
         self.bell = LocalDoorbell()
         self.outbox = Outbox(database, clock, ids, self.bell, "here")
         self.outbox.handle("note", self._deliver)
         self.delivered: list[str] = []
         self.outcomes: list[Exception] = []
+        self.in_hand, self.arrived = asyncio.Semaphore(0), asyncio.Semaphore(0)
+        self.go_on = asyncio.Event()
+        self.go_on.set()
 
     async def _deliver(self, letter: Letter) -> None:
+        self.in_hand.release()
+        await self.go_on.wait()
         if self.outcomes:
             raise self.outcomes.pop(0)
         self.delivered.append(letter.payload["text"])
+        self.arrived.release()
 
-    async def write(self, *texts: str, lane: str = LANE, **more: object) -> None:
+    async def begin(self, *leases: Lease | None) -> list[asyncio.Task[int]]:
+        """Workers with these leases, each with its first letter in hand until `go_on` is set."""
+        self.go_on.clear()
+        workers = [asyncio.create_task(self.outbox.work_lane(lease)) for lease in leases if lease is not None]
+        for _ in workers:
+            await self.in_hand.acquire()
+        return workers
+
+    async def write(self, *texts: str, lane: str = LANE, kind: str = "note", **more: object) -> None:
         """One letter each, in one unit."""
         async with self.database.unit() as unit:
             for text in texts:
                 await self.outbox.post(
                     unit,
-                    kind="note",
+                    kind=kind,
                     lane=lane,
                     subject="s",
                     payload={"text": text},
@@ -47,6 +69,13 @@ class Post:
     async def work(self) -> int:
         """Work off all that is due."""
         return await JobsRunner(self.outbox, self.bell).run_until_idle()
+
+    async def letters(self) -> list[OutboxLetter]:
+        """All that there are, in order."""
+        async with self.database.reading() as unit:
+            return list(
+                (await unit.session.exec(select(OutboxLetter).order_by(col(OutboxLetter.position)))).all()
+            )
 
 
 @pytest.fixture
@@ -77,7 +106,8 @@ async def test_a_later_letter_holds_up_its_own_lane_and_no_other(post: Post) -> 
     await post.write("a", "b")
     await post.write("x", lane="session:s-2")
     post.outcomes = [Later("not now", after_s=30)]
-    first = (await post.outbox.due_lanes(1))[0]
+    first = await post.outbox.claim(LANE)  # both are due since the same instant: neither is the first by itself
+    assert first is not None
     await post.outbox.work_lane(first)
     await post.work()
     assert post.delivered == ["x"]
@@ -169,6 +199,137 @@ async def test_a_lease_that_ran_out_goes_to_another_and_the_first_delivers_nothi
     assert await post.outbox.work_lane(quick) == 2
 
 
+@pytest.mark.parametrize("passing", [False, True])
+async def test_letters_beaten_by_a_newer_one_are_passed_over_all_at_once(post: Post, passing: bool) -> None:
+    post.outbox.handle("note", post._deliver, passing=passing)
+    spent = []
+    for count in (2, 60):
+        await post.write(*map(str, range(count)), newest_key="update")
+        with statements(post.database) as asked:
+            assert await post.work() == 1
+        spent.append(len(asked))
+    assert spent[0] == spent[1]
+    assert post.delivered == ["1", "59"]
+    reasons = [letter.reason for letter in await post.letters()]
+    assert reasons == ([] if passing else ["superseded", None, *["superseded"] * 59, None])
+
+
+async def test_what_lanes_finish_at_the_same_time_is_one_commit(post: Post) -> None:
+    for lane in LANES:
+        await post.write(lane, lane=lane)
+    workers = await post.begin(*await post.outbox.due_lanes(len(LANES)))
+    with commits(post.database) as committed:
+        post.go_on.set()
+        assert sum(await asyncio.gather(*workers)) == len(LANES)
+    assert len(committed) == 1
+    assert await post.outbox.due_lanes(1) == []
+    assert all(letter.done_at and letter.attempts == 1 for letter in await post.letters())
+
+
+@ON_POSTGRESQL
+async def test_a_lane_that_is_being_written_to_holds_up_no_other_and_nobody_waits_in_a_circle(
+    post: Post,
+) -> None:
+    first, second = LANES[:2]
+    for lane in (first, second):
+        await post.write(f"1 of {lane}", lane=lane)
+    of_first, of_second = await post.begin(await post.outbox.claim(first), await post.outbox.claim(second))
+    async with post.database.unit() as unit:
+        await post.outbox.post(unit, kind="note", lane=second, subject="s", payload={"text": f"2 of {second}"})
+        post.go_on.set()
+        async with asyncio.timeout(5):
+            assert await of_first == 1
+        assert not of_second.done()
+        await post.outbox.post(unit, kind="note", lane=first, subject="s", payload={"text": f"2 of {first}"})
+    assert await of_second == 2, "it waited for the writer, and saw the letter"
+    assert await post.work() == 1
+    assert sorted(post.delivered) == [f"{turn} of {lane}" for turn in (1, 2) for lane in (first, second)]
+
+
+@pytest.mark.parametrize("outcome", [None, Dead("no"), Later("not now"), RuntimeError("bug")])
+async def test_who_lost_a_lane_finishes_nothing_that_another_has_finished(
+    post: Post, outcome: Exception | None
+) -> None:
+    await post.write("a", "b")
+    (slow,) = await post.begin(await post.outbox.claim(LANE))
+    post.clock.now += LEASE + timedelta(seconds=1)
+    quick = await post.outbox.claim(LANE)
+    assert quick is not None
+    other = Post(post.database, post.clock, post.ids)
+    assert await other.outbox.work_lane(quick) == 2
+    before = [letter.model_dump() for letter in await post.letters()]
+    post.clock.advance(seconds=1)
+    post.outcomes = [] if outcome is None else [outcome]
+    post.go_on.set()
+    assert await slow == (outcome is None)
+    assert [letter.model_dump() for letter in await post.letters()] == before
+    assert other.delivered == ["a", "b"]
+
+
+async def test_what_arrived_is_noted_by_one_who_lost_the_lane_and_what_did_not_is_for_the_other(
+    post: Post,
+) -> None:
+    await post.write("a", "b")
+    (slow,) = await post.begin(await post.outbox.claim(LANE))
+    post.clock.now += LEASE + timedelta(seconds=1)
+    quick = await post.outbox.claim(LANE)
+    assert quick is not None
+    post.go_on.set()
+    assert await slow == 1, "it goes on to nothing else"
+    assert [letter.done_at is not None for letter in await post.letters()] == [True, False]
+
+    (slow,) = await post.begin(quick)
+    post.clock.now += LEASE + timedelta(seconds=1)
+    assert await post.outbox.claim(LANE) is not None
+    post.outcomes = [Dead("no")]
+    post.go_on.set()
+    assert await slow == 0
+    assert [letter.dead_at for letter in await post.letters()] == [None, None]
+
+
+async def test_a_reason_that_no_database_takes_keeps_no_lane_busy(post: Post) -> None:
+    await post.write("a", "b")
+    post.outcomes = [Dead("no\x00 \ud800" + "!" * 300)]
+    assert await post.work() == 1
+    (dead, _) = await post.letters()
+    assert dead.reason == "no ?" + "!" * 196
+
+
+async def test_more_lanes_than_there_is_room_for_are_worked_without_waiting_for_the_clock(post: Post) -> None:
+    lanes = [f"{lane} {turn}" for turn in range(3) for lane in LANES]
+    for lane in lanes:
+        await post.write(lane, lane=lane)
+    running = asyncio.create_task(JobsRunner(post.outbox, post.bell, poll_ms=60_000).run())
+    async with asyncio.timeout(20):
+        for _ in lanes:
+            await post.arrived.acquire()
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_a_lane_that_is_finished_makes_nobody_look_where_all_had_room(
+    post: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[int] = []
+    due_lanes = post.outbox.due_lanes
+
+    async def looking(most: int) -> list[Lease]:
+        looks.append(most)
+        return await due_lanes(most)
+
+    monkeypatch.setattr(post.outbox, "due_lanes", looking)
+    runner = JobsRunner(post.outbox, post.bell, poll_ms=60_000)
+    await post.write("a")
+    running = asyncio.create_task(runner.run())
+    await post.arrived.acquire()
+    await asyncio.gather(*runner._working)
+    for _ in range(5):
+        await asyncio.sleep(0)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    assert looks == [LANES_AT_ONCE]
+
+
 async def test_a_letter_written_while_its_lane_is_worked_is_not_forgotten(post: Post) -> None:
     await post.write("a")
     lease = await post.outbox.claim(LANE)
@@ -179,8 +340,46 @@ async def test_a_letter_written_while_its_lane_is_worked_is_not_forgotten(post: 
     assert post.delivered == ["a", "b"]
 
 
+async def test_a_letter_whose_row_was_spoilt_is_dead_and_stops_no_other(post: Post) -> None:
+    await post.write("spoilt", "next")
+    await post.write("other", lane=LANES[2])
+    async with post.database.unit() as unit:
+        first = (await unit.session.exec(select(OutboxLetter).limit(1))).one()
+        first.payload = '{"text": "spo'
+    await post.work()
+    assert sorted(post.delivered) == ["next", "other"]
+    assert [one.dead_at is not None for one in await post.letters()] == [True, False, False]
+
+
 async def test_no_unit_can_be_opened_and_nothing_remote_called_inside_a_unit(post: Post) -> None:
     async with post.database.unit():
         with pytest.raises(UnitOpenError):
             async with post.database.unit():
                 pass
+
+
+@ON_POSTGRESQL
+async def test_a_letter_is_noted_without_a_look_at_all_that_wait(post: Post) -> None:
+    """Statistics that lag behind know of hardly an open letter, and many may wait for a home that is down."""
+    many = (
+        "INSERT INTO outbox_letter (letter_id, lane, kind, subject, payload, due_at, created_at, attempts,"
+        " done_at) SELECT '{0}' || g, '{0}' || g, 'note', 's', '', now(), now(), 0, {1}"
+        " FROM generate_series(1, {2}) g"
+    )
+    async with post.database.engine.begin() as connection:
+        await connection.exec_driver_sql(many.format("done-", "now()", 10_000))
+        await connection.exec_driver_sql("ANALYZE outbox_letter")
+        await connection.exec_driver_sql(many.format("open-", "NULL", 500))
+    now, asked = post.clock.wall(), list[tuple[str, Any]]()
+
+    def note(_1: Any, _2: Any, statement: str, parameters: Any, *_: Any) -> None:
+        asked.append((statement, parameters))
+
+    async with post.database.unit() as unit:
+        connection = await unit.session.connection()
+        event.listen(post.database.engine.sync_engine, "before_cursor_execute", note)
+        await outbox_rows.note_done(unit, {"open-1": "kept", "open-2": "gone"}, {"gone"}, now)
+        await outbox_rows.note_failed(unit, "open-3", "open-3", "token", attempts=1)
+        for statement, parameters in asked.copy():
+            plan = await connection.exec_driver_sql(f"EXPLAIN {statement}", parameters)
+            assert "outbox_letter_open" not in str(plan.all()), statement

@@ -7,6 +7,7 @@ from sqlmodel import select
 
 from hub.core.tables import OutboxLetter
 from hub.ledger.model import CLEARING
+from hub.parties.tables import PartyRow
 from operator_sdk.contract.codes import SessionState
 from operator_sdk.contract.messages.records import RecordAnswer
 from operator_sdk.contract.messages.roaming import HostSession, HostStartReply
@@ -76,6 +77,20 @@ async def test_a_host_that_refuses_leaves_nothing_held(rig: Rig) -> None:
     assert await rig.exposure("MA5CCCCC3") == (0, 0)
 
 
+@pytest.mark.parametrize("kind", ["sqlite"])
+async def test_a_start_at_a_host_that_nobody_can_call_is_refused_and_holds_nothing(rig: Rig) -> None:
+    """Such as one whose profile cannot be read."""
+    async with rig.hub.database.unit() as unit:
+        host = await unit.session.get(PartyRow, A)
+        assert host is not None
+        host.base_url = None
+    rig.hub.parties._parties.forget(A)
+    for _ in range(2):
+        session = await begin_by_home(rig, ref="once")
+        assert (session.state, session.refusal) == ("refused", "host_unavailable")
+    assert await rig.exposure() == (0, 0)
+
+
 async def test_a_start_that_fails_after_acceptance_is_given_back(rig: Rig) -> None:
     session = await begin_by_home(rig)
     charge = await charge_of(rig, session.session_id)
@@ -116,10 +131,18 @@ async def test_an_unanswered_start_is_unknown_and_holds_until_the_stop_is_confir
 
 async def test_a_host_that_accepts_and_then_says_nothing_is_asked(rig: Rig) -> None:
     session = await begin_by_home(rig)
+    charge = await charge_of(rig, session.session_id)
+    told = charge.update(3)
+    rig.a.session = HostSession(known=True, state=SessionState.CHARGING, last_number=1, update=told)
+    await rig.work_now("start_check")
+    row = await rig.session(session.session_id)
+    assert (row.state, row.energy_wh, row.amount_fen) == ("charging", 500, 75)
+    assert [(one.number, one.amount_fen) for one in rig.b.progress] == [(1, 75)]
+    assert rig.a.stops == []
+    other = await begin_by_home(rig)
     rig.a.session = HostSession(known=True, state=SessionState.CHARGING, last_number=3)
     await rig.work_now("start_check")
-    assert (await rig.session(session.session_id)).state == "charging"
-    assert rig.a.stops == []
+    assert (await rig.session(other.session_id)).state == "charging"
 
 
 async def test_a_start_that_never_left_is_no_mystery(rig: Rig) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from hub.ledger.model import CLEARING
 from hub.parties.scope import of_party
+from hub.roaming.tables import LegRow
 from operator_sdk import ApiError
 from operator_sdk.contract.codes import ConnectorState, StopReason
 from operator_sdk.contract.messages.roaming import (
@@ -217,6 +218,14 @@ async def test_two_series_of_numbers_of_one_host_may_overlap(rig: Rig) -> None:
     rig.b.home_ref = lambda _: "7"
     assert (await begin_by_host(rig)).state == "granted"
     assert (await begin_by_host(rig)).state == "granted"
+
+
+async def test_a_number_that_the_host_gives_with_its_yes_is_kept(rig: Rig) -> None:
+    for session in (await begin_by_home(rig), await begin_by_driver(rig)):
+        number = f"s:{session.session_id[-12:]}"
+        assert (await rig.session(session.session_id)).host_ref == number
+        (leg,) = await rig.rows(LegRow, session_id=session.session_id, side="host")
+        assert (leg.external_ref, leg.direction) == (number, "out")
 
 
 async def test_what_the_driver_scanned_starts_one_charge(rig: Rig) -> None:

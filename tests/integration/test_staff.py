@@ -72,6 +72,17 @@ async def test_neither_password_nor_token_is_in_the_database(staff: StaffService
     assert sorted((one.actor, one.action) for one in details) == [("ann", "sign_in"), ("cli:root", "add_staff")]
 
 
+async def test_a_guess_costs_what_it_should_where_no_test_says_otherwise(
+    database: Database, clock: ManualClock, ids: SeededIds
+) -> None:
+    service = StaffService(database, clock, ids, audit=AuditLog(clock, ids))
+    await service.add_staff(person("bob", "admin"), "cli:root", alone=True)
+    async with database.reading() as unit:
+        row = await unit.session.get(StaffRow, "bob")
+    assert row is not None
+    assert row.password_hash.startswith("scrypt$32768$8$3$")
+
+
 @pytest.mark.parametrize("login", ["ann", "nobody"])
 async def test_five_wrong_passwords_lock_a_login_for_fifteen_minutes_whether_it_exists_or_not(
     staff: StaffService, clock: ManualClock, login: str

@@ -122,7 +122,7 @@ class World:
         return await self.pulls.pull(HOST, complete=complete)
 
     async def living(self) -> dict[str, list[str]]:
-        _, stations = await self.directory.stations_of([HOST], limit=1000)
+        stations = await self.directory.stations_of([HOST], limit=1000)
         return {
             one.station_id: [plug.connector_id for pile in one.piles for plug in pile.connectors]
             for one in stations

@@ -96,7 +96,8 @@ async def test_what_a_platform_does_wrong_is_named_with_its_bytes(
         await partner.post("pains", on=["token_kills_old", "unsigned_errors", "area_name", "policy_hhmm"])
         code, findings = await _checked(tmp_path, partner)
         assert code == 1
-        assert {"token.reuse", "signature.wrong", "token.wrong"} <= _states(findings, "fails")
+        assert {"token.reuse", "signature.wrong"} <= _states(findings, "fails")
+        assert "unsigned_4002" in findings["answers.forms"]["said"]
         assert "stations.fields" in _states(findings, "note")
         assert _states(findings, "skipped") >= {"charge.start", "charge.nothing_left", "calls.taken"}
         wrong = findings["signature.wrong"]
@@ -128,13 +129,19 @@ async def test_what_cannot_be_checked_is_said(tmp_path: Path, capsys: pytest.Cap
     assert "-     signature.wrong         the platform cannot be reached" in said.out
 
 
-async def test_swapped_keys_are_named_and_nothing_more_is_asked(tmp_path: Path) -> None:
-    swapped = Pair(sim_id=PAIR.sim_id, hub_id=PAIR.hub_id, sim_keys=PAIR.hub_keys, hub_keys=PAIR.sim_keys)
+async def test_swapped_keys_and_a_wrong_secret_are_named_and_nothing_more_is_asked(tmp_path: Path) -> None:
+    swapped = Pair(PAIR.sim_id, PAIR.hub_id, sim_keys=PAIR.hub_keys, hub_keys=PAIR.sim_keys)
+    other = {**PAIR.sim_keys, "operator_secret": "0123456789abcdef"}
+    wrong = Pair(PAIR.sim_id, PAIR.hub_id, sim_keys=other, hub_keys=PAIR.hub_keys)
     async with simulator(tmp_path, PAIR, "http://127.0.0.1:9") as partner:
-        profile, report = tmp_path / "swapped.toml", tmp_path / "report.json"
-        profile.write_text(swapped.hub_profile(partner.url))
-        argv = ["tcec102", str(profile), "--json", str(report)]
-        assert await asyncio.to_thread(check, argv) == 1
-    first, *others = json.loads(report.read_text())["findings"]
-    assert first["said"].endswith("the two directions are swapped in the profile")
-    assert {one["state"] for one in others} == {"skipped"}
+        for pair, said in (
+            (swapped, "the two directions are swapped in the profile"),
+            (wrong, "SuccStat 1, FailReason 2, no token"),
+        ):
+            profile, report = tmp_path / "wrong.toml", tmp_path / "report.json"
+            profile.write_text(pair.hub_profile(partner.url))
+            argv = ["tcec102", str(profile), "--json", str(report)]
+            assert await asyncio.to_thread(check, argv) == 1
+            first, *others = json.loads(report.read_text())["findings"]
+            assert first["said"].endswith(said)
+            assert {one["state"] for one in others} == {"skipped"}

@@ -2,13 +2,15 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 
+import httpx
 import msgspec
 import pytest
 
 from operator_sdk.contract.tcec102.wire import Ret, WireProblem, seal_request
-from tests.tcec102_gate import HOME, HOST, Partner, World, keys_named, open_world, profile_text
+from tests.tcec102_gate import HOME, HOST, Partner, World, keys_named, open_process, open_world, profile_text
 
 pytestmark = pytest.mark.integration
 
@@ -69,6 +71,31 @@ async def test_unknown_and_barred_partners_are_told_the_same(world: World, host:
     ]
     assert said[0] == said[1]
     assert all(msgspec.json.decode(one)["Ret"] == Ret.ENVELOPE for one in said)
+
+
+@pytest.mark.parametrize(
+    ("address", "ret"),
+    [
+        ("192.0.2.1", 0),
+        ("203.0.113.7", 0),
+        ("::ffff:203.0.113.7", 0),  # as a socket for both kinds of addresses has it
+        ("2001:db8::7", 0),
+        ("192.0.2.2", Ret.ENVELOPE),
+        ("203.0.114.7", Ret.ENVELOPE),
+        ("2001:db8::8", Ret.ENVELOPE),
+        ("somewhere", Ret.ENVELOPE),
+    ],
+)
+async def test_a_partner_may_call_from_the_addresses_of_its_list_and_from_no_other(
+    world: World, address: str, ret: int
+) -> None:
+    listed = '[network]\naddresses = ["192.0.2.1", "203.0.113.0/24", "2001:db8::7"]'
+    partner = await world.partner(profile_text(rest=listed), signed_in=False)
+    asked = {"OperatorID": HOST, "OperatorSecret": partner.keys.operator_secret}
+    transport = httpx.ASGITransport(app=world.app, client=(address, 4711))
+    async with httpx.AsyncClient(transport=transport, base_url="http://hub") as world.http:
+        answer = await partner.post("query_token", partner.sealed(asked))
+    assert msgspec.json.decode(answer.content)["Ret"] == ret
 
 
 async def test_a_certificate_is_believed_only_from_the_header_that_a_setting_names() -> None:
@@ -141,6 +168,14 @@ async def test_a_body_above_the_partners_own_size_is_refused(world: World) -> No
     host = await world.partner(profile_text(rest="[limits]\nbody_bytes = 10_000"))
     ret, _ = await host.say("notification_stationStatus", STATUS | {"Padding": "x" * 10_000})
     assert ret == Ret.ENVELOPE
+
+
+async def test_a_size_that_a_partner_may_send_is_taken_as_the_first_call_of_a_new_process(world: World) -> None:
+    host = await world.partner(profile_text(rest="[limits]\nbody_bytes = 4_000_000"))
+    async with open_process(world.hub.settings) as another:
+        there = replace(host, world=another)
+        large = STATUS | {"Padding": "x" * 2_500_000}
+        assert await there.say("notification_stationStatus", large) == (0, {"Status": 1})
 
 
 async def test_above_its_rate_a_partner_is_told_to_come_later_and_others_are_not(

@@ -1,6 +1,7 @@
 """Stored answers, errors of handlers, and rotation of keys, at the served shell of T/CEC 102."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -18,8 +19,11 @@ from hub.protocols.tcec102.tables import AnswerRow, forget_old, profile_rows
 from hub.wiring_protocols import tcec102_tools
 from operator_sdk.contract.public_codes import Code
 from operator_sdk.contract.tcec102 import messages
+from operator_sdk.contract.tcec102.golden import GOLDEN
+from operator_sdk.contract.tcec102.interfaces import is_final
 from operator_sdk.contract.tcec102.profile import active_keys, read_profile
 from operator_sdk.contract.tcec102.wire import Answered, Ret, WireProblem, open_answer
+from tests.rig import LogLines
 from tests.tcec102_gate import HOST, Partner, World, keys_named, open_world, profile_text, secret_table
 
 pytestmark = pytest.mark.integration
@@ -42,6 +46,7 @@ class Door:
     partner: Partner
     calls: int = 0
     problem: Exception | None = None
+    succ_stat: int = 0
     seen: list[Context] = field(default_factory=list)
 
     async def handle(self, context: Context, message: Any) -> Any:
@@ -50,7 +55,7 @@ class Door:
         if self.problem is not None:
             raise self.problem
         return messages.NotificationStopChargeResultReply(
-            start_charge_seq=message.start_charge_seq, succ_stat=0, fail_reason=0
+            start_charge_seq=message.start_charge_seq, succ_stat=self.succ_stat, fail_reason=self.succ_stat
         )
 
     async def send(self, body: bytes, interface: str = "notification_stop_charge_result") -> bytes:
@@ -90,6 +95,36 @@ async def test_the_same_envelope_gets_the_same_bytes_and_is_handled_once(door: D
     assert door.calls == 1
     await door.send(door.partner.sealed(STOP))
     assert door.calls == 2
+
+
+async def test_a_no_that_may_become_a_yes_is_judged_anew_and_the_yes_is_kept(door: Door) -> None:
+    """With the time window off, the retry of a platform whose Seq and TimeStamp stand still comes for days."""
+    body = door.partner.sealed(STOP)
+    door.succ_stat = 1
+    refused = [door.opened(await door.send(body)).plain for _ in range(2)]
+    assert (door.calls, [msgspec.json.decode(plain or b"")["SuccStat"] for plain in refused]) == (2, [1, 1])
+    door.succ_stat = 0
+    taken = [door.opened(await door.send(body)).plain for _ in range(2)]
+    assert (door.calls, [msgspec.json.decode(plain or b"")["SuccStat"] for plain in taken]) == (3, [0, 0])
+
+
+@pytest.mark.parametrize(
+    ("interface", "said", "final"),
+    [
+        ("query_start_charge", {"succ_stat": 0}, True),
+        ("query_start_charge", {"succ_stat": 1, "start_charge_seq_stat": 4}, True),
+        ("query_stop_charge", {"succ_stat": 0}, True),
+        ("query_stop_charge", {"succ_stat": 1}, False),
+        ("notification_charge_order_info", {"confirm_result": 0}, True),
+        ("notification_charge_order_info", {"confirm_result": 1}, False),
+        ("check_charge_orders", {"dispute_orders": []}, True),
+        ("check_charge_orders", {"dispute_orders": [object()]}, False),
+    ],
+)
+def test_only_what_no_repetition_could_better_is_final(
+    interface: str, said: dict[str, Any], final: bool
+) -> None:
+    assert is_final(msgspec.structs.replace(GOLDEN[interface][1], **said)) is final
 
 
 async def test_a_stored_answer_is_known_to_every_process_and_forgotten_after_a_week(
@@ -140,15 +175,34 @@ async def test_what_a_handler_raises_is_told_in_the_standards_words_and_not_reme
     assert door.opened(await door.send(body)).ret == Ret.OK
 
 
+async def test_a_fault_is_on_the_log_by_its_name_and_place_and_with_nothing_of_the_message(door: Door) -> None:
+    lines, said = LogLines(), {**STOP, "PlateNo": "粤B12345"}
+    door.problem = ValueError(f"[SQL: INSERT] [parameters: {said}, {door.partner.keys.sig_secret}]")
+    root = logging.getLogger()
+    root.addHandler(lines)
+    try:
+        answer = await door.send(door.partner.sealed(said))
+    finally:
+        root.removeHandler(lines)
+    assert door.opened(answer).ret == Ret.ERROR
+    (line,) = [line for line in lines.lines if "unhandled" in line]
+    assert (msgspec.json.decode(line)["error"], msgspec.json.decode(line)["operation"]) == (
+        "ValueError",
+        "notification_stop_charge_result",
+    )
+    for hidden in ("粤B12345", door.partner.keys.sig_secret, door.partner.token, SEQ):
+        assert hidden not in "".join(lines.lines) + answer.decode()
+
+
 async def test_a_handler_sees_who_calls_and_the_proof_of_it(world: World, door: Door) -> None:
     body = door.partner.sealed(STOP)
     await door.send(body)
     (context,) = door.seen
     assert (context.party_id, context.roles, context.operator_id) == (HOST, frozenset({"host"}), "MA5HUB000")
     assert msgspec.json.decode(context.plain) == STOP
-    assert world.hub.seal.open(context.evidence.body) == body
-    proof = context.evidence.key_id, context.evidence.signature
-    assert proof == ("o1", msgspec.json.decode(body)["Sig"])
+    proof = context.evidence()
+    assert world.hub.seal.open(proof.body or b"") == body
+    assert (proof.key_id, proof.signature) == ("o1", msgspec.json.decode(body)["Sig"])
 
 
 async def test_one_slow_partner_is_bounded_and_holds_up_nobody(world: World, door: Door) -> None:

@@ -66,6 +66,9 @@ def rig() -> Iterator[Rig]:
     made.close()
 
 
+HOSTILE = (b"\xff\x00", b"[" * 5_000, b'{"a":' * 5_000, b"null", b"[{}]", b'"text"', b'{"Seq":"\\ud800"}')
+"""No message of any interface."""
+
 CHEAP = settings(max_examples=30, deadline=None)
 
 
@@ -88,6 +91,15 @@ def test_any_plaintext_gets_an_answer_and_changes_nothing(rig: Rig) -> None:
         assert rig.post(name, body) in ({Ret.ENVELOPE, Ret.BUSINESS} if good else {Ret.SIGNATURE, Ret.BUSY})
 
     post()
+    assert rig.is_unchanged()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_hostile_bytes_are_refused_at_every_single_interface(rig: Rig, name: str) -> None:
+    for plain in HOSTILE:
+        assert rig.post(name, plain) in {Ret.ENVELOPE, Ret.BUSY}
+        body = seal_request(rig.partner.keys, HOST, plain, stamp=rig.partner.stamp(), seq="0001")
+        assert rig.post(name, body) in {Ret.ENVELOPE, Ret.BUSINESS}
     assert rig.is_unchanged()
 
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ from starlette.routing import Route
 
 from hub.core.outbound import Outbound, OutboundAnswer, OutboundError
 from hub.parties.link import LinkError, LinkRefused
-from hub.protocols.tcec102.caller import PartnerCaller
+from hub.protocols.tcec102.caller import PartnerCaller, UnreadAnswer
+from hub.protocols.tcec102.tables import put_held
 from hub.protocols.tcec102.tokens import HeldTokens
 from operator_sdk.contract.tcec102 import messages
 from operator_sdk.contract.tcec102.keys import KeySet
@@ -41,6 +43,8 @@ class Platform(Outbound):
     good: Any = field(default_factory=lambda: GOOD)
     life: int = 7200
     gives_tokens: bool = True
+    kills_old: bool = False
+    """Whether only the newest token is good."""
     tokens: int = 0
     calls: list[tuple[str, str, Any]] = field(default_factory=list)
     arrived: list[str] = field(default_factory=list)
@@ -78,6 +82,8 @@ class Platform(Outbound):
             }
             return OutboundAnswer(200, {}, self.sealed(Ret.OK, reply))
         answer = self.answers.pop(0) if self.answers else None
+        if self.kills_old and bearer != f"token-{self.tokens}":
+            answer = Ret.TOKEN
         if isinstance(answer, Exception):
             raise answer
         if isinstance(answer, bytes):
@@ -160,6 +166,17 @@ async def test_a_refused_token_is_replaced_once_and_the_call_repeated(world: Wor
     assert line.platform.asked == ["query_token", "query_equip_auth", "query_token", "query_equip_auth"]
 
 
+async def test_a_refused_token_is_replaced_although_the_partner_signs_no_errors(world: World) -> None:
+    (line,) = await lines(world)
+    line.platform.answers = [b'{"Ret":4002,"Msg":"expired","Data":"","Sig":""}']
+    assert (await line.call()).succ_stat == 0
+    assert line.platform.asked.count("query_token") == 2
+    line.platform.answers = [b'{"Ret":4004,"Msg":"no","Data":"","Sig":""}']
+    with pytest.raises(LinkError, match="unsigned") as refused:
+        await line.call()
+    assert type(refused.value) is LinkError
+
+
 async def test_a_token_refused_again_ends_it(world: World) -> None:
     (line,) = await lines(world)
     line.platform.answers = [Ret.TOKEN, Ret.TOKEN]
@@ -179,6 +196,46 @@ async def test_a_token_that_another_process_replaced_is_taken_from_it(world: Wor
     assert one.platform.asked.count("query_token") == 2
 
 
+async def test_processes_that_need_a_token_at_once_ask_once_where_a_new_one_kills_the_old(world: World) -> None:
+    one, two = await lines(world, 2)
+    platform = one.platform
+    platform.kills_old, platform.delay_s = True, 0.02
+    await asyncio.gather(one.call(), two.call())
+    assert platform.asked.count("query_token") == 1
+    platform.tokens += 1  # it forgot its tokens
+    await asyncio.gather(one.call(), two.call())
+    assert platform.asked.count("query_token") == 2
+
+
+async def test_a_process_that_died_while_it_asked_for_a_token_holds_up_the_others_for_seconds(
+    world: World,
+) -> None:
+    (line,) = await lines(world)
+    now = world.hub.clock.wall()
+
+    async def asked_for_since(at: datetime) -> None:
+        async with world.hub.database.unit() as unit:
+            await put_held(unit, party_id=HOST, token=b"", refresh_at=at, fetched_at=at)
+
+    await asked_for_since(now)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.2):
+            await line.call()
+    assert line.platform.arrived == []
+    await asked_for_since(now - timedelta(seconds=21))
+    assert (await line.call()).succ_stat == 0
+
+
+async def test_who_got_no_token_does_not_hold_up_the_others(world: World) -> None:
+    one, two = await lines(world, 2)
+    one.platform.gives_tokens = False
+    with pytest.raises(LinkError, match="FailReason 2"):
+        await one.call()
+    one.platform.gives_tokens = True
+    async with asyncio.timeout(5):
+        assert (await two.call()).succ_stat == 0
+
+
 async def test_a_token_is_replaced_shortly_before_its_end(world: World) -> None:
     (line,) = await lines(world)
     line.platform.life = 1
@@ -186,6 +243,15 @@ async def test_a_token_is_replaced_shortly_before_its_end(world: World) -> None:
     await asyncio.sleep(1.01)
     await line.call()
     assert line.platform.asked.count("query_token") == 2
+
+
+async def test_an_answer_that_cannot_be_read_is_handed_on_as_it_came(world: World) -> None:
+    (line,) = await lines(world)
+    line.platform.good = {"ConnectorID": "C1", "SuccStat": 0}
+    with pytest.raises(UnreadAnswer, match="answer: field") as unread:
+        await line.call()
+    assert unread.value.msg.startswith("EquipAuthSeq: ")
+    assert msgspec.json.decode(unread.value.plain) == line.platform.good
 
 
 @pytest.mark.parametrize(

@@ -5,19 +5,21 @@ from pathlib import Path
 import pytest
 
 from hub.core.errors import HubError
-from hub.parties.link import Capability
+from hub.parties.link import Capability, PullPlan
 from hub.protocols.tcec102.tables import ProfileRow
 from hub.settings import Settings, SettingsError
 from operator_sdk.contract.codes import Role
 from operator_sdk.contract.messages.admin import PartyAdd
+from operator_sdk.contract.tcec102.profile import read_profile
 from tests.integration.test_commands import Terminal, hub_at, interpile
-from tests.tcec102_gate import HOME, HOST, open_world, profile_text
+from tests.tcec102_gate import HOME, HOST, open_world, profile_text, secret_table
 
 __all__ = ["hub_at", "interpile"]
 
 pytestmark = pytest.mark.integration
 
 TRUSTED = '[pricing]\nmode = "trust"\nestimate_electricity = "0.8"\nestimate_service = "0.4"'
+EARLY = '\n[stations]\nfull_at = "01:30"\nincremental_s = 60'
 
 
 async def test_over_the_api_a_partner_cannot_be_added_without_its_profile() -> None:
@@ -87,7 +89,7 @@ async def test_a_partners_roles_and_profile_say_what_its_link_can_do() -> None:
         for text in (
             profile_text(),
             profile_text(HOME, '["home"]', rest="[push]\nstation_status = false"),
-            profile_text("MA5TCEC03", '["host", "home"]', rest=TRUSTED),
+            profile_text("MA5TCEC03", '["host", "home"]', rest=TRUSTED + EARLY),
         ):
             await world.hub.tcec102.profiles.add(text, "test")
         host, home, mixed = [await world.hub.links.of(party) for party in (HOST, HOME, "MA5TCEC03")]
@@ -97,6 +99,8 @@ async def test_a_partners_roles_and_profile_say_what_its_link_can_do() -> None:
     assert Capability.PUSH_STATUS not in home.capabilities
     assert {Capability.START, Capability.PUSH_STATUS} <= mixed.capabilities
     assert Capability.QUERY_TARIFF not in mixed.capabilities
+    # All stations every night, and what changed in between; a home's are asked of nobody.
+    assert [link.pull_plan() for link in (host, home, mixed)] == [PullPlan(120, 600), None, PullPlan(90, 60)]
     for link in (host, home, mixed):
         assert Capability.AUTHORIZE not in link.capabilities
         assert (link.link_protocol, link.carries_limits, link.push_every_s) == ("tcec102", False, 50)
@@ -122,12 +126,28 @@ def test_a_partner_is_added_shown_and_rotated_by_command(interpile: Terminal, tm
     keys = interpile.json(f"tcec102 profile keys {HOST}")
     assert [one["key set"] for one in keys] == ["o1", "o2", "t1"]
     said = interpile.out
-    for line in (f"tcec102 profile show {HOST}", f"tcec102 profile keys {HOST}", "tcec102 gaps"):
-        assert interpile(line) == 0, interpile.err
+    for line in (f"profile show {HOST}", f"profile keys {HOST}", "gaps", "names A1"):
+        assert interpile(f"tcec102 {line}") == 0, interpile.err
         said += interpile.out
     assert interpile(f"tcec102 tolerated {HOST}") == 0
     assert "-operator" not in said
     assert "-sig" not in said
+
+
+def test_what_is_shown_of_a_profile_is_a_file_of_it_without_the_key_sets(
+    interpile: Terminal, tmp_path: Path
+) -> None:
+    odd = '[numbers]\nas_strings = true\n[ret.theirs]\n4015 = 0\n-7 = -1\n[paths]\nquery_token = "/t/k"\n'
+    text = profile_text(rest=f'{odd}[network]\naddresses = ["203.0.113.0/24", "10.0.0.1"]').replace(
+        f'"Operator {HOST}"', '"特来电 \\"T\\""'
+    )
+    file = tmp_path / "partner.toml"
+    file.write_text(text, "utf-8")
+    interpile.json(f"party add --protocol tcec102 --profile {file}")
+    assert interpile(f"tcec102 profile show {HOST}") == 0, interpile.err
+    keys = secret_table("ours", "o1") + secret_table("theirs", "t1")
+    assert interpile.out.startswith("# revision 1\n")
+    assert read_profile(interpile.out + keys) == read_profile(text)
 
 
 REFUSED = (
@@ -138,6 +158,7 @@ REFUSED = (
     ("tcec102 profile replace MA5TCEC01 FILE", 1, "not_found"),
     ("tcec102 profile replace MA5OTHER1 FILE", 1, "the profile is of"),
     ("tcec102 profile show MA5OTHER1", 1, "not_found"),
+    ("tcec102 stats MA5OTHER1 S1 2026-03-01 2026-03-02", 1, "not_found"),
     ("party add --protocol tcec102 --profile MISSING", 1, "cannot be read"),
     ("party add --protocol tcec102 --profile BROKEN", 1, "secrets"),
 )

@@ -5,6 +5,7 @@ import json
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
@@ -248,6 +249,23 @@ async def test_an_undecided_answer_is_not_kept() -> None:
     assert await line.call("query_equip_auth", body) == (200, Ret.BUSY)
     handlers.query_equip_auth = golden.query_equip_auth  # type: ignore[method-assign]
     assert await line.call("query_equip_auth", body) == (200, Ret.OK)
+
+
+async def test_a_no_that_may_become_a_yes_is_judged_anew_and_the_yes_is_kept() -> None:
+    class Plugged(Golden):
+        calls = 0
+
+        async def query_equip_auth(self, message: Any, caller: Any) -> Any:
+            self.calls += 1
+            return msgspec.structs.replace(GOLDEN["query_equip_auth"][1], succ_stat=int(self.calls == 1))
+
+    plugged = Plugged()
+    line = Line(plugged)
+    body = line.envelope(write(GOLDEN["query_equip_auth"][0], PROFILE))
+    answers = [await line.exchange("query_equip_auth", body) for _ in range(3)]
+    opened = [open_answer(answer, [KEYS], CALLERS_PROFILE).plain or b"" for _, answer in answers]
+    assert [msgspec.json.decode(plain)["SuccStat"] for plain in opened] == [1, 0, 0]
+    assert plugged.calls == 2
 
 
 async def test_one_envelope_is_never_worked_on_twice_at_a_time() -> None:

@@ -125,7 +125,7 @@ async def test_a_charge_goes_on_after_a_restart(tmp_path: Path) -> None:
         pace=Pace(start_ms=1),
     )
     seq, caller = "MA5HOME01000000000000000001", Caller(PAIR.hub_id, profile)
-    start = QueryStartCharge(start_charge_seq=seq, connector_id="C0000001", qr_code="")
+    start = QueryStartCharge(start_charge_seq=seq, connector_id="C0000001", qr_code="0173")
     asked = QueryEquipChargeStatus(start_charge_seq=seq)
     readings = []
     for turn in range(3):
@@ -138,6 +138,7 @@ async def test_a_charge_goes_on_after_a_restart(tmp_path: Path) -> None:
         await asyncio.sleep(0.05)
         now[0] += timedelta(minutes=6)
         readings.append((await host.query_equip_charge_status(asked, caller)).total_power)
+        assert host.life.charges[seq].qr_code == "0173"
         again = await host.query_start_charge(start, caller)
         assert (again.succ_stat, again.start_charge_seq_stat) == (0, 2), "the same start is the same charge"
         await platform.aclose()

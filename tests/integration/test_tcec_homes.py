@@ -11,16 +11,21 @@ from sqlmodel import select
 from hub.clearing import tables_checks
 from hub.clearing.tables_checks import CheckDue, CheckRow
 from hub.core.clock import local_day
+from hub.ledger.model import CLEARING
 from hub.parties.link import LinkRefused
 from hub.parties.scope import HUB as HUB_SCOPE
+from hub.roaming.tables_disputes import DisputeRow
+from hub.roaming.tables_records import RecordRow
 from operator_sdk.contract.codes import ConnectorState, RecordState, SessionState, StopReason
 from operator_sdk.contract.messages.checks import RecordListPart
+from operator_sdk.contract.messages.disputes import DisputeAnswer, DisputeEvidence, DisputeResolve
 from operator_sdk.contract.messages.records import CreditRecord
 from operator_sdk.contract.messages.roaming import HostStartReply
 from operator_sdk.contract.tcec102.messages import DisputeOrder, QueryEquipChargeStatus, QueryStopCharge
 from operator_sdk.tcec102 import Tcec102Refused
+from tests.counting import statements
 from tests.rig import A, Rig
-from tests.rig_charges import TURN_MINUTES, begin_by_home, charge_of
+from tests.rig_charges import TURN_MINUTES, Charge, begin_by_home, charge_of
 from tests.tcec_home_world import HOME, HomeWorld, open_homes
 
 ONE_ENGINE = pytest.mark.parametrize("kind", ["sqlite"])
@@ -100,6 +105,24 @@ async def test_what_cannot_start_is_refused_with_its_reason_and_told_as_failed(w
 
 
 @ONE_ENGINE
+async def test_a_start_repeated_with_another_balance_is_the_same_charge_with_its_first_limit(
+    world: HomeWorld,
+) -> None:
+    rig, seq = world.rig, world.seq()
+    first = await world.start(seq=seq, balance=Decimal("40.00"))
+    assert await world.start(seq=seq, balance=Decimal("39.10")) == first
+    assert await world.start(seq=seq) == first
+    session = await world.session_of(seq)
+    await (await charge_of(rig, session.session_id)).runs(0, 5)
+    charging = await world.start(seq=seq, balance=Decimal("38.00"))
+    assert (charging.succ_stat, charging.fail_reason, charging.start_charge_seq_stat) == (0, 0, 2)
+    assert (await world.session_of(seq)).limit_fen == 4_000
+    assert len(rig.a.starts) == 1
+    with pytest.raises(Tcec102Refused, match="id_reused"):
+        await world.start("A2", seq=seq, balance=Decimal("40.00"))
+
+
+@ONE_ENGINE
 async def test_a_home_sees_no_charge_of_another_home(world: HomeWorld) -> None:
     rig = world.rig
     theirs = await begin_by_home(rig, ref="B-1")
@@ -113,7 +136,9 @@ async def test_a_home_sees_no_charge_of_another_home(world: HomeWorld) -> None:
 
 
 @ONE_ENGINE
-async def test_the_start_is_told_once_however_late_and_in_whatever_order(world: HomeWorld) -> None:
+async def test_the_start_is_told_before_all_else_however_late_and_once_it_is_acknowledged_no_more(
+    world: HomeWorld,
+) -> None:
     rig, home, seq = world.rig, world.home, world.seq()
     await world.start(seq=seq)
     charge = await charge_of(rig, (await world.session_of(seq)).session_id)
@@ -121,7 +146,7 @@ async def test_the_start_is_told_once_however_late_and_in_whatever_order(world: 
     await charge.runs(0, 10)
     await rig.work()
     assert home.told == []
-    home.broken, home.succ_stat = set(), 1
+    home.broken = set()
     await charge.runs(20)
     await rig.work_now("push_session")
     names = [name for name, _ in home.told]
@@ -132,14 +157,64 @@ async def test_the_start_is_told_once_however_late_and_in_whatever_order(world: 
 
 
 @ONE_ENGINE
-async def test_an_order_that_the_home_refuses_is_disputed_and_a_credit_is_not_told(world: HomeWorld) -> None:
+async def test_of_a_charge_that_its_home_knows_nothing_is_read_but_its_updates(world: HomeWorld) -> None:
     rig, home, seq = world.rig, world.home, world.seq()
     await world.start(seq=seq)
     charge = await charge_of(rig, (await world.session_of(seq)).session_id)
-    home.confirm_result = 1
+    await charge.runs(0)
+    await rig.work()
+    await charge.runs(10)
+    with statements(rig.hub.database) as asked:
+        await rig.work()
+    assert len(home.heard("notification_equip_charge_status")) == 2
+    assert not [statement for statement in asked if "tcec102_start_told" in statement]
+
+
+async def test_a_home_is_told_a_status_as_often_as_its_profile_says_and_what_changes_at_once() -> None:
+    async with open_homes("sqlite", profile_more="[push]\nstatus_s = 900\n") as world:
+        rig, home, seq = world.rig, world.home, world.seq()
+        await world.listed()
+        await world.start(seq=seq)
+        charge = await charge_of(rig, (await world.session_of(seq)).session_id)
+
+        async def told(minute: int, state: SessionState = SessionState.CHARGING) -> int:
+            before = len(home.heard("notification_equip_charge_status"))
+            await charge.push(charge.update(minute, state))
+            await rig.work()
+            return len(home.heard("notification_equip_charge_status")) - before
+
+        assert await told(0) == 1
+        assert [await told(minute) for minute in (5, 10, 15, 20)] == [0, 0, 1, 0]
+        assert await told(21, SessionState.PAUSED) == 1
+        assert [await told(minute, SessionState.PAUSED) for minute in (26, 36)] == [0, 1]
+        assert await told(37) == 1
+        # A host's own clock wavers: a minute early is not too soon for a quarter of an hour.
+        assert await told(51) == 1
+        asked = await world.hub.query_equip_charge_status(QueryEquipChargeStatus(start_charge_seq=seq))
+        await charge.ends(52)
+        await rig.work()
+        assert len(home.heard("notification_start_charge_result")) == 1
+        assert len(home.heard("notification_stop_charge_result")) == 1
+        assert asked.total_power == Decimal("8.50")
+
+
+async def refused_charge(world: HomeWorld) -> Charge:
+    """A charge of 1,000 fen whose order the home answers with ConfirmResult 1."""
+    seq = world.seq()
+    await world.start(seq=seq)
+    charge = await charge_of(world.rig, (await world.session_of(seq)).session_id)
+    world.home.confirm_result = 1
     await charge.whole()
+    return charge
+
+
+@ONE_ENGINE
+async def test_an_order_that_the_home_refuses_is_disputed_and_a_credit_is_not_told(world: HomeWorld) -> None:
+    rig, charge = world.rig, await refused_charge(world)
     record = await rig.record(charge.session_id)
     assert (record.state, record.settlement_ref) == (RecordState.DISPUTED, None)
+    assert await rig.obligations() == [(HOME, A, 1_000, "disputed")]
+    assert await stands(rig) == (0, 0, 1_000, (1_000, 0)), "owed to nobody yet, and kept free by the home"
     credit = CreditRecord(
         record_ref="cr-1", record_id=record.record_id, amount_fen=record.amount_fen, reason="x"
     )
@@ -147,7 +222,42 @@ async def test_an_order_that_the_home_refuses_is_disputed_and_a_credit_is_not_to
     await rig.work()
     letters = [one for one in await rig.letters("push_record") if one.dead_at is not None]
     assert [one.reason for one in letters] == ["the standard has no credit"]
-    assert len(home.heard("notification_charge_order_info")) == 1
+    assert len(world.home.heard("notification_charge_order_info")) == 1
+    (dispute,) = await rig.rows(DisputeRow)
+    assert (dispute.raised_by, dispute.reason, dispute.state) == (HOME, "ConfirmResult 1", "credited")
+    (given_back,) = await rig.rows(RecordRow, credit_of=record.record_id)
+    assert (given_back.state, given_back.amount_fen, given_back.owed_fen) == ("accepted", 1_000, 0)
+    assert [one[3] for one in await rig.obligations()] == ["withdrawn"]
+    assert await stands(rig) == (0, 0, 0, (0, 0)), "the home owes nothing, and its host has no claim"
+
+
+@ONE_ENGINE
+async def test_an_order_that_the_home_refuses_and_its_host_proves_is_owed_in_the_end(world: HomeWorld) -> None:
+    rig, charge = world.rig, await refused_charge(world)
+    (dispute,) = await rig.rows(DisputeRow)
+    proof = DisputeEvidence(name="log", text="40 minutes at 10 kW")
+    said = DisputeAnswer(answer="contest", reason="it charged", evidence=[proof])
+    await rig.client(A).answer_dispute(dispute.dispute_id, said)
+    decided = DisputeResolve(outcome="accepted", reason="the meter says so")
+    await rig.hub.roaming.disputes.resolve(dispute.dispute_id, decided, "ann")
+    await rig.work()
+    assert (await rig.record(charge.session_id)).state == RecordState.ACCEPTED
+    assert await rig.obligations() == [(HOME, A, 1_000, "open")]
+    assert await stands(rig) == (1_000, 1_000, 0, (1_000, 0))
+    result = await rig.hub.clearing.close_cycle(rig.hub.clock.business())
+    assert [(one.debtor, one.amount_fen) for one in result.obligations if one.kind == "charge"] == [
+        (HOME, 1_000)
+    ]
+
+
+async def stands(rig: Rig) -> tuple[int, int, int, tuple[int, int]]:
+    """In fen: what the home owes, what its host is owed, what it claims in vain, and the home's exposure."""
+    return (
+        await rig.posted(CLEARING, "receivable", HOME),
+        await rig.posted(CLEARING, "payable", A),
+        await rig.posted(CLEARING, "claimed", A),
+        await rig.exposure(HOME),
+    )
 
 
 @ONE_ENGINE

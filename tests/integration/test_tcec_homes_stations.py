@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 from msgspec.structs import replace
 
+from hub.protocols.tcec102.aliases import Kind
 from hub.protocols.tcec102.stations_out import StationsOut
 from operator_sdk.contract.codes import ConnectorState, Role
 from operator_sdk.contract.messages.admin import AgreementAdd, PartyAdd
@@ -37,15 +38,15 @@ async def world(kind: str) -> AsyncIterator[HomeWorld]:
         yield opened
 
 
-async def second_host(world: HomeWorld) -> None:
+async def second_host(world: HomeWorld, party_id: str = OTHER) -> None:
     """A hosted operator whose connectors are called like A's, and which the home has an agreement with."""
     hub = world.rig.hub
-    add = PartyAdd(party_id=OTHER, name="托管", roles=[Role.HOST], protocol="hosted", base_url=None)
+    add = PartyAdd(party_id=party_id, name="托管", roles=[Role.HOST], protocol="hosted", base_url=None)
     await hub.parties.add_party(add, actor="test")
-    terms = AgreementAdd(home_party_id=HOME, host_party_id=OTHER, commission_ppm=0, hold_fen=5_000)
+    terms = AgreementAdd(home_party_id=HOME, host_party_id=party_id, commission_ppm=0, hold_fen=5_000)
     await hub.parties.add_agreement(terms, actor="test")
-    await hub.directory.put_tariff(OTHER, "t", 1, flat(hub))
-    await hub.directory.put_station(OTHER, "S1", described(name="二站"))
+    await hub.directory.put_tariff(party_id, "t", 1, flat(hub))
+    await hub.directory.put_station(party_id, "S1", described(name="二站"))
 
 
 async def pages(world: HomeWorld, size: int, since: str | None = None) -> list[QueryStationsInfoReply]:
@@ -133,6 +134,7 @@ async def test_before_a_charge_the_home_learns_whether_and_at_what_price(world: 
     async def ready(connector: str, operator: str | None = None) -> tuple[int, int]:
         asked = QueryEquipAuth(equip_auth_seq=seq, connector_id=connector, operator_id=operator)
         said = await world.hub.query_equip_auth(asked)
+        assert bool(said.fail_reason_msg) == bool(said.fail_reason)
         return said.succ_stat, said.fail_reason
 
     assert await ready("A1") == (0, 0)
@@ -157,6 +159,39 @@ async def test_before_a_charge_the_home_learns_whether_and_at_what_price(world: 
     )
     assert (fine.succ_stat, fine.fail_reason, fine.policy_infos) == (1, 1, [])
     assert await world.listed() == []
+
+
+@ONE_ENGINE
+async def test_a_bare_id_means_what_the_home_was_told_and_a_named_owner_its_own_connector(
+    world: HomeWorld,
+) -> None:
+    digits = "095815801"
+    await world.rig.hub.tcec102.aliases.of(Kind.CONNECTOR, [(A, "A1"), (A, "A2")])
+    await second_host(world, digits)
+    (theirs, mine) = await world.listed()
+    told = theirs.equipment_infos[0].connector_infos[0].connector_id
+    assert (mine.operator_id, theirs.operator_id) == (A, digits)
+
+    async def begun(connector: str, **named: object) -> tuple[str, str]:
+        seq = world.seq()
+        await world.start(connector, seq=seq, extra=dict(named))
+        session = await world.session_of(seq)
+        return session.host_party_id, session.connector_id
+
+    for bare in ({}, {"OperatorID": ""}, {"OperatorID": None}):
+        assert await begun("A1", **bare) == (A, "A1")
+        assert await begun(told, **bare) == (digits, "A1")
+    # However the owner is written, its pile is meant, and never another's of the same name.
+    for name in (digits, 95815801, f" {digits} "):
+        assert await begun("A1", OperatorID=name) == (digits, "A1")
+        assert await begun(told, operatorId=name) == (digits, "A1")
+    for name in (A, A.lower()):
+        assert await begun("A2", OperationID=name) == (A, "A2")
+    for stranger in (D, "NOBODY000", 1, ["A"]):
+        unknown = await world.start("A1", extra={"OperatorID": stranger})
+        assert (unknown.succ_stat, unknown.fail_reason) == (1, 1)
+    asked = QueryEquipAuth(equip_auth_seq=world.seq(), connector_id="A2", operator_id=A.lower())
+    assert (await world.hub.query_equip_auth(asked)).succ_stat == 0
 
 
 @ONE_ENGINE

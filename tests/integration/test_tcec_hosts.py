@@ -1,6 +1,7 @@
 """The hub as the customer side of a T/CEC 102 host: whole charges, events in any order, what is nobody's."""
 
 import asyncio
+import itertools
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -11,9 +12,10 @@ from hub.core.clock import local_day
 from hub.parties.link import LinkError
 from hub.parties.scope import of_party
 from operator_sdk.contract.codes import SessionState
+from operator_sdk.contract.messages.admin import AgreementAdd
 from operator_sdk.contract.tcec102 import messages
 from tests.tcec102_gate import HOST, profile_text
-from tests.tcec_host_rig import HOME, open_host_rig
+from tests.tcec_host_rig import HOME, HostRig, open_host_rig
 
 ENGINES = pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 ELSE = "MA5TCEC09"
@@ -43,6 +45,32 @@ async def test_a_charge_lives_from_the_check_of_the_connector_to_the_confirmed_o
         assert [(one.debtor, one.creditor, one.amount_fen) for one in owed] == [(HOME, HOST, 150)]
 
 
+async def test_the_code_that_a_driver_types_to_stop_reaches_the_home() -> None:
+    codes = {"4711": "4711", None: None, "what the pile's display says of its fault " * 2: None}
+    async with open_host_rig(connectors=len(codes)) as rig:
+        told: dict[str, Any] = {}
+
+        async def call(party_id: str, interface: str, message: Any, *, timeout_s: int = 10) -> Any:
+            if party_id == HOST:
+                return await rig.host.call(party_id, interface, message, timeout_s=timeout_s)
+            told[interface] = message
+            return None
+
+        rig.hub.tcec102.caller.call = call  # type: ignore[method-assign]
+        text = profile_text(ELSE, '["home"]')
+        await rig.hub.tcec102.profiles.add(text, "test", deposit_fen=1_000_000, limit_fen=1_000_000)
+        await rig.hub.parties.add_agreement(AgreementAdd(home_party_id=ELSE, host_party_id=HOST), actor="test")
+        for number, (code, known) in enumerate(codes.items(), 1):
+            session = await rig.start(f"CONN{number}", home=ELSE)
+            result = {**rig.result(session), "IdentCode": code}
+            await rig.say("notification_start_charge_result", result)
+            # Sent again until it is acknowledged: the first code is the one that was told.
+            await rig.say("notification_start_charge_result", {**result, "IdentCode": known and "0000"})
+            await rig.work()
+            start = told["notification_start_charge_result"]
+            assert (start.start_charge_seq, start.ident_code) == (f"start-{number}", known)
+
+
 async def test_an_order_comes_twice_in_other_envelopes_and_is_one_record() -> None:
     async with open_host_rig() as rig:
         session = await rig.start()
@@ -51,6 +79,23 @@ async def test_an_order_comes_twice_in_other_envelopes_and_is_one_record() -> No
             assert said["ConfirmResult"] == 0
         assert len(await rig.records()) == 1
         said = await rig.say("notification_charge_order_info", rig.order(session, StopReason=0))
+        assert said["ConfirmResult"] == 1
+        assert [one.state for one in await rig.records()] == ["accepted", "suspended"]
+
+
+async def test_an_order_stays_the_same_one_when_the_decimals_of_the_profile_or_of_its_numbers_change() -> None:
+    async with open_host_rig() as rig:
+        session = await rig.start()
+        said = await rig.say("notification_charge_order_info", rig.order(session))
+        assert said["ConfirmResult"] == 0
+        more = "[numbers]\nenergy_decimals = 4\nmoney_decimals = 4\n"
+        await rig.hub.tcec102.profiles.replace(HOST, profile_text(rest=more), "test")
+        again = rig.order(session, TotalPower="1.0000", TotalMoney="1.5000", SumPeriod=0)
+        said = await rig.say("notification_charge_order_info", again)
+        assert said["ConfirmResult"] == 0
+        assert len(await rig.records()) == 1
+        dearer = rig.order(session, TotalSeviceMoney=0.51, TotalMoney=1.51)
+        said = await rig.say("notification_charge_order_info", dearer)
         assert said["ConfirmResult"] == 1
         assert [one.state for one in await rig.records()] == ["accepted", "suspended"]
 
@@ -180,6 +225,47 @@ async def test_connector_states_are_kept_or_dropped() -> None:
             assert await rig.say("notification_stationStatus", body) == {"Status": answer}
         info = await rig.hub.directory.get_connector(HOST, "CONN1")
         assert info.state == "faulted"
+
+
+async def _told(rig: HostRig, envelope: bytes) -> str:
+    """The state of CONN1 after an envelope that the hub acknowledged."""
+    said = rig.partner.opened(await rig.partner.post("notification_stationStatus", envelope))
+    assert (said.ret, said.plain) == (0, b'{"Status":0}')
+    return (await rig.hub.directory.get_connector(HOST, "CONN1")).state
+
+
+def _state(rig: HostRig, state: int, at: datetime) -> bytes:
+    body = {"ConnectorStatusInfo": {"ConnectorID": "CONN1", "Status": state}}
+    return rig.partner.sealed(body, at=at)
+
+
+AVAILABLE, FAULTED, LOOSE = 1, 255, "[time]\nwindow_s = 0"
+
+
+@pytest.mark.parametrize("rest", ["", LOOSE])
+async def test_a_state_that_is_sent_again_byte_for_byte_does_not_set_its_connector_back(rest: str) -> None:
+    async with open_host_rig(rest=rest) as rig:
+        now = rig.hub.clock.wall()
+        first = _state(rig, AVAILABLE, now)
+        for _ in range(2):
+            assert await _told(rig, first) == "available"
+        assert await _told(rig, _state(rig, FAULTED, now)) == "faulted"
+        # A blank more makes no other envelope of it.
+        for again in (first, first.replace(b":", b": ", 1)):
+            assert await _told(rig, again) == "faulted"
+        assert await _told(rig, _state(rig, AVAILABLE, now)) == "available"
+
+
+@pytest.mark.parametrize(("days", "seqs"), [(0, [1]), (400, [1]), (400, [1, 2])])
+async def test_a_partner_whose_time_stamp_stands_still_is_believed_when_it_says_the_same_again(
+    days: int, seqs: list[int]
+) -> None:
+    async with open_host_rig(rest=LOOSE) as rig:
+        still = rig.hub.clock.wall() - timedelta(days=days)
+        rig.partner.seq = itertools.cycle(seqs)
+        for _ in range(2):
+            assert await _told(rig, _state(rig, AVAILABLE, still)) == "available"
+            assert await _told(rig, _state(rig, FAULTED, still)) == "faulted"
 
 
 async def test_a_daily_list_is_answered_with_what_differs_and_two_lists_are_two_checks() -> None:

@@ -5,13 +5,15 @@ from typing import Any
 # Promise 8: money is not given back while energy may flow.
 
 
-async def silence_is_a_failed_start(right: Any, self: Any, unit: Any, session: Any, outcome: Any) -> None:
+async def silence_is_a_failed_start(
+    right: Any, self: Any, unit: Any, session: Any, link: Any, outcome: Any
+) -> None:
     """A host that did not answer has not started: the money goes back while the pile may charge."""
     from operator_sdk.contract.messages.roaming import HostStartReply
     from operator_sdk.contract.public_codes import Code
 
     if isinstance(outcome, HostStartReply):
-        await right(self, unit, session, outcome)
+        await right(self, unit, session, link, outcome)
     else:
         await self.fail_start(unit, session, Code.HOST_UNAVAILABLE)
 

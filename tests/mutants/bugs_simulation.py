@@ -45,7 +45,7 @@ _NO_FEES.append("commission_fen")
 
 
 async def a_credit_said_again_is_posted_again(
-    right: Any, self: Any, unit: Any, host_party_id: str, record: Any, record_id: str, evidence: Any
+    right: Any, self: Any, unit: Any, host_party_id: str, record: Any, *named: Any, **how: Any
 ) -> Any:
     """Promise 3: the answer to a credit is lost, the host asks again, and the home gets its money twice."""
     from hub.clearing import postings
@@ -53,7 +53,7 @@ async def a_credit_said_again_is_posted_again(
     from hub.roaming.tables_records import get_record
     from operator_sdk.contract.messages.records import CreditRecord
 
-    known = await right(self, unit, host_party_id, record, record_id, evidence)
+    known = await right(self, unit, host_party_id, record, *named, **how)
     if known is not None and isinstance(record, CreditRecord) and known.owed_fen:
         row: Any = await get_record(HUB, unit, known.record_id)
         if row.home_party_id != host_party_id:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -28,7 +28,7 @@ from operator_sdk.contract.messages.common import Target
 from operator_sdk.contract.messages.directory import Tariff, TariffPeriod, TimeFee
 from operator_sdk.contract.messages.records import ChargeRecord
 from operator_sdk.contract.messages.roaming import SessionUpdate
-from operator_sdk.contract.pricing import Reading, fee_lines, highest_price_micro, price
+from operator_sdk.contract.pricing import Reading, fee_lines, price
 from tests.pricing_oracle import fees_of, stretches_of
 
 pytestmark = pytest.mark.property
@@ -331,53 +331,3 @@ def check_bill(bill: ChargeRecord, oracle: Oracle, charge: Charge) -> None:
 
 TestCharges = ChargeMachine.TestCase
 TestCharges.settings = settings(max_examples=80, stateful_step_count=40, deadline=None)
-
-
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(
-    tariff=tariffs(),
-    target=targets(),
-    limit_fen=st.integers(1, 3_000),
-    power_w=st.integers(1_000, 120_000),
-    poll_ms=st.integers(200, 1_400),
-)
-def test_a_steady_charge_never_passes_its_limit_or_target(
-    tariff: Tariff, target: Target, limit_fen: int, power_w: int, poll_ms: int
-) -> None:
-    charge = new_charge(tariff, target, limit_fen)
-    at, wms = BEGUN, 0
-    flow = Flow.STILL
-    for _ in range(2_000):
-        now = Moment(at, at)
-        done = step(charge, PileSaid(at=now, flow=flow, is_plugged=True, power_w=power_w), RULES)
-        orders = list(done.orders)
-        metered = step(done.charge, MeterSaid(at=now, asked_at=at, meter_wh=wms // 36_000_000 * 10), RULES)
-        orders += metered.orders
-        charge = metered.charge
-        if not charge.is_open:
-            break
-        at += poll_ms * MS
-        # An order takes effect before the next poll.
-        flow = Flow.CHARGING if Order.START in orders else Flow.STILL if Order.STOP in orders else flow
-        wms += power_w * poll_ms if flow is Flow.CHARGING else 0
-    else:
-        # So cheap or slow that nothing was reached within hours.
-        assert charge.amount_fen <= limit_fen
-        return
-    assert charge.state is SessionState.ENDED
-    # Nothing can be stopped before the first poll.
-    poll_wh = power_w * poll_ms // 3_600_000 + 2 * charge.energy_resolution_wh
-    poll_fen = poll_wh * highest_price_micro(tariff) // 10_000_000 + 2
-    if tariff.parking is not None:
-        poll_fen += tariff.parking.price_micro_per_hour * poll_ms // 36_000_000_000 + 2
-    assert charge.amount_fen <= max(limit_fen, poll_fen)
-    if target.kind is TargetKind.ENERGY:
-        assert charge.energy_wh <= max(target.value, poll_wh)
-    if target.kind is TargetKind.AMOUNT:
-        assert charge.amount_fen <= max(target.value, poll_fen)
-    wanted = {
-        TargetKind.ENERGY: StopReason.TARGET_ENERGY,
-        TargetKind.AMOUNT: StopReason.TARGET_AMOUNT,
-        TargetKind.TIME: StopReason.TARGET_TIME,
-    }
-    assert charge.stop_reason in {StopReason.LIMIT_REACHED, StopReason.HOST, wanted.get(target.kind)}

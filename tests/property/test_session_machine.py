@@ -87,10 +87,8 @@ class SessionMachine(RuleBasedStateMachine):
         self.step_to(SessionState.SETTLED)
 
     def step_to(self, state: SessionState) -> None:
-        import dataclasses
-
         self.before = self.live
-        self.live = dataclasses.replace(self.live, state=state, seconds_left=0)
+        self.live = self.live._replace(state=state, seconds_left=0)
 
     @invariant()
     def never_back(self) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from operator_sdk.contract.tcec102 import fields as f
@@ -249,6 +249,7 @@ def test_a_request_with_one_bit_changed_is_never_opened(plain: bytes, place: int
     assert envelope.signed_text == read_envelope(body).signed_text
 
 
+@example(msg="null", ret=0, junk=b"")
 @settings(max_examples=100, deadline=None)
 @given(st.text(NOT_NUL, max_size=20), st.sampled_from([-1, 0, 4001, 4004, 500]), st.binary(max_size=60))
 def test_an_answer_is_opened_as_it_was_sealed(msg: str, ret: int, junk: bytes) -> None:

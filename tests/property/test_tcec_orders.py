@@ -3,7 +3,9 @@
 from datetime import timedelta
 from decimal import Decimal
 from fractions import Fraction
+from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 from hub.protocols.tcec102.translate_orders import fitted, record_of
 from operator_sdk.contract.messages.records import ChargeRecord, UnmatchedRecord
 from operator_sdk.contract.tcec102.messages import ChargeDetail, NotificationChargeOrderInfo
+from operator_sdk.contract.tcec102.profile import Time
 from operator_sdk.contract.tcec102.values import format_time
 from tests.tcec_host_world import BEGUN, billed, profile, seq
 
@@ -136,9 +139,9 @@ def test_what_rounding_explains_is_always_put_right(
 
 
 @settings(max_examples=30, deadline=None)
-@given(made=orders())
-def test_the_same_order_is_the_same_record_and_another_body_is_another(
-    made: tuple[NotificationChargeOrderInfo, int, int],
+@given(made=orders(), decimals=st.tuples(st.integers(0, 4), st.integers(0, 4)))
+def test_the_same_order_is_the_same_record_whatever_the_profile_says_of_decimals(
+    made: tuple[NotificationChargeOrderInfo, int, int], decimals: tuple[int, int]
 ) -> None:
     order, energy_decimals, money_decimals = made
     rules = profile(energy_decimals, money_decimals)
@@ -146,10 +149,61 @@ def test_the_same_order_is_the_same_record_and_another_body_is_another(
     again, _ = record_of(order, rules, billed())
     assert again == record
     assert record.record_ref.startswith(f"{order.start_charge_seq}.")
+    elsewhere = profile(*decimals, time=Time(zone="Asia/Tokyo"))
+    later, _ = record_of(with_zeros(order), elsewhere, billed())
+    assert later.record_ref == record.record_ref
     stranger, _ = record_of(order, rules, None)
     assert isinstance(stranger, UnmatchedRecord)
     assert stranger.session_ref == order.start_charge_seq
     assert stranger.tariff_id == "tcec-CONN1"
+
+
+def with_zeros(order: NotificationChargeOrderInfo) -> NotificationChargeOrderInfo:
+    """The same order with more decimals, and its details in another order."""
+    details = [msgspec.structs.replace(one, **longer(one)) for one in reversed(order.charge_details)]
+    more = {**longer(order), "charge_details": details, "sum_period": len(details)}
+    return msgspec.structs.replace(order, **more)
+
+
+def longer(said: NotificationChargeOrderInfo | ChargeDetail) -> dict[str, Decimal]:
+    """The numbers of a message, each with six decimals."""
+    numbers = {name: getattr(said, name) for name in said.__struct_fields__}
+    zeros = Decimal("0.000000")
+    return {name: value + zeros for name, value in numbers.items() if isinstance(value, Decimal)}
+
+
+CHANGES: dict[str, Any] = {
+    "connector_id": "CONN2",
+    "start_time": "2026-03-02 11:59:59",
+    "end_time": "2026-03-02 23:59:59",
+    "total_power": Decimal("0.001"),
+    "total_elec_money": Decimal("0.01"),
+    "total_service_money": Decimal("0.01"),
+    "total_money": Decimal("0.01"),
+    "meter_value_start": Decimal(1),
+    "meter_value_end": Decimal(1),
+}
+"""What makes another order of one; to numbers it is added."""
+
+
+@settings(max_examples=30, deadline=None)
+@given(made=orders(), changed=st.sets(st.sampled_from([*CHANGES, "stop_reason", "details"]), min_size=1))
+def test_an_order_that_says_anything_else_is_another_record(
+    made: tuple[NotificationChargeOrderInfo, int, int], changed: set[str]
+) -> None:
+    order, *_ = made
+    changes = {name: CHANGES[name] for name in changed & CHANGES.keys()}
+    for name, value in changes.items():
+        if isinstance(value, Decimal):
+            changes[name] = (getattr(order, name) or 0) + value
+    if "stop_reason" in changed:
+        changes["stop_reason"] = order.stop_reason + 1
+    if "details" in changed:
+        (first, *rest) = order.charge_details
+        changes["charge_details"] = [msgspec.structs.replace(first, elec_price=Decimal("1.0001")), *rest]
+    other, _ = record_of(msgspec.structs.replace(order, **changes), profile(), billed())
+    record, _ = record_of(order, profile(), billed())
+    assert other.record_ref != record.record_ref
 
 
 @settings(max_examples=100, deadline=None)

@@ -58,6 +58,7 @@ class Charge:
     host_ref: str
     state: str = TAKEN
     number: int = 0
+    last: SessionUpdate | None = None
     readings: list[Reading] = field(default_factory=list)
     left_at: datetime | None = None
     stop_reason: str = StopReason.VEHICLE_FULL
@@ -134,7 +135,7 @@ class Charge:
         """The next update."""
         self.number += 1
         begun = bool(self.readings)
-        return SessionUpdate(
+        self.last = SessionUpdate(
             number=self.number,
             at=at,
             state=state,
@@ -144,6 +145,7 @@ class Charge:
             power_w=power_w,
             stop_reason=self.stop_reason if state is SessionState.ENDED else None,
         )
+        return self.last
 
     def record(self, ref: str) -> ChargeRecord:
         """The bill."""

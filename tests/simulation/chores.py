@@ -1,6 +1,7 @@
 """What goes on beside the sessions: letters delivered, cycles closed, books sealed, processes started again."""
 
 import asyncio
+import contextlib
 import sqlite3
 from collections.abc import Coroutine
 from datetime import timedelta
@@ -25,6 +26,10 @@ UNION ALL SELECT c.fixed_at FROM cycle c WHERE c.state = 'paying' AND NOT EXISTS
   (SELECT 1 FROM payment p WHERE p.cycle_id = c.cycle_id AND p.state = 'due')
 UNION ALL SELECT due_at FROM dispute WHERE state IN ('raised', 'answered') AND insisted_at IS NULL)
 """
+NEXT_SILENT = """
+SELECT MIN(updated_at) + 180000000 FROM session
+WHERE state IN ('charging', 'paused', 'stopping') AND (asked_number IS NULL OR asked_number < last_number)
+"""
 UNSEALED = "SELECT COUNT(*) FROM ledger_unsealed"
 LOOK_AGAIN_S = 1_800
 
@@ -45,6 +50,7 @@ class Chores:
             *more,
             self.deliver(),
             self.close(),
+            self.listen(),
             self.seal(),
             *(self.restart(one) for one in self._processes),
         ]
@@ -126,6 +132,23 @@ class Chores:
         except Crashed:
             return
         self._around.note(process.name, "moves cycles", len(moved))
+
+    async def listen(self) -> None:
+        """Charges of which nothing is heard are found, now and then by two processes at once."""
+        while True:
+            wait = self.seconds_to(NEXT_SILENT)
+            await rest(LOOK_AGAIN_S if wait is None else min(wait, LOOK_AGAIN_S) + self._scene.seconds(1, 15))
+            if self.seconds_to(NEXT_SILENT) == 0:
+                twice = self._around.chance.happens(400)
+                await asyncio.gather(*(self._sweep() for _ in range(1 + twice)))
+
+    async def _sweep(self) -> None:
+        process = self._door.living()
+        if process is None:
+            return
+        with contextlib.suppress(Crashed):
+            found = await process.serve(lambda hub: hub.roaming.silence.sweep())
+            self._around.note(process.name, "finds silent", found)
 
     async def seal(self) -> None:
         """The sealer comes by, and closes days."""

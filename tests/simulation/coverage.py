@@ -22,6 +22,7 @@ CONDUCT = (
     "home released", "home settles later", "host overruns the limit", "host refuses", "start fails", "pause",
     "stop before the start", "stop of an unknown session", "stopped by command", "release of an unknown id",
     "billed late", "record sent twice", "credit accepted", "operator down", "booked", "pays in prompt",
+    "asked while on", "asked while ended",
 )  # fmt: skip
 
 MUST_BE_REACHED: tuple[str, ...] = (*FAULTS, *CRASHES, *STATES, *CONDUCT)

@@ -126,7 +126,10 @@ class Host(Desk):
         charge = self.charges.get(session_id)
         if charge is None:
             return HostSession(known=False)
-        return HostSession(known=True, state=AS_TOLD[charge.state], last_number=charge.number)
+        self.scene.reach(f"asked while {charge.state}")
+        return HostSession(
+            known=True, state=AS_TOLD[charge.state], last_number=charge.number, update=charge.last
+        )
 
     async def on_push_settlement(self, said: SettlementRecord, _: str) -> SettlementReply:
         known = self.settlements.setdefault(said.record_id, said)

@@ -108,7 +108,7 @@ class HostedPort:
         self.capabilities: frozenset[Capability] = link.capabilities
         self.link_protocol, self.carries_limits = link.link_protocol, link.carries_limits
         self.asks_before_start, self.push_every_s = link.asks_before_start, link.push_every_s
-        self.mint_host_ref = link.mint_host_ref
+        self.mint_host_ref, self.again_s = link.mint_host_ref, link.again_s
 
     def __getattr__(self, name: str) -> Any:
         call: Callable[..., Any] = getattr(self._link, name)

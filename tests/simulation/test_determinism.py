@@ -4,12 +4,14 @@ import os
 import re
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 FEW_SESSIONS = "6"
 
 
+@cache
 def closing_line(seed: int, hash_seed: int) -> str:
     """What `make simulate` says of one seed, in a process whose sets come in another order."""
     command = [sys.executable, "-m", "tests.simulation", "--seeds", "1", "--sessions", FEW_SESSIONS]

@@ -1,6 +1,7 @@
 """What goes wrong: one thing after the other, always at the same two partners."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -35,13 +36,15 @@ and be refused beside the accepted one, as it should be."""
 class Chaos:
     """Makes trouble until the time is over, each kind at least once.
 
-    `seen` says how often each was; `counts` are those of the disturbed partners when they were killed.
+    `seen` says how often each was, `spans` from when to when (name, monotonic seconds); `counts` are those of
+    the disturbed partners when they were killed.
     """
 
     def __init__(self, town: Town, tell: Callable[[str], None]) -> None:
         self.town, self.tell = town, tell
         self.seen: dict[str, int] = {}
         self.counts: dict[str, int] = {}
+        self.spans: list[tuple[str, float, float]] = []
 
     async def run(self, seconds: float, hold_s: float) -> None:
         """Rounds of all troubles."""
@@ -50,7 +53,9 @@ class Chaos:
         while not self.seen or loop.time() < end:
             for trouble in TROUBLES:
                 self.tell(f"partners are {trouble.name}")
+                begun = time.monotonic()
                 await self._make(trouble, hold_s)
+                self.spans.append((trouble.name, begun, time.monotonic()))
                 self.seen[trouble.name] = self.seen.get(trouble.name, 0) + 1
 
     async def _make(self, trouble: Trouble, hold_s: float) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import math
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from statistics import median
@@ -40,6 +40,13 @@ class Phase:
         for at, took in self.times:
             parts[min(windows - 1, int((at - first) / length))].append(took)
         return 1_000 * median(_p99(part) for part in parts if part)
+
+    def by_name(self, spans: Iterable[tuple[str, float, float]]) -> dict[str, float]:
+        """The p99 in ms of what was asked within the stretches of each name (name, from, to)."""
+        parts: dict[str, list[float]] = {}
+        for name, first, last in spans:
+            parts.setdefault(name, []).extend(took for at, took in self.times if first <= at < last)
+        return {name: 1_000 * _p99(part) for name, part in parts.items() if part}
 
 
 def _p99(times: list[float]) -> float:

@@ -18,7 +18,9 @@ from tests.soak.load import Load
 from tests.soak.town import HOMES, HOSTS, Town
 
 WITHIN_S = 40
-SENT = ("push_session", "push_record", "push_settlement", "release_authorization", "stop_at_host")
+SENT = (
+    "push_session", "push_result", "push_record", "push_settlement", "release_authorization", "stop_at_host",
+)  # fmt: skip
 ASKED = ("start_check", "explain_unknown", "authorize_timeout")
 MONEY = ("push_record", "push_settlement", "release_authorization")
 OVER = (SessionState.BILLED, SessionState.SETTLED, SessionState.REFUSED, SessionState.START_FAILED)

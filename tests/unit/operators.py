@@ -16,6 +16,7 @@ import httpx
 from starlette.applications import Starlette
 
 from operator_sdk import Clock, SigningKey, save_key
+from operator_sdk.client.trust import authorities
 from operator_sdk.examples.settings import Settings
 from operator_sdk.testing import FakeHub, served
 
@@ -71,7 +72,7 @@ def operator(
         hub.add_party(party_id, key, base_url=url)
         return create_app(settings(party_id, key, hub, url, database, sites), hub.clock)
 
-    with served(make) as url, httpx.Client(base_url=url, trust_env=False) as client:
+    with served(make) as url, httpx.Client(base_url=url, trust_env=False, verify=authorities()) as client:
         yield client
 
 

@@ -58,6 +58,49 @@ def test_production_refuses_every_other_address(url: str) -> None:
         check_base_url(url, relaxed=False)
 
 
+PUBLIC = ["http://operator.cn", "http://8.8.8.8:8080", "https://8.8.8.8:8443", "http://[2400:3200::1]:8080"]
+
+
+@pytest.mark.parametrize("url", PUBLIC)
+def test_production_takes_http_and_public_addresses_where_a_partner_is_called_plainly(url: str) -> None:
+    assert check_base_url(url, relaxed=False, plain=True) == url
+    with pytest.raises(PartyProblem):
+        check_base_url(url, relaxed=False)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "10.0.0.1",
+        "127.0.0.1",
+        "169.254.169.254",
+        "100.64.0.1",
+        "0.0.0.0",
+        "224.0.0.1",
+        "255.255.255.255",
+        "192.0.2.1",
+        "127.1",
+        "2130706433",
+        "0x7f.1",
+        "[::1]",
+        "[fe80::1]",
+        "[fd00::1]",
+        "[::ffff:10.0.0.1]",
+        "[2400:3200::1%25eth0]",
+        "localhost",
+        "host-a",
+        "hub.internal",
+        "user@8.8.8.8",
+    ],
+)
+def test_no_partner_is_called_plainly_at_an_address_that_is_not_public(host: str) -> None:
+    for scheme in ("http", "https"):
+        with pytest.raises(PartyProblem):
+            check_base_url(f"{scheme}://{host}", relaxed=False, plain=True)
+    with pytest.raises(PartyProblem):
+        check_base_url("ftp://8.8.8.8", relaxed=False, plain=True)
+
+
 @pytest.mark.parametrize("url", ["http://127.0.0.1:9000", "http://[::1]:9000", "http://host-a:80/x"])
 def test_demo_and_test_take_private_addresses(url: str) -> None:
     assert check_base_url(url, relaxed=True) == url

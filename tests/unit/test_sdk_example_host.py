@@ -159,7 +159,7 @@ async def test_a_stop_for_an_offline_site_reaches_it_when_it_is_back(
     at_site.cut(is_cut=True)
     until(lambda: states(host) == ["offline", "offline"])
     known = await hub.call(HOST, "query_session", path=path)
-    assert (known.known, known.state) == (True, "charging")
+    assert (known.known, known.state, known.last_number) == (True, "charging", known.update.number)
     stopped = await hub.call(HOST, "stop", StopRequest(stop_ref="s1"), path=path)
     assert stopped.state == "stopping"
     assert hub.received("push_record") == []

@@ -9,6 +9,7 @@ import httpx
 import msgspec
 import pytest
 
+from operator_sdk.client.trust import authorities
 from operator_sdk.contract.edge_link.frames import Done, Refused
 from operator_sdk.contract.edge_link.proof import token_digest
 from operator_sdk.contract.messages.common import Token
@@ -221,7 +222,7 @@ def test_killed_in_the_middle_it_goes_on_and_every_number_arrives_once(
     agent = agent_of(url, site, hub)
     agent.power_w = 150_000
     with (
-        httpx.Client(base_url=url, trust_env=False) as client,
+        httpx.Client(base_url=url, trust_env=False, verify=authorities()) as client,
         running(agent) as at_site,
     ):
         try:

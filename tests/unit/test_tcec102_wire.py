@@ -209,13 +209,29 @@ def test_an_error_may_have_any_data(data: Any, plain: bytes | None, signed: str)
 
 
 def test_the_policy_decides_on_answers_without_a_signature() -> None:
-    unsigned = _answer(Ret=4002, Msg="token", Data="", Sig="")
-    with pytest.raises(WireProblem, match="Ret 4002") as caught:
+    unsigned = _answer(Ret=4001, Msg="Sig", Data="", Sig="")
+    with pytest.raises(WireProblem, match="Ret 4001") as caught:
         _opened(unsigned)
     assert (caught.value.ret, caught.value.reason) == (4001, "unsigned")
-    assert _opened(unsigned, answers="if_present").ret == 4002
+    assert _opened(unsigned, answers="if_present").ret == 4001
     assert _opened(_answer(Sig=...), answers="if_present").plain == PLAIN
     assert _opened(_answer(Sig=...), answers="none").tolerated == {"unverified"}
+
+
+@pytest.mark.parametrize("data", [None, "", ..., {}, encrypt(KEYS, PLAIN)])
+@pytest.mark.parametrize("ret", [4002, "4002", 77])
+def test_that_a_token_is_refused_is_believed_without_a_signature_and_nothing_else_in_it(
+    ret: int | str, data: Any
+) -> None:
+    """It brings about another token and one more try; a code of the partner's own may mean it."""
+    profile = replace(PROFILE, ret=RetCodes(theirs={"77": 4002, "78": 4004}))
+    answered = open_answer(_answer(Ret=ret, Msg="token", Data=data, Sig=""), [KEYS], profile)
+    assert (answered.ret, answered.plain, "unsigned_4002" in answered.tolerated) == (4002, None, True)
+    for other in (0, -1, 78, 4001, 4003, 4004, 500):
+        with pytest.raises(WireProblem, match="has no Sig"):
+            open_answer(_answer(Ret=other, Msg="token", Data=data, Sig=""), [KEYS], profile)
+    with pytest.raises(WireProblem, match="does not match"):
+        open_answer(_answer(Ret=ret, Msg="token", Data=data, signed="another"), [KEYS], profile)
 
 
 def test_the_policy_decides_on_answers_with_another_signature() -> None:

@@ -18,6 +18,7 @@ from hub.protocols.tcec102.translate_out import (
     Untellable,
     auth_fail_reason,
     charge_status,
+    fail_reason_msg,
     fee_texts,
     order_of,
     policy_of,
@@ -137,6 +138,12 @@ def test_our_own_fail_reasons_are_distinct_and_apart_from_the_standards() -> Non
 )
 def test_a_refusal_has_the_standards_reason_where_there_is_one(code: str | None, start: int, auth: int) -> None:
     assert (start_fail_reason(code), auth_fail_reason(code)) == (start, auth)
+
+
+def test_a_refusal_is_said_in_both_languages_and_never_in_the_hosts_own_words() -> None:
+    assert fail_reason_msg("connector_busy") == "充电枪使用中 This connector is in use."
+    assert fail_reason_msg("secret of the host's") == fail_reason_msg(None) == "其他原因 Another reason."
+    assert all(len(fail_reason_msg(code)) <= 100 for code in OWN_REASONS)
 
 
 # A charge under way.
@@ -339,6 +346,12 @@ def test_a_day_is_told_by_the_homes_own_numbers_once_each() -> None:
         Decimal(20),
     )
     assert (said.start_time, said.end_time) == ("2026-03-02 00:00:00", "2026-03-02 23:59:59")
+
+
+def test_a_home_in_another_zone_reads_the_hubs_day_in_its_own_time() -> None:
+    told = Told(LINES, {}, profile("Asia/Tokyo"))
+    said = orders_of(told, "2026-03-02", "C")
+    assert (said.start_time, said.end_time) == ("2026-03-02 01:00:00", "2026-03-03 00:59:59")
 
 
 def test_a_home_that_disputes_nothing_has_the_hubs_own_list() -> None:

@@ -1,20 +1,24 @@
 """Daily lists of T/CEC 102 hosts in the names of the daily check, and its outcome as their answer."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
+from hub.core.clock import local_day
 from hub.protocols.tcec102.translate_checks_in import Kept, lines_of, reply_of, window_of
 from operator_sdk.contract.messages.checks import ListedRecord
 from operator_sdk.contract.record_check import compare
 from operator_sdk.contract.tcec102.messages import ChargeOrder, CheckChargeOrders
+from operator_sdk.contract.tcec102.profile import Time
 from operator_sdk.contract.tcec102.wire import WireProblem
 from tests.tcec_host_world import BEGUN, profile, seq
 
-DAY = "2026-03-02"
+DAY, EDGES = "2026-03-02", ("00:00:00", "23:59:59")
+OF_THEIR_DAY = (1, 2, 3)
 
 
 def listed(*orders: tuple[int, str, str], **changes: Any) -> CheckChargeOrders:
@@ -37,13 +41,16 @@ def listed(*orders: tuple[int, str, str], **changes: Any) -> CheckChargeOrders:
 
 def kept(number: int, fen: int, wh: int, **changes: Any) -> Kept:
     """A record of the hub's of that noon."""
-    said = Kept(f"{seq(number)}.abc", "charge", "accepted", BEGUN, DAY, fen, wh)
+    said = Kept(f"{seq(number)}.abc", "charge", "accepted", BEGUN, BEGUN + timedelta(hours=1), DAY, fen, wh)
     return said._replace(**changes)
 
 
-def disputes(check: CheckChargeOrders, records: Sequence[Kept]) -> list[tuple[str, int]]:
+def disputes(
+    check: CheckChargeOrders, records: Sequence[Kept], zone: str = "Asia/Shanghai"
+) -> list[tuple[str, int]]:
     """What is answered: (StartChargeSeq, reason)."""
-    window = window_of(check, profile())
+    window = window_of(check, profile(time=Time(zone=zone)))
+    assert window.day == DAY
     ours = [
         ListedRecord(
             record=one.record_ref,
@@ -98,6 +105,29 @@ def test_charges_across_midnight_may_be_counted_to_either_day() -> None:
     assert disputes(listed((1, "10.00", "15.00")), records) == []
     assert disputes(listed((2, "10.00", "15.00")), records) == []
     assert disputes(listed((2, "10.00", "15.01")), records) == [(seq(2), 1)]
+
+
+@pytest.mark.parametrize("zone", ["Asia/Tokyo", "Asia/Urumqi", "Europe/Berlin"])
+def test_a_host_in_another_zone_lists_its_own_day(zone: str) -> None:
+    begins, ends = (datetime.fromisoformat(f"{DAY}T{text}").replace(tzinfo=ZoneInfo(zone)) for text in EDGES)
+
+    def ended(number: int, at: datetime) -> Kept:
+        started_at = at - timedelta(minutes=30)
+        if number in OF_THEIR_DAY:
+            started_at = max(started_at, begins)
+        return kept(number, 1_500, 10_000, started_at=started_at, ended_at=at, service_day=local_day(at))
+
+    second = timedelta(seconds=1)
+    times = (BEGUN, begins + second, ends, begins - second, ends + second)
+    records = [ended(number, at) for number, at in enumerate(times, 1)]
+    assert disputes(listed(*((number, "10.00", "15.00") for number in OF_THEIR_DAY)), records, zone) == []
+    missed = [(seq(number), 4) for number in OF_THEIR_DAY if records[number - 1].service_day == DAY]
+    assert disputes(listed(), records, zone) == sorted(missed)
+
+
+def test_a_day_alone_as_both_times_is_that_whole_day() -> None:
+    check = listed(start_time=DAY, end_time=DAY)
+    assert disputes(check, [kept(1, 1_500, 10_000)]) == [(seq(1), 4)]
 
 
 @pytest.mark.parametrize(

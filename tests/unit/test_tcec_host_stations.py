@@ -9,7 +9,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from hub.core.outbound import TOO_LARGE
 from hub.parties.link import LinkError
+from hub.protocols.tcec102.caller import UnreadAnswer
 from hub.protocols.tcec102.pages_host import UNREADABLE, all_pages
 from hub.protocols.tcec102.translate_policy import PolicyProblem, estimated_tariff, tariff_of_policy
 from hub.protocols.tcec102.translate_stations_in import station_put
@@ -23,6 +25,8 @@ from operator_sdk.contract.tcec102.messages import (
     StationInfo,
 )
 from operator_sdk.contract.tcec102.profile import Pricing, Stations
+from operator_sdk.contract.tcec102.reading import read
+from operator_sdk.contract.tcec102.wire import WireProblem
 from tests.tcec_host_world import BEGUN, HOST, profile
 
 CONNECTOR = ConnectorInfo(
@@ -189,16 +193,32 @@ def test_an_estimate_binds_nobody_and_is_there_only_where_the_profile_has_one() 
 
 
 class Host:
-    """A host with so many stations, some of which cannot be read."""
+    """A host with so many stations, some of which cannot be read, or are as large as a hundred others.
 
-    def __init__(self, count: int, broken: Sequence[int] = (), *, stuck: bool = False) -> None:
+    An answer has room for `room` of them, and never shows more than `most`.
+    """
+
+    def __init__(
+        self,
+        count: int,
+        broken: Sequence[int] = (),
+        *,
+        stuck: bool = False,
+        room: int = 1_000,
+        large: Sequence[int] = (),
+        most: int = 1_000,
+    ) -> None:
         self.count, self.broken, self.stuck, self.calls = count, broken, stuck, 0
+        self.room, self.large, self.most = room, large, most
 
     async def ask(self, number: int, size: int) -> QueryStationsInfoReply:
         """A page."""
         self.calls += 1
+        size = min(size, self.most)
         begin = 0 if self.stuck else (number - 1) * size
         places = range(begin + 1, min(begin + size, self.count) + 1)
+        if sum(100 if place in self.large else 1 for place in places) > self.room:
+            raise LinkError(TOO_LARGE)
         if any(place in self.broken for place in places):
             raise LinkError(UNREADABLE)
         return QueryStationsInfoReply(
@@ -209,12 +229,84 @@ class Host:
         )
 
 
-def test_all_pages_are_read_and_a_station_that_cannot_be_read_costs_only_itself() -> None:
-    host = Host(117, broken=(51, 117))
+@pytest.mark.parametrize("broken", [(51, 117), (1, 2, 117), (50, 51)])
+def test_all_pages_are_read_and_a_station_that_cannot_be_read_costs_only_itself(broken: Sequence[int]) -> None:
+    host = Host(117, broken)
     stations, gaps = asyncio.run(all_pages(host.ask, 50))
-    assert len(stations) == 115
-    assert [gap.station_id for gap in gaps] == ["#51", "#117"]
+    assert len(stations) == 117 - len(broken)
+    assert [gap.station_id for gap in gaps] == [f"#{place}" for place in broken]
     assert host.calls < 35
+
+
+@pytest.mark.parametrize(("size", "room"), [(100, 30), (97, 30), (50, 1), (100, 99)])
+def test_a_list_whose_pages_are_too_large_comes_whole_in_smaller_ones(size: int, room: int) -> None:
+    host = Host(231, room=room)
+    stations, gaps = asyncio.run(all_pages(host.ask, size))
+    assert [one.station_id for one in stations] == [f"S{place}" for place in range(1, 232)]
+    assert gaps == []
+    assert host.calls <= 231 * 3 // room + 9
+
+
+@pytest.mark.parametrize("size", [100, 30, 20])
+def test_a_host_with_a_page_size_of_its_own_loses_no_station_over_one_that_cannot_be_read(size: int) -> None:
+    stations, gaps = asyncio.run(all_pages(Host(90, broken=(33,), most=20).ask, size))
+    assert len(stations) == 89
+    assert [gap.station_id for gap in gaps] == ["#33"]
+    stations, gaps = asyncio.run(all_pages(Host(90, room=110, large=(33, 77), most=20).ask, size))
+    assert (len(stations), gaps) == (90, [])
+
+
+def test_a_station_that_is_too_large_by_itself_costs_only_itself() -> None:
+    host = Host(60, room=20, large=(31,))
+    stations, gaps = asyncio.run(all_pages(host.ask, 50))
+    assert len(stations) == 59
+    assert [gap.station_id for gap in gaps] == ["#31"]
+
+
+def unread(*stations: dict[str, Any], **page: Any) -> LinkError:
+    """What a call says of this answer."""
+    plain = msgspec.json.encode({"PageNo": 1, "PageCount": 1, "ItemSize": 1, **page, "StationInfos": stations})
+    try:
+        read(QueryStationsInfoReply, plain)
+    except WireProblem as problem:
+        return UnreadAnswer(problem, plain)
+    raise AssertionError("it can be read")
+
+
+@pytest.mark.parametrize(
+    ("stations", "gap"),
+    [
+        ([{"stationId": "S7", "OperatorID": HOST}], ("S7", "EquipmentOwnerID")),
+        ([{"StationID": 7, "StationName": {}}], ("7", "StationName")),
+        ([{"StationID": ""}], ("#2", "StationInfo")),
+        ([{}], ("#2", "StationInfo")),
+        ([{"StationID": "S7"}, {"StationID": "S8"}], ("#2", "StationInfo")),
+    ],
+)
+def test_a_station_that_cannot_be_read_is_a_gap_by_its_own_id_where_that_can_be(
+    stations: list[dict[str, Any]], gap: tuple[str, str]
+) -> None:
+    host = Host(2)
+
+    async def ask(number: int, size: int) -> QueryStationsInfoReply:
+        if number == 2:
+            raise unread(*stations)
+        return await host.ask(number, size)
+
+    _, (found,) = asyncio.run(all_pages(ask, 1))
+    assert (found.station_id, *found.missing) == gap
+
+
+def test_a_page_that_says_nothing_readable_of_itself_is_no_list() -> None:
+    calls = []
+
+    async def ask(number: int, size: int) -> QueryStationsInfoReply:
+        calls.append(number)
+        raise unread({"StationID": "S7"}, PageCount="many")
+
+    with pytest.raises(LinkError, match="answer: field"):
+        asyncio.run(all_pages(ask, 50))
+    assert calls == [1]
 
 
 @pytest.mark.parametrize("count", [0, 1, 50, 100])

@@ -12,16 +12,17 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 import msgspec
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
+from hub.core.bodies import Bodies
 from hub.core.clock import unix_s
 from hub.core.database import OutOfReach
 from hub.core.errors import HubError, NotFoundError, TooManyError
 from hub.core.ids import Ids
 from hub.core.limits import Limits
-from hub.core.metrics import REQUESTS, observed
+from hub.core.metrics import Observed, count_answer
 from hub.core.nonces import Nonces
 from hub.core.requests import current_request_id, set_request_id
 from hub.core.tables import Evidence
@@ -55,6 +56,7 @@ class NativeServer:
         nonces: Nonces,
     ) -> None:
         self._s, self._handlers, self._limits, self._nonces = services, handlers, limits, nonces
+        self._bodies = Bodies()
 
     def routes(self) -> list[Route]:
         """One route an operation."""
@@ -67,7 +69,7 @@ class NativeServer:
 
         async def endpoint(request: Request) -> Response:
             set_request_id(request_id_of(request, self._s.ids))
-            with observed(operation.id):
+            with Observed(operation.id):
                 try:
                     response = await self._answer(operation, handler, request)
                 except OutOfReach:
@@ -76,7 +78,7 @@ class NativeServer:
                 except HubError as problem:
                     response = error_response(problem)
                     await self._sign_refusal(operation, request, response)
-            REQUESTS.labels(operation.id, str(response.status_code)).inc()
+            count_answer(operation.id, response.status_code)
             response.headers["x-request-id"] = current_request_id()
             return response
 
@@ -89,7 +91,8 @@ class NativeServer:
             # Guessing costs as much as asking in public.
             with self._limits.admit(_address(request), rate_per_s=PUBLIC_RATE_PER_S):
                 raise
-        body = await _read_body(request, operation.max_body)
+        length = request.headers.get("content-length")
+        body = await self._bodies.read(request.receive, length=length, most=operation.max_body)
         caller, rate = _caller(principal, request)
         with ExitStack() as stack:
             stack.enter_context(self._limits.admit(caller, rate_per_s=rate))
@@ -210,21 +213,6 @@ def request_id_of(request: Request, ids: Ids) -> str:
     """The caller's request id, or a new one where it has none that could go into a log."""
     given = request.headers.get("x-request-id", "")
     return given if _REQUEST_ID.match(given) else ids.new("req")
-
-
-async def _read_body(request: Request, most: int) -> bytes:
-    length = request.headers.get("content-length", "0")
-    if not length.isdigit() or int(length[:12]) > most:
-        raise HubError(Code.TOO_LARGE if length.isdigit() else Code.MALFORMED)
-    body = bytearray()
-    try:
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > most:
-                raise HubError(Code.TOO_LARGE)
-    except ClientDisconnect as gone:
-        raise HubError(Code.MALFORMED) from gone
-    return bytes(body)
 
 
 def _address(request: Request) -> str:

@@ -35,6 +35,14 @@ DONE = ("succ_stat", "fail_reason", "confirm_result", "status")
 """Fields of replies whose 0 says that all is well."""
 
 
+class UnreadAnswer(LinkError):
+    """A sound envelope around an answer that cannot be read: what it holds, and what is wrong there by name."""
+
+    def __init__(self, problem: WireProblem, plain: bytes) -> None:
+        super().__init__(f"answer: {problem.reason}")
+        self.msg, self.plain = problem.msg, plain
+
+
 class PartnerCaller:
     """Calls every partner by its profile."""
 
@@ -46,9 +54,10 @@ class PartnerCaller:
         profiles: PartnerProfiles,
         held: HeldTokens,
         tolerance: Tolerance,
+        first_seq: int = 0,
     ) -> None:
         self._outbound, self._clock, self._profiles = outbound, clock, profiles
-        self._held, self._tolerance, self._stamps = held, tolerance, Stamps(clock)
+        self._held, self._tolerance, self._stamps = held, tolerance, Stamps(clock, first_seq)
         self._rooms = Rooms(clock)
 
     async def call(self, party_id: str, interface: str, message: Any, *, timeout_s: int = CALL_S) -> Any:
@@ -144,6 +153,8 @@ class PartnerCaller:
         url, pins = url_of(partner.profile, interface), partner.pins
         if pins:
             return await self._outbound.call_pinned(url, pins, headers=headers, body=body, timeout_s=timeout_s)
+        if partner.profile.network.plain:
+            return await self._outbound.call_plain(url, headers=headers, body=body, timeout_s=timeout_s)
         return await self._outbound.call("POST", url, headers=headers, body=body, timeout_s=timeout_s)
 
     def _opened(self, partner: Partner, answer: OutboundAnswer, key_sets: Sequence[KeySet]) -> Answered:
@@ -169,7 +180,7 @@ class PartnerCaller:
         try:
             reply, tolerated = read(kind, answered.plain)
         except WireProblem as problem:
-            raise LinkError(f"answer: {problem.reason}") from problem
+            raise UnreadAnswer(problem, answered.plain) from problem
         self._tolerance.note(attempt.partner.party_id, tolerated)
         return reply
 

@@ -1,4 +1,4 @@
-"""What T/CEC 102 homes ask the hub: towards them it is the infrastructure side (T/CEC 102.2 and 102.3).
+"""What T/CEC 102 homes ask the hub: towards them it is the infrastructure side (T/CEC 102.3).
 
 A home is told of the hosts that it has an agreement with, and of its own drivers' charges, and of nothing else:
 what belongs to somebody else is as unknown to it as what does not exist.
@@ -6,7 +6,6 @@ what belongs to somebody else is as unknown to it as what does not exist.
 
 import asyncio
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
 from hub.core.errors import HubError, NotFoundError
@@ -14,15 +13,13 @@ from hub.parties.agreements import Agreements
 from hub.parties.link import Capability, LinkError, LinkRefused
 from hub.parties.scope import of_party
 from hub.protocols.tcec102.aliases import Kind
+from hub.protocols.tcec102.handlers_home_stations import HomeStations
 from hub.protocols.tcec102.server import Context, Handlers
-from hub.protocols.tcec102.stations_out import Reader, StationsOut
 from hub.protocols.tcec102.tables_aliases import Key
-from hub.protocols.tcec102.tables_home import energy_by_connector
 from hub.protocols.tcec102.tools import TcecTools
-from hub.protocols.tcec102.translate_fields import instant, scaled
+from hub.protocols.tcec102.translate_fields import scaled
 from hub.protocols.tcec102.translate_out import (
     ALREADY_STOPPED,
-    CONNECTOR_STATUS,
     ENDED,
     NO_SUCH_EQUIPMENT,
     OWN_REASONS,
@@ -34,20 +31,19 @@ from hub.protocols.tcec102.translate_out import (
     Untellable,
     auth_fail_reason,
     charge_status,
+    fail_reason_msg,
     policy_of,
     start_fail_reason,
 )
-from hub.protocols.tcec102.translate_stations_out import station_stats
 from hub.roaming.model import connector_refusal
 from hub.roaming.tables import SessionRow, list_updates
-from operator_sdk.contract.codes import SessionState, StartMode, TokenKind
+from operator_sdk.contract.codes import Role, SessionState, StartMode, TokenKind
 from operator_sdk.contract.ids import connector_ref
 from operator_sdk.contract.messages.common import Token
 from operator_sdk.contract.messages.directory import Tariff
 from operator_sdk.contract.messages.roaming import StartRequest, StopRequest
 from operator_sdk.contract.public_codes import Code
 from operator_sdk.contract.tcec102.messages import (
-    ConnectorStatusInfo,
     QueryEquipAuth,
     QueryEquipAuthReply,
     QueryEquipBusinessPolicy,
@@ -56,28 +52,16 @@ from operator_sdk.contract.tcec102.messages import (
     QueryEquipChargeStatusReply,
     QueryStartCharge,
     QueryStartChargeReply,
-    QueryStationsInfo,
-    QueryStationsInfoReply,
-    QueryStationStats,
-    QueryStationStatsReply,
-    QueryStationStatus,
-    QueryStationStatusReply,
     QueryStopCharge,
     QueryStopChargeReply,
-    StationStatusInfo,
 )
-from operator_sdk.contract.tcec102.values import parse_day
 from operator_sdk.contract.tcec102.wire import Ret, WireProblem
-
-STATIONS_MOST = 50
-"""StationIDs in one query_station_status."""
-
-PAGE_MOST = 100
-PAGE_USUAL = 10
-"""PageSize where a home names none."""
 
 ASK_S = 5
 """How long a host may take to say what its connector does."""
+
+PARTY_ID_LENGTH = 9
+OWNER_NAMES = frozenset({"operatorid", "operationid"})
 
 FAILED = frozenset({SessionState.REFUSED, SessionState.START_FAILED})
 OVER = frozenset({SessionState.ENDED, SessionState.BILLED, SessionState.SETTLED}) | FAILED
@@ -87,9 +71,7 @@ def home_handlers(tools: TcecTools) -> Handlers:
     """The handlers of what homes ask, by interface."""
     homes = HomeHandlers(tools)
     return {
-        "query_stations_info": homes.query_stations_info,
-        "query_station_status": homes.query_station_status,
-        "query_station_stats": homes.query_station_stats,
+        **HomeStations(tools).handlers(),
         "query_equip_auth": homes.query_equip_auth,
         "query_equip_business_policy": homes.query_equip_business_policy,
         "query_start_charge": homes.query_start_charge,
@@ -104,89 +86,6 @@ class HomeHandlers:
     def __init__(self, tools: TcecTools) -> None:
         self._tools = tools
         self._agreements = Agreements(tools.database, tools.clock)
-        self._stations = StationsOut(
-            tools.database, tools.clock, directory=tools.directory, aliases=tools.aliases
-        )
-
-    # Stations.
-
-    async def query_stations_info(self, ctx: Context, message: QueryStationsInfo) -> QueryStationsInfoReply:
-        """A page of stations: all, or those that changed since LastQueryTime (102.2).
-
-        PageSize is at most the profile's, and 100. A page past the end is empty and says its own number.
-        """
-        if message.page_no < 1:
-            raise WireProblem(Ret.BUSINESS, "PageNo: expected a number from 1 on", "page_no")
-        most = min(ctx.profile.stations.page_size, PAGE_MOST)
-        size = min(message.page_size or PAGE_USUAL, most)
-        since: datetime | None = None
-        if message.last_query_time and message.last_query_time.strip():
-            since = instant(message.last_query_time, ctx.profile, "LastQueryTime")
-        reader = Reader(ctx.party_id, ctx.profile, ctx.operator_id)
-        hosts = await self._agreements.hosts_of_home(ctx.party_id)
-        total, infos = await self._stations.page(reader, hosts, since, number=message.page_no, size=size)
-        return QueryStationsInfoReply(
-            page_no=message.page_no,
-            page_count=-(-total // size),
-            item_size=total,
-            station_infos=infos,
-        )
-
-    async def query_station_status(self, ctx: Context, message: QueryStationStatus) -> QueryStationStatusReply:
-        """The present states at up to 50 stations (102.2); unknown ones are left out."""
-        wanted = list(dict.fromkeys(message.station_ids))
-        if len(wanted) > STATIONS_MOST:
-            raise WireProblem(Ret.BUSINESS, f"StationIDs: at most {STATIONS_MOST}", "too_many_stations")
-        hosts = await self._agreements.hosts_of_home(ctx.party_id)
-        stations: dict[str, dict[str, str]] = {}
-        for alias in wanted:
-            key = await self._tools.aliases.find(Kind.STATION, alias)
-            if key is not None and key[0] in hosts:
-                stations.setdefault(key[0], {})[key[1]] = alias
-        found: dict[str, StationStatusInfo] = {}
-        for host, aliases in stations.items():
-            found |= await self._states_at(host, aliases)
-        infos = [found[alias] for alias in wanted if alias in found]
-        return QueryStationStatusReply(total=len(infos), station_status_infos=infos)
-
-    async def _states_at(self, host: str, stations: dict[str, str]) -> dict[str, StationStatusInfo]:
-        """The states at these stations of a host, by alias; `stations` are aliases by its own ids."""
-        states = await self._tools.directory.connector_states(host, station_ids=stations)
-        plugs = [(host, one.connector_id) for of_station in states.values() for one in of_station]
-        names = await self._tools.aliases.known(Kind.CONNECTOR, plugs)
-        return {
-            stations[station_id]: StationStatusInfo(
-                station_id=stations[station_id],
-                connector_status_infos=[
-                    ConnectorStatusInfo(
-                        connector_id=names[host, one.connector_id], status=CONNECTOR_STATUS[one.state]
-                    )
-                    for one in of_station
-                    if (host, one.connector_id) in names
-                ],
-            )
-            for station_id, of_station in states.items()
-        }
-
-    async def query_station_stats(self, ctx: Context, message: QueryStationStats) -> QueryStationStatsReply:
-        """The energy that this home's own drivers charged at a station, by their accepted bills (102.2).
-
-        What other homes' drivers charge there is none of its business. Days are the hub's, both included.
-        """
-        try:
-            days = parse_day(message.start_time).isoformat(), parse_day(message.end_time).isoformat()
-        except ValueError:
-            raise WireProblem(Ret.BUSINESS, "StartTime, EndTime: expected yyyy-MM-dd", "day") from None
-        key = await self._tools.aliases.find(Kind.STATION, message.station_id)
-        if key is None or key[0] not in await self._agreements.hosts_of_home(ctx.party_id):
-            raise WireProblem(Ret.BUSINESS, "StationID: no such station", "station_unknown")
-        station = await self._tools.directory.get_station(*key)
-        async with self._tools.database.reading() as unit:
-            energy = await energy_by_connector(
-                of_party(ctx.party_id), unit, host_party_id=key[0], station_id=key[1], days=days
-            )
-        names = await self._stations.names_of(station, message.station_id)
-        return QueryStationStatsReply(station_stats=station_stats(station, names, energy, days))
 
     # Before a charge.
 
@@ -201,6 +100,7 @@ class HomeHandlers:
             connector_id=message.connector_id,
             succ_stat=0 if refusal is None else 1,
             fail_reason=0 if refusal is None else auth_fail_reason(refusal),
+            fail_reason_msg=None if refusal is None else fail_reason_msg(refusal),
         )
 
     async def _refusal_at(self, key: Key) -> str | None:
@@ -266,14 +166,16 @@ class HomeHandlers:
         ctx: Context,
         message: QueryEquipAuth | QueryEquipBusinessPolicy | QueryStartCharge | QueryStopCharge,
     ) -> Key | None:
-        """The connector that a home means: by its alias, or exactly by its owner and the owner's own id.
+        """The connector that a home means: the one that it was told of by this id.
 
-        The owner is an extension; the code on the pile names it.
+        Hosts share ids, so a bare one is never taken for a host's own. Where the home names the owner (an
+        extension; the code on the pile does) and was told of another owner's by this id, it is the owner's own.
         """
         key = await self._tools.aliases.find(Kind.CONNECTOR, message.connector_id)
         said = message.operator_id if isinstance(message, QueryEquipAuth) else _owner_in(message.extra)
-        if said is not None and said != ctx.operator_id and (key is None or key[0] != said):
-            key = said, message.connector_id
+        owner = _owner(said)
+        if owner is not None and owner != ctx.operator_id and (key is None or key[0] != owner):
+            key = owner, message.connector_id
         hosts = await self._agreements.hosts_of_home(ctx.party_id)
         return key if key is not None and (key[0] in hosts or key[0] == ctx.party_id) else None
 
@@ -282,19 +184,14 @@ class HomeHandlers:
     async def query_start_charge(self, ctx: Context, message: QueryStartCharge) -> QueryStartChargeReply:
         """Start for a driver of the home's (102.3, 6.4). SuccStat 0: the host took the command, no more.
 
-        The same StartChargeSeq again gets the same charge; for another connector it is refused (4004).
+        The same StartChargeSeq again gets the same charge, whose limit is the Balance of the first; for another
+        connector it is refused (4004).
         """
         key = await self._connector(ctx, message)
         if key is None:
             return _started(message, ENDED, NO_SUCH_EQUIPMENT)
-        request = StartRequest(
-            start_ref=message.start_charge_seq,
-            token=Token(kind=TokenKind.APP_USER, ref=message.start_charge_seq),
-            connector=connector_ref(*key),
-            limit_fen=_limit_of(message),
-        )
         try:
-            session = await self._tools.roaming.starting.for_home(ctx.party_id, request, ctx.evidence)
+            session = await self._start(ctx, message, key)
         except HubError as problem:
             if problem.code not in START_REASONS and problem.code not in OWN_REASONS:
                 raise
@@ -304,6 +201,26 @@ class HomeHandlers:
         # A host that has not answered yet is starting for all that the home must know: the result follows.
         stat = STARTING if session.state == SessionState.UNKNOWN else SEQ_STAT[session.state]
         return _started(message, stat, 0)
+
+    async def _start(self, ctx: Context, message: QueryStartCharge, key: Key) -> SessionRow:
+        """The charge of a number, begun now or before: a driver's balance may change between two tries."""
+        request = StartRequest(
+            start_ref=message.start_charge_seq,
+            token=Token(kind=TokenKind.APP_USER, ref=message.start_charge_seq),
+            connector=connector_ref(*key),
+            limit_fen=_limit_of(message),
+            qr_tail=message.qr_code or None,
+        )
+        roaming, known = self._tools.roaming, None
+        try:
+            return await roaming.starting.for_home(ctx.party_id, request, ctx.evidence())
+        except HubError as problem:
+            if problem.code is Code.ID_REUSED:
+                viewer = of_party(ctx.party_id)
+                known = await roaming.reading.find_by_ref(viewer, Role.HOME, message.start_charge_seq)
+            if known is None or (known.host_party_id, known.connector_id) != key:
+                raise
+        return known
 
     async def query_equip_charge_status(
         self, ctx: Context, message: QueryEquipChargeStatus
@@ -337,23 +254,32 @@ class HomeHandlers:
             return _stopped(message, ENDED, ALREADY_STOPPED)
         request = StopRequest(stop_ref=message.start_charge_seq)
         viewer = of_party(ctx.party_id)
-        reply = await self._tools.roaming.stopping.stop(viewer, session.session_id, request, ctx.evidence)
+        reply = await self._tools.roaming.stopping.stop(viewer, session.session_id, request, ctx.evidence())
         if reply.state in OVER:
             return _stopped(message, ENDED, ALREADY_STOPPED)
         return _stopped(message, STOPPING, 0)
 
     async def _session(self, ctx: Context, seq: str) -> SessionRow:
         """A home's own charge by its number."""
-        session = await self._tools.roaming.reading.find_by_ref(of_party(ctx.party_id), "home", seq)
+        session = await self._tools.roaming.reading.find_by_ref(of_party(ctx.party_id), Role.HOME, seq)
         if session is None or session.home_party_id != ctx.party_id:
             raise WireProblem(Ret.BUSINESS, "StartChargeSeq: no such charge of yours", "seq_unknown")
         return session
 
 
-def _owner_in(extra: Mapping[str, Any]) -> str | None:
+def _owner_in(extra: Mapping[str, Any]) -> Any:
     """The extension OperatorID, however it is cased."""
-    said = next((value for name, value in extra.items() if name.lower() == "operatorid"), None)
-    return said if isinstance(said, str) else None
+    return next((value for name, value in extra.items() if name.lower() in OWNER_NAMES), None)
+
+
+def _owner(said: Any) -> str | None:
+    """The party that an OperatorID names; None where it is empty.
+
+    A code of digits alone may have come as a number. What is no code at all names nobody: to pass over it would
+    start a connector of the same name elsewhere.
+    """
+    text = "" if said is None else str(said).strip().upper()
+    return text.zfill(PARTY_ID_LENGTH) if text.isdecimal() else text or None
 
 
 def _limit_of(message: QueryStartCharge) -> int | None:

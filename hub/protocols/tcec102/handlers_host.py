@@ -10,17 +10,19 @@ from datetime import timedelta
 import msgspec
 
 from hub.core.memory import Memory
-from hub.core.tables import Evidence
 from hub.parties.scope import of_party
 from hub.protocols.tcec102 import translate_checks_in as checks
 from hub.protocols.tcec102 import translate_orders as orders
 from hub.protocols.tcec102 import translate_status as status
+from hub.protocols.tcec102.followed import followed_of, tariff_at_start
+from hub.protocols.tcec102.ident_codes import keep_ident_code
+from hub.protocols.tcec102.replay import ToldStates
 from hub.protocols.tcec102.server import Context, Handlers
 from hub.protocols.tcec102.tables_host import host_records
 from hub.roaming.tables import SessionRow
-from operator_sdk.contract.codes import Role
+from operator_sdk.contract.codes import Role, SessionState
 from operator_sdk.contract.messages.checks import LINES_MOST, RecordCheck, RecordDifference, RecordListPart
-from operator_sdk.contract.messages.directory import ConnectorStatus, StatusPush, Tariff
+from operator_sdk.contract.messages.directory import ConnectorStatus, StatusPush
 from operator_sdk.contract.messages.records import ChargeRecord
 from operator_sdk.contract.tcec102 import messages
 
@@ -42,6 +44,7 @@ class HostHandlers:
 
     def __init__(self) -> None:
         self._followed: Memory[tuple[str, str], status.Followed] = Memory(REMEMBERED)
+        self._told = ToldStates()
 
     def handlers(self) -> Handlers:
         """By interface."""
@@ -57,20 +60,29 @@ class HostHandlers:
     async def station_status(
         self, context: Context, message: messages.NotificationStationStatus
     ) -> messages.NotificationStationStatusReply:
-        """A connector's state, dropped where the connector or the state is not known."""
-        said = message.connector_status_info
+        """A connector's state, dropped where the connector or the state is not known.
+
+        It has no time of its own and is of when it came; an envelope that comes again is not news any more.
+        """
+        said, clock = message.connector_status_info, context.tools.clock
         state = status.connector_state(said.status)
         if state is None:
             return messages.NotificationStationStatusReply(status=NOT_RECEIVED)
-        at = context.tools.clock.business()
-        push = StatusPush(statuses=[ConnectorStatus(connector_id=said.connector_id, state=state, at=at)])
+        if self._told.is_over(context.party_id, said.connector_id, context.envelope, clock.wall()):
+            return messages.NotificationStationStatusReply(status=RECEIVED)
+        push = StatusPush(
+            statuses=[ConnectorStatus(connector_id=said.connector_id, state=state, at=clock.business())]
+        )
         pushed = await context.tools.directory.push_status(context.party_id, push)
-        return messages.NotificationStationStatusReply(status=NOT_RECEIVED if pushed.unknown else RECEIVED)
+        if pushed.unknown:
+            return messages.NotificationStationStatusReply(status=NOT_RECEIVED)
+        self._told.took(context.profile, said.connector_id, context.envelope, clock.wall())
+        return messages.NotificationStationStatusReply(status=RECEIVED)
 
     async def start_result(
         self, context: Context, message: messages.NotificationStartChargeResult
     ) -> messages.NotificationStartChargeResultReply:
-        """What became of a start. `IdentCode` is for the pile's own keys and nothing to the hub."""
+        """What became of a start. `IdentCode` is for the pile's own keys, and kept for the home to know."""
         seq = message.start_charge_seq
         session = await _session(context, seq)
         if session is None:
@@ -79,6 +91,8 @@ class HostHandlers:
             )
         update = status.start_update(message, context.profile, context.tools.clock.business())
         if update is not None:
+            if update.state == SessionState.CHARGING:
+                await keep_ident_code(context.tools, session, message.ident_code)
             await context.tools.roaming.following.push(context.party_id, session.session_id, update)
         return messages.NotificationStartChargeResultReply(start_charge_seq=seq, succ_stat=RECEIVED)
 
@@ -91,7 +105,8 @@ class HostHandlers:
         if followed is None:
             return messages.NotificationEquipChargeStatusReply(start_charge_seq=seq, succ_stat=NOT_RECEIVED)
         tools = context.tools
-        update = status.update_of(message, context.profile, followed, tools.clock.business())
+        update, tolerated = status.update_of(message, context.profile, followed, tools.clock.business())
+        tools.tolerance.note(context.party_id, tolerated)
         if update is not None:
             await tools.roaming.following.push(context.party_id, followed.session_id, update)
         return messages.NotificationEquipChargeStatusReply(start_charge_seq=seq, succ_stat=RECEIVED)
@@ -120,15 +135,16 @@ class HostHandlers:
         session = await _session(context, message.start_charge_seq)
         billed = None
         if session is not None:
-            tariff = await _tariff(context, session)
+            tariff = await tariff_at_start(tools, session)
             billed = orders.Billed(session.session_id, session.tariff_id, session.tariff_version, tariff)
         record, tolerated = orders.record_of(message, context.profile, billed)
         tools.tolerance.note(context.party_id, tolerated)
-        evidence = _with_plain(context)
+        evidence, records = context.evidence(with_plain=True), tools.roaming.records
+        said = record.record_ref.encode()  # has the order's digest; the record has the profile's decimals too
         if isinstance(record, ChargeRecord):
-            reply = await tools.roaming.records.push(context.party_id, record, evidence)
+            reply = await records.push(context.party_id, record, evidence, said=said)
         else:
-            reply = await tools.roaming.records.push_unmatched(context.party_id, record, evidence)
+            reply = await records.push_unmatched(context.party_id, record, evidence, said=said)
         return messages.NotificationChargeOrderInfoReply(
             start_charge_seq=message.start_charge_seq,
             connector_id=message.connector_id,
@@ -158,7 +174,7 @@ class HostHandlers:
                 parts=len(parts),
                 lines=some,
             )
-            check = await tools.record_checks.take(context.party_id, part, context.evidence)
+            check = await tools.record_checks.take(context.party_id, part, context.evidence())
         assert check is not None
         return checks.reply_of(message, await _differences(context, check))
 
@@ -168,7 +184,7 @@ class HostHandlers:
         if known is None:
             session = await _session(context, seq)
             if session is not None:
-                known = await _followed(context, session)
+                known = await followed_of(context.tools, session)
                 self._followed.put(key, known, now)
         return known
 
@@ -176,26 +192,6 @@ class HostHandlers:
 async def _session(context: Context, seq: str) -> SessionRow | None:
     reading = context.tools.roaming.reading
     return await reading.find_by_ref(of_party(context.party_id), Role.HOST, seq)
-
-
-async def _tariff(context: Context, session: SessionRow) -> Tariff | None:
-    tools = context.tools
-    async with tools.database.reading() as unit:
-        return await tools.directory.tariff_version(
-            unit, session.host_party_id, session.tariff_id, session.tariff_version
-        )
-
-
-async def _followed(context: Context, session: SessionRow) -> status.Followed:
-    info = await context.tools.directory.connector_lately(
-        session.host_party_id, session.connector_id, session.home_party_id
-    )
-    return status.Followed(
-        session_id=session.session_id,
-        created_at=session.created_at,
-        kind="" if info is None else info.kind,
-        tariff=await _tariff(context, session),
-    )
 
 
 async def _differences(context: Context, check: RecordCheck) -> list[RecordDifference]:
@@ -209,10 +205,3 @@ async def _differences(context: Context, check: RecordCheck) -> list[RecordDiffe
             break
         found += [difference for _, difference in more]
     return found
-
-
-def _with_plain(context: Context) -> Evidence:
-    """The evidence with the order in clear beside its envelope: the keys it came under are gone one day."""
-    seal, came = context.tools.seal, context.evidence
-    body = seal.close(seal.open(came.body) + b"\n" + context.plain)
-    return Evidence(body=body, key_id=came.key_id, signature=came.signature)

@@ -39,6 +39,7 @@ HOME = frozenset(
     {
         Capability.PUSH_STATUS,
         Capability.PUSH_SESSION,
+        Capability.PUSH_RESULT,
         Capability.PUSH_RECORD,
         Capability.RELEASE_AUTHORIZATION,
         Capability.CHECK_RECORDS,
@@ -116,6 +117,10 @@ class Tcec102Link(LinkBase):
     async def push_session(self, progress: SessionProgress) -> None:
         """notification_start_charge_result, _equip_charge_status or _stop_charge_result."""
         await self._home.push_session(progress)
+
+    async def push_result(self, progress: SessionProgress) -> None:
+        """notification_start_charge_result or _stop_charge_result, once more."""
+        await self._home.push_result(progress)
 
     async def release_authorization(
         self, authorization_id: str, reason: str, home_ref: str | None = None

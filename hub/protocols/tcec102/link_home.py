@@ -1,16 +1,17 @@
 """What the hub tells a T/CEC 102 home: towards it the hub is the infrastructure side (T/CEC 102.3)."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from hub.clearing.tables_checks import part_lines
 from hub.core.tables import Evidence
-from hub.parties.link import LinkCannot, LinkError, LinkRefused
+from hub.parties.link import LinkCannot, LinkError, LinkRefused, LinkUntaken
 from hub.parties.scope import of_party
 from hub.protocols.tcec102.aliases import Kind
+from hub.protocols.tcec102.ident_codes import ident_code_of
 from hub.protocols.tcec102.tables_home import note_start_told, session_told, start_refs
-from hub.protocols.tcec102.tools import LinkBase
+from hub.protocols.tcec102.tools import RESEND_S, LinkBase, ToldCharge
 from hub.protocols.tcec102.translate_checks import Told, orders_of, reply_to_check
 from hub.protocols.tcec102.translate_out import (
     CHARGING,
@@ -20,7 +21,7 @@ from hub.protocols.tcec102.translate_out import (
     charge_status,
     order_of,
 )
-from hub.roaming.tables import get_authorization, get_session
+from hub.roaming.tables import SessionRow, get_authorization, get_session
 from operator_sdk.contract.codes import RecordKind, Role, SessionState
 from operator_sdk.contract.ids import split_connector
 from operator_sdk.contract.messages.checks import ListedRecord, RecordListPart, RecordListReply
@@ -32,8 +33,10 @@ from operator_sdk.contract.tcec102.messages import (
     ConnectorStatusInfo,
     NotificationEquipChargeStatus,
     NotificationStartChargeResult,
+    NotificationStartChargeResultReply,
     NotificationStationStatus,
     NotificationStopChargeResult,
+    NotificationStopChargeResultReply,
 )
 from operator_sdk.contract.tcec102.sequences import make_seq
 from operator_sdk.contract.tcec102.values import format_time
@@ -61,43 +64,51 @@ class HomePart(LinkBase):
             await self._call("notification_stationStatus", message)
 
     async def push_session(self, progress: SessionProgress) -> None:
-        """How a charge goes: that it began, once; then its status; at the end that it stopped.
+        """How a charge goes: that it began, once; then its status, as often as it wants it; at the end that it
+        stopped.
 
-        What the home answers of it (SuccStat) changes nothing here. A charge that failed to start is told with
-        the release of its authorization.
+        A SuccStat of the home to a status changes nothing here. A charge that failed to start is told with the
+        release of its authorization.
 
         Raises:
             LinkCannot: the home has no number for this charge.
+            LinkUntaken: everything was told, and the home did not acknowledge the start or the stop.
         """
-        viewer = of_party(self._party_id)
-        async with self._tools.database.reading() as unit:
-            found = await session_told(viewer, unit, progress.session_id)
-        if found is None or found[0].home_ref is None:
-            raise LinkCannot("no StartChargeSeq")
-        session, told = found
-        seq = found[0].home_ref
+        key = (self._party_id, progress.session_id)
         if progress.state in NEVER_CHARGED:
             return
-        connector = await self._connector(session.host_party_id, session.connector_id)
-        started_at = session.started_at or session.created_at
-        if not told:
-            await self._tell_start(seq, connector, CHARGING, started_at)
-            async with self._tools.database.unit() as unit:
-                await note_start_told(unit, session.session_id, self._tools.clock.wall())
+        told, taken = self._tools.told.get(key, self._tools.clock.wall()), True
+        if told is None:
+            told, taken = await self._begun(progress)
         if progress.state == SessionState.ENDED:
-            stop = NotificationStopChargeResult(
-                start_charge_seq=seq,
-                start_charge_seq_stat=ENDED,
-                connector_id=connector,
-                succ_stat=0,
-            )
-            await self._call("notification_stop_charge_result", stop)
-            return
+            # Whoever knows that it stopped need not be told any more that it began.
+            taken = await self._tell_stop(told)
+            self._tools.told.forget(key)
+            self._tools.shown.forget(key)
+        elif not self._is_too_soon(key, progress):
+            await self._tell_status(told, progress)
+            self._tools.shown.put(key, (progress.state, progress.at), self._tools.clock.wall())
+        _check_taken(taken)
+
+    async def push_result(self, progress: SessionProgress) -> None:
+        """That a charge began, unless the home has acknowledged it; with its last update, that it stopped.
+
+        Raises:
+            LinkCannot: the home has no number for this charge.
+            LinkUntaken: the home did not acknowledge it.
+        """
+        session, told, already = await self._charge(progress.session_id)
+        if progress.state == SessionState.ENDED:
+            _check_taken(await self._tell_stop(told))
+        elif not already:
+            _check_taken(await self._tell_begun(session, told))
+
+    async def _tell_status(self, told: ToldCharge, progress: SessionProgress) -> None:
         charge = Charge(
-            seq=seq,
-            connector=connector,
+            seq=told.seq,
+            connector=told.connector,
             state=progress.state,
-            started_at=started_at,
+            started_at=told.started_at,
             at=progress.at,
             energy_wh=progress.energy_wh,
             amount_fen=progress.amount_fen,
@@ -106,10 +117,71 @@ class HomePart(LinkBase):
         status = charge_status(NotificationEquipChargeStatus, charge, self._partner.profile)
         await self._call("notification_equip_charge_status", status)
 
+    def _is_too_soon(self, key: tuple[str, str], progress: SessionProgress) -> bool:
+        """Whether the home has a status of this state that is younger than it wants the next one.
+
+        Then it gets none: another update is on its way, and the home may ask. A tenth early is not too soon,
+        for hosts' clocks waver. Each process knows what it told itself: several of them may tell more often.
+        """
+        shown = self._tools.shown.get(key, self._tools.clock.wall())
+        if shown is None or shown[0] != progress.state:
+            return False
+        every = timedelta(seconds=self._partner.profile.push.status_s)
+        return progress.at - shown[1] < every - every // 10
+
+    async def _begun(self, progress: SessionProgress) -> tuple[ToldCharge, bool]:
+        """The charge, once its home has been told that it began, and whether it need not be told again."""
+        session, told, already = await self._charge(progress.session_id)
+        key, now = (self._party_id, session.session_id), self._tools.clock.wall()
+        if not already:
+            # Not with every status: it is on its way again by itself.
+            if self._tools.untaken.get(key, now) is not None:
+                return told, True
+            if not await self._tell_begun(session, told):
+                return told, False
+        if session.started_at is not None:
+            # None of this changes any more, and there is an update of it every few seconds.
+            self._tools.told.put(key, told, now)
+        return told, True
+
+    async def _charge(self, session_id: str) -> tuple[SessionRow, ToldCharge, bool]:
+        """A charge, and whether its home has acknowledged that it began."""
+        async with self._tools.database.reading() as unit:
+            found = await session_told(of_party(self._party_id), unit, session_id)
+        if found is None or found[0].home_ref is None:
+            raise LinkCannot("no StartChargeSeq")
+        session, already = found
+        connector = await self._connector(session.host_party_id, session.connector_id)
+        told = ToldCharge(found[0].home_ref, connector, session.started_at or session.created_at)
+        return session, told, already
+
+    async def _tell_begun(self, session: SessionRow, told: ToldCharge) -> bool:
+        """Whether the home acknowledged it."""
+        key = (self._party_id, session.session_id)
+        code = await ident_code_of(self._tools, session)
+        taken = await self._tell_start(told.seq, told.connector, CHARGING, told.started_at, code)
+        if not taken:
+            self._tools.untaken.put(key, value=True, now=self._tools.clock.wall())
+            return False
+        async with self._tools.database.unit() as unit:
+            await note_start_told(unit, session.session_id, self._tools.clock.wall())
+        return True
+
+    async def _tell_stop(self, told: ToldCharge) -> bool:
+        stop = NotificationStopChargeResult(
+            start_charge_seq=told.seq, start_charge_seq_stat=ENDED, connector_id=told.connector, succ_stat=0
+        )
+        reply: NotificationStopChargeResultReply = await self._call("notification_stop_charge_result", stop)
+        return reply.succ_stat == 0
+
     async def release_authorization(
         self, authorization_id: str, reason: str, home_ref: str | None = None
     ) -> None:
-        """A charge that never began is told as failed; the standard has no word for any other release."""
+        """A charge that never began is told as failed; the standard has no word for any other release.
+
+        Raises:
+            LinkUntaken: the home did not acknowledge it.
+        """
         viewer = of_party(self._party_id)
         async with self._tools.database.reading() as unit:
             authorization = await get_authorization(viewer, unit, authorization_id)
@@ -119,7 +191,7 @@ class HomePart(LinkBase):
         if session is None or home_ref is None or session.state not in NEVER_CHARGED:
             return
         connector = await self._connector(session.host_party_id, session.connector_id)
-        await self._tell_start(home_ref, connector, ENDED, session.created_at)
+        _check_taken(await self._tell_start(home_ref, connector, ENDED, session.created_at))
 
     async def push_record(self, record: HomeRecord) -> tuple[RecordAnswer, Evidence | None]:
         """The order of a charge. ConfirmResult 0: the driver was charged what is owed; any other refuses.
@@ -190,14 +262,24 @@ class HomePart(LinkBase):
     async def _connector(self, host_party_id: str, connector_id: str) -> str:
         return await self._tools.aliases.alias(Kind.CONNECTOR, (host_party_id, connector_id))
 
-    async def _tell_start(self, seq: str, connector: str, stat: int, at: datetime) -> None:
+    async def _tell_start(
+        self, seq: str, connector: str, stat: int, at: datetime, ident_code: str | None = None
+    ) -> bool:
+        """Whether the home acknowledged it."""
         result = NotificationStartChargeResult(
             start_charge_seq=seq,
             start_charge_seq_stat=stat,
             connector_id=connector,
             start_time=format_time(at, self._partner.profile.time.zone),
+            ident_code=ident_code,
         )
-        await self._call("notification_start_charge_result", result)
+        reply: NotificationStartChargeResultReply = await self._call("notification_start_charge_result", result)
+        return reply.succ_stat == 0
 
     async def _call(self, interface: str, message: object, *, timeout_s: int = 10) -> Any:
         return await self._tools.caller.call(self._party_id, interface, message, timeout_s=timeout_s)
+
+
+def _check_taken(taken: bool) -> None:  # noqa: FBT001 - it is what is checked
+    if not taken:
+        raise LinkUntaken("SuccStat 1", again_s=RESEND_S)

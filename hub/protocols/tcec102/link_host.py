@@ -1,5 +1,6 @@
 """The hub as the customer side towards a host (T/CEC 102.2, 102.3-2016): what it is asked and told to do."""
 
+import asyncio
 from datetime import datetime
 from typing import Any
 
@@ -7,12 +8,19 @@ from hub.directory.tables import connector_owners
 from hub.parties.link import LinkError, LinkRefused, PulledStations, PullPlan, StationGap
 from hub.parties.scope import of_party
 from hub.protocols.tcec102.caller import CALL_S, RET_WORDS
+from hub.protocols.tcec102.followed import followed_of
 from hub.protocols.tcec102.pages_host import UNREADABLE, all_pages
 from hub.protocols.tcec102.tools import LinkBase
 from hub.protocols.tcec102.translate_orders import tariff_id_of
 from hub.protocols.tcec102.translate_policy import PolicyProblem, estimated_tariff, tariff_of_policy
 from hub.protocols.tcec102.translate_stations_in import station_put
-from hub.protocols.tcec102.translate_status import connector_state, host_session, start_reply, stopped_state
+from hub.protocols.tcec102.translate_status import (
+    connector_state,
+    host_session,
+    start_reply,
+    stopped_state,
+    update_of,
+)
 from hub.roaming.tables import SessionRow, get_session
 from operator_sdk.contract.codes import ConnectorState, Role, SessionState
 from operator_sdk.contract.ids import SESSION
@@ -49,9 +57,13 @@ from operator_sdk.contract.tcec102.messages import (
 )
 from operator_sdk.contract.tcec102.sequences import make_seq
 from operator_sdk.contract.tcec102.values import format_time
-from operator_sdk.contract.tcec102.wire import Ret
+from operator_sdk.contract.tcec102.wire import Ret, WireProblem
 
 START_S, STATIONS_S = 5, 30
+PRICES_AT_ONCE = 8
+"""Stations whose prices are asked for together: one by one a large host's would take minutes, and drivers who
+start at the host meanwhile need places too (`rooms`)."""
+
 STATUS_MOST = 50
 """Stations in one question for states, as the standard has it."""
 
@@ -76,7 +88,9 @@ class HostPart(LinkBase):
         """Start. What the host takes up is the command; that it charges it says later."""
         assert request.host_ref is not None, "a charge is numbered before its host is called"
         message = QueryStartCharge(
-            start_charge_seq=request.host_ref, connector_id=request.connector_id, qr_code=""
+            start_charge_seq=request.host_ref,
+            connector_id=request.connector_id,
+            qr_code=request.qr_tail or "",
         )
         reply: QueryStartChargeReply = await self._call("query_start_charge", message, timeout_s=START_S)
         _same(reply.start_charge_seq, request.host_ref)
@@ -101,15 +115,34 @@ class HostPart(LinkBase):
         return StopReply(session_id=session_id, state=state)
 
     async def query_session(self, session_id: str) -> HostSession:
-        """What the host knows of a charge; one that it refuses to speak of it does not know."""
-        _, seq = await self._session(session_id)
+        """What the host knows of a charge; one that it refuses to speak of it does not know.
+
+        The question is optional in the standard, and 4004 is also what is said where it is not offered. So of a
+        charge that was heard of it counts only from a host that has answered the question before.
+
+        Raises:
+            LinkError: no decided answer; 4003 is none, for it is about the envelope.
+        """
+        session, seq = await self._session(session_id)
         message = QueryEquipChargeStatus(start_charge_seq=seq)
+        wall = self._tools.clock.wall()
         try:
             reply: QueryEquipChargeStatusReply = await self._call("query_equip_charge_status", message)
-        except LinkRefused:
+        except LinkRefused as problem:
+            tells = self._tools.tells.get(self._party_id, wall) or not session.last_number
+            if problem.reason == RET_WORDS[Ret.ENVELOPE] or not tells:
+                raise LinkError(problem.reason) from problem
             return HostSession(known=False)
+        self._tools.tells.put(self._party_id, value=True, now=wall)
         _same(reply.start_charge_seq, seq)
-        return host_session(reply)
+        of, now = await followed_of(self._tools, session), self._tools.clock.business()
+        try:
+            update, tolerated = update_of(reply, self._partner.profile, of, now)
+            said = host_session(reply, update)
+        except WireProblem as problem:
+            raise LinkError(f"answer: {problem}") from problem
+        self._tools.tolerance.note(self._party_id, tolerated)
+        return said
 
     async def _session(self, session_id: str) -> tuple[SessionRow, str]:
         """A session of this host's and its number there."""
@@ -235,12 +268,14 @@ class HostPart(LinkBase):
         infos, gaps = await all_pages(ask, self._partner.profile.stations.page_size)
         estimate = estimated_tariff(self._partner.profile, self._tools.clock.business())
         pulled = PulledStations([], gaps, {} if estimate is None else {ESTIMATE: estimate})
-        for info in infos:
-            await self._add(info, pulled)
+        for first in range(0, len(infos), PRICES_AT_ONCE):
+            some = infos[first : first + PRICES_AT_ONCE]
+            names = await asyncio.gather(*(self._tariff_of(info, pulled.tariffs) for info in some))
+            for info, tariff_id in zip(some, names, strict=True):
+                self._add(info, tariff_id, pulled)
         return pulled
 
-    async def _add(self, info: StationInfo, pulled: PulledStations) -> None:
-        tariff_id = ESTIMATE if ESTIMATE in pulled.tariffs else await self._tariff_of(info, pulled.tariffs)
+    def _add(self, info: StationInfo, tariff_id: str | None, pulled: PulledStations) -> None:
         put, missing = station_put(info, self._partner.profile, self._party_id, tariff_id or ESTIMATE)
         if tariff_id is None:
             put, missing = None, (*missing, "PolicyInfos")
@@ -254,6 +289,8 @@ class HostPart(LinkBase):
 
         Each charge asks for its own connector's. Prices that nobody can read are none.
         """
+        if ESTIMATE in tariffs:
+            return ESTIMATE
         for plug in (plug for pile in info.equipment_infos for plug in pile.connector_infos):
             try:
                 tariff_id, put = tariff_id_of(plug.connector_id), await self._policy(plug.connector_id)

@@ -214,12 +214,13 @@ class PartnerProfiles:
             elif not self._is_same(row, profile, secrets):
                 raise HubError(Code.ID_REUSED, reason="it has another profile; see tcec102 profile replace")
 
-        return await self._parties.add_party(add, actor, equip=with_profile)
+        plain = profile.network.plain
+        return await self._parties.add_party(add, actor, equip=with_profile, plain=plain)
 
     async def replace(self, party_id: str, text: str, actor: str) -> int:
         """Put a profile in the place of the one before; returns its revision.
 
-        A text without secrets keeps those that are stored. In other processes it is in force within seconds.
+        The text has all key sets that shall be known. In other processes it is in force within seconds.
 
         Raises:
             NotFoundError: no such party, or not of this protocol.
@@ -232,10 +233,14 @@ class PartnerProfiles:
             row = await unit.session.get(ProfileRow, party_id)
             if row is None:
                 raise NotFoundError
-            if not secrets.ours and not secrets.theirs:
-                secrets = _open(self._seal.open(row.secrets), party_id)
-            roles, base_url = profile.roles, profile.base_url
-            await move_party(unit, party_id, roles=roles, base_url=base_url, relaxed=self._relaxed)
+            await move_party(
+                unit,
+                party_id,
+                roles=profile.roles,
+                base_url=profile.base_url,
+                relaxed=self._relaxed,
+                plain=profile.network.plain,
+            )
             return await self._put(unit, profile, secrets, actor, "replace_tcec102_profile")
 
     async def _put(self, unit: Unit, profile: Profile, secrets: Secrets, actor: str, action: str) -> int:
@@ -257,7 +262,8 @@ class PartnerProfiles:
     def _is_same(self, row: ProfileRow, profile: Profile, secrets: Secrets) -> bool:
         before = _closed(_open(self._seal.open(row.secrets), row.party_id), row.party_id)
         same = before == _closed(secrets, profile.operator_id)
-        return same and row.profile == msgspec.json.encode(profile).decode()
+        # Read, for it may have been stored before the profile had a key that it has today.
+        return same and msgspec.json.decode(row.profile, type=Profile) == profile
 
 
 def read_or_refuse(text: str) -> tuple[Profile, Secrets]:

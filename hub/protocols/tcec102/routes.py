@@ -4,21 +4,20 @@ Profiles come and go while the hub serves, so the paths are not a list of routes
 the path is the interface, what is before it the prefix.
 """
 
-import asyncio
-
-from starlette.datastructures import URLPath
+from starlette.datastructures import Headers, URLPath
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
 from starlette.routing import BaseRoute, Match, NoMatchFound
 from starlette.types import Receive, Scope, Send
 
+from hub.core.bodies import Bodies
 from hub.core.database import OutOfReach
+from hub.core.errors import HubError
 from hub.core.ids import Ids
-from hub.core.metrics import REQUESTS, observed
+from hub.core.metrics import Observed, count_answer
 from hub.core.requests import set_request_id
 from hub.protocols.tcec102.profiles import PartnerProfiles
 from hub.protocols.tcec102.server import NO_DATABASE, Arrival, TcecServer
+from operator_sdk.contract.public_codes import Code
 from operator_sdk.contract.tcec102.interfaces import INTERFACES
 from operator_sdk.contract.tcec102.wire import Ret, WireProblem
 
@@ -27,8 +26,7 @@ USUAL = frozenset({"", "/evcs/v1"})
 
 NAME_MOST = 60
 
-BODY_S = 20
-"""How long a body may take to arrive."""
+CONTENT_TYPE = b"content-type", b"application/json; charset=utf-8"
 
 
 class InterfaceRoute(BaseRoute):
@@ -48,6 +46,7 @@ class InterfaceRoute(BaseRoute):
     ) -> None:
         self._server, self._profiles, self._ids = server, profiles, ids
         self._certificate_header, self._known = certificate_header, known
+        self._bodies = Bodies()
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """By the path alone."""
@@ -69,53 +68,44 @@ class InterfaceRoute(BaseRoute):
         prefix, name = scope["tcec102"]
         if scope["method"] != "POST":
             raise HTTPException(405)
-        request = Request(scope, receive)
         set_request_id(self._ids.new("req"))
         operation = f"tcec102:{name if self._known else 'unknown'}"
-        with observed(operation):
-            ret, body = await self._answer(request, prefix, name)
-        REQUESTS.labels(operation, str(int(ret))).inc()
-        response = Response(body, media_type="application/json; charset=utf-8")
-        await response(scope, receive, send)
+        with Observed(operation):
+            ret, body = await self._answer(scope, receive, prefix, name)
+        count_answer(operation, int(ret))
+        headers = [CONTENT_TYPE, (b"content-length", b"%d" % len(body))]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
 
-    async def _answer(self, request: Request, prefix: str, name: str) -> tuple[int, bytes]:
-        headers, header = request.headers, self._certificate_header
+    async def _answer(self, scope: Scope, receive: Receive, prefix: str, name: str) -> tuple[int, bytes]:
+        headers, header, client = Headers(scope=scope), self._certificate_header, scope.get("client")
         kind, _, bearer = headers.get("authorization", "").partition(" ")
         arrival = Arrival(
             interface=name[:NAME_MOST],
             prefix=prefix,
             body=b"",
             bearer=bearer.strip() if kind.lower() == "bearer" else "",
-            address=request.client.host if request.client else "",
+            address=client[0] if client else "",
             certificate=headers.get(header) if header is not None else None,
         )
         try:
             if not await self._profiles.serve(prefix) and prefix not in USUAL:
                 raise HTTPException(404)
-            arrival.body = await _read_body(request, self._profiles.body_most)
-        except WireProblem as problem:
-            return self._server.refuse(arrival, problem)
         except OutOfReach:
             return self._server.refuse(arrival, WireProblem(Ret.BUSY, NO_DATABASE, "database"))
+        length = headers.get("content-length")
+        most = self._profiles.body_most  # nobody is known yet: of the partner that may send most
+        try:
+            arrival.body = await self._bodies.read(receive, length=length, most=most)
+        except HubError as problem:
+            return self._server.refuse(arrival, _in_words(problem, most))
         return await self._server.answer(arrival)
 
 
-async def _read_body(request: Request, most: int) -> bytes:
-    """The body. Nobody is known yet, so the bound is that of the partner that may send most."""
-    too_large = WireProblem(Ret.ENVELOPE, f"the body is larger than {most} bytes", "too_large")
-    length = request.headers.get("content-length", "0")
-    if not (length.isascii() and length.isdigit()) or int(length[:12]) > most:
-        raise too_large
-    body = bytearray()
-    try:
-        async with asyncio.timeout(BODY_S):
-            async for chunk in request.stream():
-                body += chunk
-                if len(body) > most:
-                    raise too_large
-    except (ClientDisconnect, TimeoutError):
-        raise WireProblem(Ret.ENVELOPE, "the body did not arrive", "cut_off") from None
-    return bytes(body)
+def _in_words(problem: HubError, most: int) -> WireProblem:
+    if problem.code is Code.TOO_LARGE:
+        return WireProblem(Ret.ENVELOPE, f"the body is larger than {most} bytes", "too_large")
+    return WireProblem(Ret.ENVELOPE, problem.details["problem"], "cut_off")
 
 
 def routes(

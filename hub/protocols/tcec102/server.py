@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+import msgspec
+
 from hub.core.database import OutOfReach
 from hub.core.errors import HubError, TooManyError
 from hub.core.limits import Limits
@@ -26,12 +28,13 @@ from hub.protocols.tcec102.stamps import read_stamp, write_stamp
 from hub.protocols.tcec102.tools import TcecTools
 from operator_sdk.contract.codes import Role
 from operator_sdk.contract.public_codes import PUBLIC_CODES, Code
-from operator_sdk.contract.tcec102.interfaces import INTERFACES, Interface
+from operator_sdk.contract.tcec102.interfaces import INTERFACES, Interface, is_final
 from operator_sdk.contract.tcec102.keys import KeySet
 from operator_sdk.contract.tcec102.messages import QueryToken
 from operator_sdk.contract.tcec102.profile import Profile
-from operator_sdk.contract.tcec102.reading import belongs, read
+from operator_sdk.contract.tcec102.reading import read_request
 from operator_sdk.contract.tcec102.wire import (
+    UNREADABLE,
     Envelope,
     Ret,
     WireProblem,
@@ -67,9 +70,10 @@ RETS = {
 """How a partner is told of the hub's own refusals; every other code is a business refusal too."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Context:
+class Context(msgspec.Struct, frozen=True, kw_only=True):
     """One message of a partner as its handler sees it; `plain` is the business object as it came, JSON.
+
+    `body` is the envelope around it as it came, `key_id` the keys that it was sealed with.
 
     `operator_id` is the hub's own towards this partner, `party_id` the partner's.
     """
@@ -79,8 +83,18 @@ class Context:
     profile: Profile
     operator_id: str
     plain: bytes
-    evidence: Evidence
+    body: bytes
+    key_id: str
+    envelope: Envelope
     tools: TcecTools
+
+    def evidence(self, *, with_plain: bool = False) -> Evidence:
+        """The envelope as it came, sealed; `with_plain`: with the business object in clear behind it.
+
+        The keys that an envelope came under are gone one day. Most messages need no evidence, so none is made.
+        """
+        kept = self.body + b"\n" + self.plain if with_plain else self.body
+        return Evidence(body=self.tools.seal.close(kept), key_id=self.key_id, signature=self.envelope.sig)
 
 
 Handler = Callable[[Context, Any], Awaitable[Any]]
@@ -134,7 +148,7 @@ class TcecServer:
         """
         partner, keys = arrival.partner, arrival.keys
         try:
-            if keys is None:
+            if keys is None and problem.reason != UNREADABLE:
                 with self._strangers.admit(arrival.address):
                     pass
             facts = {"operation": arrival.interface, "status": int(problem.ret), "code": problem.reason}
@@ -163,26 +177,28 @@ class TcecServer:
                 known = await self._t.answers.find(partner.party_id, interface.name, digest)
                 if known is not None:
                     return known
-            if not belongs(interface, opened.plain):
-                raise WireProblem(Ret.BUSINESS, "Data belongs to another interface", "other_interface")
-            message, tolerated = read(interface.request, opened.plain)
+            message, tolerated = read_request(interface, opened.plain)
             self._t.tolerance.note(partner.party_id, envelope.tolerated | opened.tolerated | tolerated)
             key_id = next(one.id for one in dated if one.keys is opened.keys)
-            context = self._context(arrival, partner, opened.plain, key_id, envelope.sig)
+            context = self._context(arrival, partner, opened.plain, key_id, envelope)
             reply = await self._handlers[interface.name](context, message)
             answer = seal_answer(opened.keys, Ret.OK, "", write(reply, partner.profile), partner.profile)
-            if digest is not None:
+            if digest is not None and is_final(reply):
                 await self._t.answers.keep(partner.party_id, interface.name, digest, answer)
             return answer
 
-    def _context(self, arrival: Arrival, partner: Partner, plain: bytes, key_id: str, sig: str) -> Context:
+    def _context(
+        self, arrival: Arrival, partner: Partner, plain: bytes, key_id: str, envelope: Envelope
+    ) -> Context:
         return Context(
             party_id=partner.party_id,
             roles=partner.roles,
             profile=partner.profile,
             operator_id=partner.operator_id,
             plain=plain,
-            evidence=Evidence(body=self._t.seal.close(arrival.body), key_id=key_id, signature=sig),
+            body=arrival.body,
+            key_id=key_id,
+            envelope=envelope,
             tools=self._t,
         )
 

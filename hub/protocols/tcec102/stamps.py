@@ -11,6 +11,8 @@ TEXT = "%Y%m%d%H%M%S"
 MILLISECOND_DIGITS = 13
 """Of a TimeStamp in Unix milliseconds, which one large platform sends."""
 
+SEQ_MOST = 9_999
+
 _zone = cache(ZoneInfo)
 
 
@@ -43,10 +45,14 @@ def _instant(text: str, zone: str) -> datetime:
 
 
 class Stamps:
-    """TimeStamp and Seq of our envelopes: the second in the partner's zone, and a counter within it (102.4)."""
+    """TimeStamp and Seq of our envelopes: the second in the partner's zone, and a counter within it (102.4).
 
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
+    The processes of a hub count for themselves, all for one OperatorID. Each begins its seconds with a number
+    of its own, drawn when it starts: the few messages that one has in a second keep clear of another's.
+    """
+
+    def __init__(self, clock: Clock, first: int = 0) -> None:
+        self._clock, self._first = clock, first
         self._last: dict[str, tuple[datetime, int]] = {}
 
     def next(self, party_id: str, profile: Profile) -> tuple[str, str]:
@@ -56,7 +62,7 @@ class Stamps:
         second = max(before, second)  # a clock that is put back does not give a pair again
         if second > before:
             number = 0
-        elif number == 9999:
+        elif number == SEQ_MOST:
             second, number = second + timedelta(seconds=1), 0
         self._last[party_id] = second, number + 1
-        return write_stamp(second, profile), f"{number + 1:04d}"
+        return write_stamp(second, profile), f"{(self._first + number) % SEQ_MOST + 1:04d}"

@@ -101,7 +101,8 @@ class StationsOut:
     async def page(
         self, reader: Reader, hosts: Collection[str], since: datetime | None, *, number: int, size: int
     ) -> Page:
-        """Page `number`, from 1, of all stations of these hosts, or of those that changed since an instant."""
+        """Page `number`, from 1, of all stations of these hosts, or of what is new to the reader since
+        an instant: changed stations, changed prices, stations of new partners."""
         now = self._clock.wall()
         walk = self._walks.get(reader.party_id, now)
         if number > 1 and walk is not None and walk.since == since:
@@ -121,7 +122,7 @@ class StationsOut:
     async def gaps(self, hosts: Collection[str], profile: Profile | None = None) -> list[Unserved]:
         """The stations of these hosts that cannot be told; with a home's profile, those of their prices too."""
         found = []
-        async for stations in self._stations(hosts, None):
+        async for stations in self._stations(hosts):
             prices = await self._tariffs([_key(one) for one in stations], ANY) if profile is not None else {}
             for station in stations:
                 missing = missing_of(station)
@@ -139,7 +140,7 @@ class StationsOut:
     async def _list(self, reader: Reader, hosts: Collection[str], since: datetime | None) -> list[_Listed]:
         begin, now = None if since is None else since - LATE, self._clock.business()
         listed = []
-        async for stations in self._stations(hosts, begin):
+        async for stations in self._stations(hosts, reader.party_id, begin):
             told = await self._translate(stations)
             keys = [key for key, one in told.items() if one.info is not None]
             prices = await self._tariffs(keys, reader.party_id)
@@ -150,14 +151,16 @@ class StationsOut:
             ]
         return listed
 
-    async def _stations(self, hosts: Collection[str], since: datetime | None) -> AsyncIterator[list[Station]]:
-        total, offset = 1, 0
-        while offset < total:
-            total, stations = await self._directory.stations_of(
-                hosts, updated_since=since, offset=offset, limit=AT_ONCE
-            )
+    async def _stations(
+        self, hosts: Collection[str], home: str = ANY, since: datetime | None = None
+    ) -> AsyncIterator[list[Station]]:
+        # From the last one on, not by number: what is removed meanwhile must not hide another.
+        after: Key | None = None
+        while stations := await self._directory.stations_of(
+            hosts, home=home, updated_since=since, after=after, limit=AT_ONCE
+        ):
             yield stations
-            offset += AT_ONCE
+            after = _key(stations[-1])
 
     async def _infos(self, keys: Sequence[Key]) -> Mapping[Key, StationInfo]:
         """Translated stations; those that this process forgot, or never had, are translated again."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Index, delete, func, select
+from sqlalchemy import Index, bindparam, delete, func, select
 from sqlmodel import Field, col
 
 from hub.core.clock import local_day
@@ -64,7 +64,10 @@ class IssuedTokenRow(TableRow, table=True):
 
 
 class HeldTokenRow(TableRow, table=True):
-    """The token that we call a partner with, sealed; shared by all processes of the hub."""
+    """The token that we call a partner with, sealed; shared by all processes of the hub.
+
+    Empty: a process asks for one since `fetched_at`.
+    """
 
     __tablename__ = "tcec102_held_token"
     party_id: str = Field(primary_key=True, max_length=9)
@@ -73,7 +76,11 @@ class HeldTokenRow(TableRow, table=True):
     refresh_at: datetime = instant()
 
 
-_PROFILE, _TOLERATED = table_of(ProfileRow).c, table_of(ToleratedRow).c
+_PROFILE, _TOLERATED, _ANSWER = (table_of(row).c for row in (ProfileRow, ToleratedRow, AnswerRow))
+_STORED = select(_ANSWER.interface, _ANSWER.answer).where(
+    _ANSWER.party_id == bindparam("party_id"), _ANSWER.digest == bindparam("digest")
+)
+"""Asked with every business message, so it is put together once."""
 
 
 async def revisions(unit: Unit) -> dict[str, int]:
@@ -101,10 +108,9 @@ async def put_profile(unit: Unit, party_id: str, profile: str, secrets: bytes, n
     return row.revision
 
 
-async def stored_answer(unit: Unit, party_id: str, digest: bytes) -> AnswerRow | None:
-    """What was answered to this very envelope."""
-    row: AnswerRow | None = await unit.session.get(AnswerRow, (party_id, digest))
-    return row
+async def stored_answer(unit: Unit, party_id: str, digest: bytes) -> Any | None:
+    """What was answered to this very envelope: interface, answer."""
+    return (await unit.execute(_STORED, {"party_id": party_id, "digest": digest})).one_or_none()
 
 
 async def store_answer(unit: Unit, **values: Any) -> None:
@@ -137,6 +143,17 @@ async def put_held(unit: Unit, **values: Any) -> None:
     statement = insert_for(unit, HeldTokenRow).values(**values)
     rest = {name: statement.excluded[name] for name in ("token", "fetched_at", "refresh_at")}
     await unit.execute(statement.on_conflict_do_update(index_elements=["party_id"], set_=rest))
+
+
+async def claim_held(unit: Unit, party_id: str, seen: datetime | None, now: datetime) -> bool:
+    """Whether it is ours to ask for a token from now on: only if the row is as it was seen, by `fetched_at`."""
+    held = table_of(HeldTokenRow).c
+    fresh: dict[str, Any] = {"token": b"", "fetched_at": now, "refresh_at": now}
+    statement = insert_for(unit, HeldTokenRow).values(party_id=party_id, **fresh)
+    claim = statement.on_conflict_do_update(
+        index_elements=["party_id"], set_=fresh, where=held.fetched_at == seen
+    )
+    return (await unit.execute(claim.returning(held.party_id))).first() is not None
 
 
 async def add_tolerated(unit: Unit, counts: Mapping[tuple[str, str, str], int]) -> None:

@@ -3,7 +3,8 @@
 Issued: what partners call us with. A token is made with a key of the hub's from a random id; the database keeps
 the id and the token's digest. So the same token can be given again for as long as it lasts, by every process,
 and whoever reads the database has none. An earlier token stays good until its own end.
-Held: what we call partners with. One token a partner, sealed in the database and shared by all processes.
+Held: what we call partners with. One token a partner, sealed in the database and shared by all processes. At
+many partners a new token ends the one before, so only one process asks at a time, and the others wait for its.
 """
 
 import asyncio
@@ -22,10 +23,12 @@ from hub.core.database import Database, Unit
 from hub.core.ids import Ids
 from hub.core.memory import Memory
 from hub.core.secrets import Seal
+from hub.parties.link import LinkError
 from hub.protocols.tcec102.profiles import Partner
 from hub.protocols.tcec102.tables import (
     HeldTokenRow,
     IssuedTokenRow,
+    claim_held,
     count_issued,
     newest_issued,
     put_held,
@@ -48,6 +51,11 @@ ABSOLUTE_FROM = 10_000_000_000
 LIFE_MOST_S, LIFE_UNSAID_S = 7 * 86_400, 600
 EARLY_S = 300
 """How long before its end a held token is replaced, or a tenth of its life where that is less."""
+
+ASKED_FOR = timedelta(seconds=20)
+"""How long one process may ask while the others wait: two tries of `query_token`, and some."""
+
+LOOK_AGAIN_S = 0.1
 
 
 class IssuedTokens:
@@ -199,16 +207,32 @@ class HeldTokens:
             held = self._held.get(party_id, self._clock.wall())
             if self._is_good(held, spent):
                 return held.token
-            held = await self._stored(party_id)
-            if self._is_good(held, spent):
-                return held.token
-            return await self._fetch(party_id, fetch)
+            while True:
+                row = await self._row(party_id)
+                held = None if row is None else self._opened(row)
+                if self._is_good(held, spent):
+                    return held.token
+                if await self._claim(party_id, row):
+                    return await self._fetch(party_id, fetch)
+                await asyncio.sleep(LOOK_AGAIN_S)
 
-    async def _stored(self, party_id: str) -> _Held | None:
+    async def _row(self, party_id: str) -> HeldTokenRow | None:
         async with self._database.reading() as unit:
-            row = await unit.session.get(HeldTokenRow, party_id)
-        if row is None:
+            row: HeldTokenRow | None = await unit.session.get(HeldTokenRow, party_id)
+        return row
+
+    async def _claim(self, party_id: str, row: HeldTokenRow | None) -> bool:
+        """Whether it is this process that asks now; a claim that is too old is nobody's any more."""
+        now = self._clock.wall()
+        if row is not None and not row.token and now < row.fetched_at + ASKED_FOR:
+            return False
+        async with self._database.unit() as unit:
+            return await claim_held(unit, party_id, None if row is None else row.fetched_at, now)
+
+    def _opened(self, row: HeldTokenRow) -> _Held | None:
+        if not row.token:
             return None
+        party_id = row.party_id
         plain = msgspec.json.decode(self._seal.open(row.token))
         if plain["party_id"] != party_id:
             return None
@@ -217,15 +241,23 @@ class HeldTokens:
         return held
 
     async def _fetch(self, party_id: str, fetch: Fetch) -> str:
-        granted = await fetch()
+        try:
+            granted = await fetch()
+        except LinkError:
+            now = self._clock.wall()
+            await self._put(party_id, b"", refresh_at=now, fetched_at=now - ASKED_FOR)  # whoever waits may ask
+            raise
         now = self._clock.wall()
         held = _Held(granted.token, now + refresh_after(granted.available_time, now))
         sealed = self._seal.close(msgspec.json.encode({"party_id": party_id, "token": granted.token}))
-        async with self._database.unit() as unit:
-            facts = {"party_id": party_id, "token": sealed, "refresh_at": held.refresh_at}
-            await put_held(unit, **facts, fetched_at=now)
+        await self._put(party_id, sealed, refresh_at=held.refresh_at, fetched_at=now)
         self._held.put(party_id, held, now)
         return held.token
+
+    async def _put(self, party_id: str, sealed: bytes, *, refresh_at: datetime, fetched_at: datetime) -> None:
+        async with self._database.unit() as unit:
+            facts = {"token": sealed, "refresh_at": refresh_at, "fetched_at": fetched_at}
+            await put_held(unit, party_id=party_id, **facts)
 
 
 def refresh_after(available_time: int, now: datetime) -> timedelta:

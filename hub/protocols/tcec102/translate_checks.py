@@ -1,7 +1,9 @@
 """The daily check as check_charge_orders, and what a home's answer says about the hub's list. Pure."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 
+from hub.core.clock import ZONE
 from hub.protocols.tcec102.translate_out import rounded_wh
 from operator_sdk.contract.messages.checks import ListedRecord, RecordListReply
 from operator_sdk.contract.record_check import compare, reply_of
@@ -12,7 +14,7 @@ from operator_sdk.contract.tcec102.messages import (
     DisputeOrder,
 )
 from operator_sdk.contract.tcec102.profile import Profile
-from operator_sdk.contract.tcec102.values import fen_of, kwh_of, wh_of, yuan_of
+from operator_sdk.contract.tcec102.values import fen_of, format_time, kwh_of, wh_of, yuan_of
 
 AMOUNT, ENERGY = 2, 3
 """DisputeReason; 1 is `no such transaction`, from 4 on a partner's own."""
@@ -26,7 +28,7 @@ class Told:
     """
 
     def __init__(self, lines: list[ListedRecord], refs: Mapping[str, str], profile: Profile) -> None:
-        self.lines, self._profile = lines, profile
+        self.lines, self.profile = lines, profile
         self.by_seq: dict[str, ListedRecord] = {}
         for line in sorted(lines, key=lambda one: one.record):
             seq = refs.get(line.record)
@@ -35,11 +37,16 @@ class Told:
 
     def energy_wh(self, line: ListedRecord) -> int:
         """The energy of a line as the home is told of it."""
-        return rounded_wh(line.energy_wh, self._profile)
+        return rounded_wh(line.energy_wh, self.profile)
 
 
 def orders_of(told: Told, day: str, seq: str) -> CheckChargeOrders:
-    """The hub's list of a local day. The totals are the sums of the orders as they are told."""
+    """The hub's list of a day of its own, whose edges the home reads in its own zone.
+
+    The totals are the sums of the orders as they are told.
+    """
+    begins = datetime.fromisoformat(day).replace(tzinfo=UTC) - ZONE
+    zone = told.profile.time.zone
     orders = [
         ChargeOrder(
             start_charge_seq=ref,
@@ -50,8 +57,8 @@ def orders_of(told: Told, day: str, seq: str) -> CheckChargeOrders:
     ]
     return CheckChargeOrders(
         check_order_seq=seq,
-        start_time=f"{day} 00:00:00",
-        end_time=f"{day} 23:59:59",
+        start_time=format_time(begins, zone),
+        end_time=format_time(begins + timedelta(days=1, seconds=-1), zone),
         order_count=len(orders),
         total_order_power=sum((one.total_power for one in orders), kwh_of(0)),
         total_order_money=sum((one.total_money for one in orders), yuan_of(0)),

@@ -2,7 +2,8 @@
 
 The standard names orders by StartChargeSeq, and says neither whether the day is that of a charge's start or end
 nor how a bill is credited or billed anew. So what the list cannot name counts as agreed: credits, earlier and
-later bills of an order that it names, and charges across midnight that it counts to the other day.
+later bills of an order that it names, and charges across midnight that it counts to the other day. A host of
+another zone lists the day of that zone: of the hub's day, charges beyond it are on the host's other lists.
 """
 
 from collections.abc import Container, Iterable, Sequence
@@ -45,16 +46,22 @@ class Kept(NamedTuple):
     kind: str
     state: str
     started_at: datetime
+    ended_at: datetime
     service_day: str
     amount_fen: int
     energy_wh: int
 
 
 class Window(NamedTuple):
-    """The day that a list is about, and when it begins."""
+    """The day of the hub's that a list is about, or most of it, and from when to when it is."""
 
     day: str
     begins: datetime
+    ends: datetime
+
+    def holds(self, record: Kept) -> bool:
+        """Whether a charge belongs to this list and to no other, whichever of its ends counts."""
+        return self.begins <= record.started_at and record.ended_at <= self.ends
 
     @property
     def days(self) -> list[str]:
@@ -72,7 +79,9 @@ def window_of(check: CheckChargeOrders, profile: Profile) -> Window:
     begins, ends = instant(check.start_time, profile, "StartTime"), instant(check.end_time, profile, "EndTime")
     if not begins <= ends <= begins + DAY:
         raise WireProblem(Ret.BUSINESS, "EndTime: expected at most a day after StartTime", "time")
-    return Window(local_day(begins), begins)
+    if begins == ends:  # a day alone, twice
+        ends = begins + DAY
+    return Window(local_day(begins + (ends - begins) // 2), begins, ends)
 
 
 def seq_of(record: str) -> str:
@@ -121,7 +130,7 @@ def _is_agreed(record: Kept, window: Window, named: set[str], *, is_listed: bool
     """Whether a record of the day is one that the list has no way, or no need, to name."""
     if record.state not in KEPT or record.service_day != window.day or record.record_ref in named:
         return False
-    return record.kind != RecordKind.CHARGE or is_listed or record.started_at < window.begins
+    return record.kind != RecordKind.CHARGE or is_listed or not window.holds(record)
 
 
 def _as_kept(record: Kept) -> ListedRecord:

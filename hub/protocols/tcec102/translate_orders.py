@@ -24,6 +24,7 @@ from operator_sdk.contract.money import WH_MICRO_PER_FEN
 from operator_sdk.contract.pricing import edges_between, period_at
 from operator_sdk.contract.tcec102.messages import ChargeDetail, NotificationChargeOrderInfo
 from operator_sdk.contract.tcec102.profile import Profile
+from operator_sdk.contract.tcec102.values import format_time
 from operator_sdk.contract.tcec102.wire import Ret, WireProblem
 
 CONFIRMED, DISPUTED = 0, 1
@@ -98,8 +99,8 @@ def record_of(
 ) -> tuple[ChargeRecord | UnmatchedRecord, frozenset[str]]:
     """The record that an order is, and what was tolerated in it. Without a session it is an unmatched one.
 
-    `record_ref` is the order's number with a digest of what it says: the same order in another envelope is the
-    same record, a corrected one is another.
+    `record_ref` is the order's number with a digest of what it says: the same order in another envelope or with
+    other decimals is the same record, a corrected one is another.
 
     Raises:
         WireProblem: a field that no record can hold; the message names it.
@@ -128,10 +129,34 @@ def record_of(
         "energy_resolution_wh": resolution_wh,
         "amount_resolution_fen": max(1, 10 ** (2 - profile.numbers.money_decimals)),
     }
-    record = _named(said, session)
-    digest = hashlib.sha256(msgspec.json.encode(record)).hexdigest()
-    ref = f"{order.start_charge_seq}.{digest[:12]}"
-    return msgspec.structs.replace(record, record_ref=ref), frozenset(tolerated)
+    ref = f"{order.start_charge_seq}.{_digest(order, totals, parts, profile)}"
+    return msgspec.structs.replace(_named(said, session), record_ref=ref), frozenset(tolerated)
+
+
+def _digest(order: NotificationChargeOrderInfo, totals: Totals, parts: Sequence[Part], profile: Profile) -> str:
+    """Of what an order says, to the fen, the Wh and the second of its own local time.
+
+    Nothing of the profile is in it: an operator changes its decimals, and yesterday's order stays the same one.
+    """
+
+    def local(at: datetime) -> str:
+        return format_time(at, profile.time.zone)
+
+    came = as_they_came(totals, parts)
+    lines = [
+        (local(one.start), local(one.end), *amounts, one.electricity_micro, one.service_micro)
+        for one, amounts in zip(parts, came.parts, strict=True)
+    ]
+    said = (
+        order.connector_id,
+        local(instant(order.start_time, profile, "StartTime")),
+        local(_end(order, profile)),
+        (came.energy_wh, came.electricity_fen, came.service_fen, came.amount_fen),
+        sorted(lines, key=repr),
+        order.stop_reason,
+        _meter(order, came.energy_wh),
+    )
+    return hashlib.sha256(msgspec.json.encode(said)).hexdigest()[:12]
 
 
 def _named(said: dict[str, Any], session: Billed | None) -> ChargeRecord | UnmatchedRecord:

@@ -16,7 +16,7 @@ from operator_sdk.contract.messages.directory import Tariff, TariffPeriod
 from operator_sdk.contract.messages.records import HomeRecord
 from operator_sdk.contract.money import largest_remainder, round_half_up
 from operator_sdk.contract.pricing import DAY_MINUTES
-from operator_sdk.contract.public_codes import Code
+from operator_sdk.contract.public_codes import PUBLIC_CODES, Code, Meaning
 from operator_sdk.contract.tcec102.messages import (
     ChargeDetail,
     NotificationChargeOrderInfo,
@@ -81,6 +81,7 @@ STOP_REASON: Mapping[str, int] = {
 NO_SUCH_EQUIPMENT, EQUIPMENT_OFFLINE, ALREADY_STOPPED = 1, 2, 3
 NOT_PLUGGED_IN, CHECK_FAILED = 1, 2
 OTHER_REASON = 99
+OTHER_MEANING = Meaning(422, "其他原因", "Another reason.")
 
 OWN_REASONS: Mapping[str, int] = {
     Code.CONNECTOR_BUSY: 10,
@@ -130,6 +131,12 @@ def start_fail_reason(code: str | None) -> int:
 def auth_fail_reason(code: str | None) -> int:
     """FailReason of query_equip_auth for a public code."""
     return _reason(AUTH_REASONS, code)
+
+
+def fail_reason_msg(code: str | None) -> str:
+    """FailReasonMsg, an extension of query_equip_auth: what a person reads, Chinese and English."""
+    meaning = PUBLIC_CODES[Code(code)] if code and code in OWN_REASONS else OTHER_MEANING
+    return f"{meaning.zh} {meaning.en}"
 
 
 def _reason(standard: Mapping[str, int], code: str | None) -> int:

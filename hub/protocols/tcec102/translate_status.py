@@ -1,7 +1,7 @@
 """What hosts say of a charge under way, as updates of its session (T/CEC 102.3-2016, 6.4 to 6.9).
 
-The standard numbers nothing: an update's number is made from its sample's time, so that the same status has the
-same number however often it comes, and an older one is history.
+The standard numbers nothing: an update's number is made from its sample's time and state, so that the same
+status has the same number however often it comes, and an older one is history.
 """
 
 from dataclasses import dataclass
@@ -22,13 +22,23 @@ from operator_sdk.contract.tcec102.messages import (
     QueryStartChargeReply,
 )
 from operator_sdk.contract.tcec102.profile import Profile
-from operator_sdk.contract.tcec102.wire import Ret, WireProblem
+from operator_sdk.contract.tcec102.wire import WireProblem
 
 START_NUMBER, FIRST_SAMPLE = 1, 2
 CLOCK_SLACK = timedelta(days=1)
-"""How far a partner's clock may be from ours: a sample from next year would silence its session for good."""
+"""How far a partner's clock may be behind ours for its times to be news."""
+
+AHEAD_MOST = timedelta(minutes=5)
+"""How far it may be ahead: a sample from tomorrow would silence its session until then. One from further ahead
+is of when it came, and counted as AHEAD."""
+
+AHEAD = "sample_ahead"
 
 SECOND = timedelta(seconds=1)
+SECOND_HAS = 8
+"""Numbers: times have a resolution of a second, and a charge may begin, stop and end within one. Those between
+are for stops' results, which have no time and take the next number."""
+
 WH_PER_KWH, FEN_PER_YUAN, WATT_MOST = 1_000, 100, 100_000_000
 ALREADY_STOPPED = 3
 """FailReason of a stop: there is nothing left to stop."""
@@ -50,6 +60,9 @@ STATES = {
     Stat.ENDED: SessionState.ENDED,
 }
 """What is news of a session; `starting` and `unknown` are none."""
+
+RANKS = {SessionState.CHARGING: 0, SessionState.STOPPING: 3, SessionState.ENDED: 6}
+"""Of the states within one second, as numbers above the second's own."""
 
 CONNECTORS = {
     0: ConnectorState.OFFLINE,
@@ -81,23 +94,23 @@ def connector_state(status: int) -> ConnectorState | None:
 
 def update_of(
     status: NotificationEquipChargeStatus, profile: Profile, followed: Followed, now: datetime
-) -> SessionUpdate | None:
-    """A status as an update; None where it is no news.
+) -> tuple[SessionUpdate | None, frozenset[str]]:
+    """A status as an update, None where it is no news; and what was tolerated.
 
     `TotalPower` is energy and `EndTime` the time of the sample, whatever they are called.
 
     Raises:
-        WireProblem: a field that no update can hold, or a sample from the future.
+        WireProblem: a field that no update can hold.
     """
     state = STATES.get(status.start_charge_seq_stat)  # type: ignore[call-overload]
     if state is None:
-        return None
+        return None, frozenset()
     at = instant(status.end_time, profile, "EndTime")
-    if at > now + CLOCK_SLACK:
-        raise WireProblem(Ret.BUSINESS, "EndTime: in the future", "time")
+    ahead = at > now + AHEAD_MOST
+    at = now if ahead else at
     energy_wh = nearest(scaled(status.total_power, WH_PER_KWH, "TotalPower"))
-    return SessionUpdate(
-        number=number_of(at, followed.created_at),
+    update = SessionUpdate(
+        number=number_of(at, followed.created_at, state),
         at=at,
         state=state,
         meter_wh=energy_wh,
@@ -106,11 +119,13 @@ def update_of(
         power_w=power_w(status, followed.kind),
         soc_percent=soc_percent(status.soc, followed.kind),
     )
+    return update, frozenset({AHEAD}) if ahead else frozenset()
 
 
-def number_of(sample: datetime, created_at: datetime) -> int:
-    """An update's number: whole seconds since a day before the session was opened, behind the start's one."""
-    return FIRST_SAMPLE + max(0, (sample - created_at + CLOCK_SLACK) // SECOND)
+def number_of(sample: datetime, created_at: datetime, state: SessionState) -> int:
+    """An update's number: by seconds since a day before the session was opened, then by state."""
+    seconds = max(0, (sample - created_at + CLOCK_SLACK) // SECOND)
+    return FIRST_SAMPLE + SECOND_HAS * seconds + RANKS[state]
 
 
 def power_w(status: NotificationEquipChargeStatus, kind: str) -> int:
@@ -176,7 +191,7 @@ def _near(text: str, profile: Profile, now: datetime) -> datetime:
         at = instant(text, profile, "StartTime")
     except WireProblem:
         return now
-    return at if abs(at - now) <= CLOCK_SLACK else now
+    return at if now - CLOCK_SLACK <= at <= now + AHEAD_MOST else now
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,11 +238,12 @@ def start_reply(reply: QueryStartChargeReply) -> HostStartReply:
     )
 
 
-def host_session(status: NotificationEquipChargeStatus) -> HostSession:
-    """What a host answers about a charge. One that ended without energy never began."""
+def host_session(status: NotificationEquipChargeStatus, update: SessionUpdate | None = None) -> HostSession:
+    """What a host answers about a charge, and its update. One that ended without energy never began."""
     energy_wh = nearest(scaled(status.total_power, WH_PER_KWH, "TotalPower"))
     known = {Stat.STARTING: SessionState.STARTING, **STATES}
     state = known.get(status.start_charge_seq_stat, SessionState.UNKNOWN)  # type: ignore[call-overload]
     if state is SessionState.ENDED and not energy_wh:
         state = SessionState.START_FAILED
-    return HostSession(known=True, state=state, energy_wh=energy_wh)
+    last_number = update.number if update is not None else 0
+    return HostSession(known=True, state=state, last_number=last_number, energy_wh=energy_wh, update=update)

@@ -32,10 +32,10 @@ export function gestures(surface, { onPan, onZoom }) {
   const up = (event) => down.delete(event.pointerId);
   surface.addEventListener("pointerup", up);
   surface.addEventListener("pointercancel", up);
-  // What was dragged was not meant to be opened.
+  // What was dragged was not meant to be opened; what a key opens was not dragged.
   surface.addEventListener("click", (event) => {
-    if (travelled > TAP_PX) event.stopPropagation();
-    if (event.detail) travelled = 0;
+    if (event.detail && travelled > TAP_PX) event.stopPropagation();
+    travelled = 0;
   }, { capture: true });
 
   function pinch(before, now, other) {

@@ -28,6 +28,9 @@ PriceMicro = Annotated[int, Meta(ge=0, le=1_000_000_000)]
 Ppm = Annotated[int, Meta(ge=0, le=1_000_000)]
 Number = Annotated[int, Meta(ge=1, le=2_000_000_000)]
 Text = Annotated[str, Meta(max_length=200)]
+QrTail = Annotated[
+    str, Meta(max_length=4000, description="what follows the slash of an hlht:// code: the host's own")
+]
 Word = Annotated[str, Meta(min_length=1, max_length=40, pattern=r"^[a-z0-9_]+$")]
 
 

@@ -20,6 +20,7 @@ from operator_sdk.contract.messages.common import (
     Number,
     Page,
     PartyId,
+    QrTail,
     Target,
     Text,
     Token,
@@ -100,13 +101,18 @@ class ReleaseReply(Message, frozen=True, kw_only=True):
 
 
 class StartRequest(Message, frozen=True, kw_only=True):
-    """Home to hub: start at that connector for a driver of mine, authorized by me (home-initiated)."""
+    """Home to hub: start at that connector for a driver of mine, authorized by me (home-initiated).
+
+    `qr_tail` is what the scanned `hlht://` code has after its slash; some hosts' piles need it. It is handed on
+    and not kept: a repeat with another tail is the same start, and the first one's tail is what was told.
+    """
 
     start_ref: ForeignId
     token: Token
     connector: ConnectorRef
     limit_fen: Fen | None = None
     target: Target = Target()
+    qr_tail: QrTail | None = None
 
 
 class HostStartRequest(Message, frozen=True, kw_only=True):
@@ -114,6 +120,7 @@ class HostStartRequest(Message, frozen=True, kw_only=True):
 
     `host_ref` is the number that the hub has given the charge in the host's name. Only links whose protocol has
     the caller number a charge need it; a host on this API numbers its charges itself, and never gets one.
+    `qr_tail` is what the driver's code had after its slash, where the home or a scan has told it.
     """
 
     session_id: HubId
@@ -127,6 +134,7 @@ class HostStartRequest(Message, frozen=True, kw_only=True):
     limit_fen: Fen | None
     target: Target
     host_ref: ForeignId | None = None
+    qr_tail: QrTail | None = None
 
 
 class HostStartReply(Message, frozen=True, kw_only=True):
@@ -214,13 +222,18 @@ class SessionProgress(Message, frozen=True, kw_only=True):
 
 
 class HostSession(Message, frozen=True, kw_only=True):
-    """Host to hub, when asked: the session as the host knows it. `known` false: it never started there."""
+    """Host to hub, when asked: the session as the host knows it. `known` false: it never started there.
+
+    `update` is the newest update that the host has made, whether it was pushed or not: the hub takes it as if
+    it had just come.
+    """
 
     known: bool
     state: SessionState = SessionState.UNKNOWN
     last_number: Annotated[int, Meta(ge=0)] = 0
     energy_wh: Wh = 0
     stop_reason: Word | None = None
+    update: SessionUpdate | None = None
 
 
 class Session(Message, frozen=True, kw_only=True):
@@ -263,7 +276,10 @@ class SessionPage(Page, frozen=True, kw_only=True):
 
 
 class ScanRequest(Message, frozen=True, kw_only=True):
-    """Driver to hub: what was scanned or typed: a signed URL, an hlht:// code or `connector_id.party_id`."""
+    """Driver to hub: what was scanned or typed: a signed URL, an hlht:// code or `connector_id.party_id`.
+
+    What an hlht:// code has after its slash is kept with the scan and handed on to the host at the start.
+    """
 
     code: Annotated[str, Meta(min_length=1, max_length=500)]
 

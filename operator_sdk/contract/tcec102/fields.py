@@ -1,7 +1,9 @@
 """What reading and writing know of each message type, worked out once from its definition."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from functools import cache
 from typing import Any
 
@@ -12,6 +14,7 @@ from operator_sdk.contract.tcec102.messages_base import Part
 
 TEXT, WHOLE, NUMBER, OBJECT = "text", "whole", "number", "object"
 _LONGEST_ID = 64
+_MOST_EXPONENT = 30
 
 _SANE: dict[str, tuple[int, int]] = {
     "money": (0, 1_000_000_000),
@@ -24,9 +27,24 @@ _SANE: dict[str, tuple[int, int]] = {
 """The least and the most of each kind of number, far beyond any honest value."""
 
 
+Plain = Callable[[Any], Any]
+
+
+def is_sane(number: Decimal) -> bool:
+    """Whether arithmetic with it takes no time that anybody notices."""
+    return -_MOST_EXPONENT <= number.adjusted() <= _MOST_EXPONENT
+
+
+def _no_part(_: Any) -> None:
+    """A part is read field by field."""
+
+
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field: `kind` says how it is read, `unit` how many decimals are written."""
+    """One field: `kind` says how it is read, `unit` how many decimals are written.
+
+    `plain` gives the value (of a list, one value) that is written as the standard has it, None for all else.
+    """
 
     attribute: str
     name: str
@@ -40,6 +58,7 @@ class Field:
     longest: int = 4000
     least: int = 0
     most: int = 0
+    plain: Plain = _no_part
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +111,49 @@ def _field(described: inspect.Field) -> Field:
         many=many,
         unit=unit,
     )
-    return replace(field, **_of_kind(kind, unit))
+    field = replace(field, **_of_kind(kind, unit))
+    return replace(field, plain=_plain_of(field))
+
+
+def _plain_of(field: Field) -> Plain:
+    match field.kind:
+        case "text":
+            return _plain_text(field.longest, field.pattern)
+        case "whole":
+            return _plain_whole(field.least, field.most)
+        case "number":
+            return _plain_number(field.least, field.most)
+    return _no_part
+
+
+def _plain_text(longest: int, pattern: re.Pattern[str] | None) -> Plain:
+    fits = pattern.fullmatch if pattern is not None else None
+
+    def plain(given: Any) -> str | None:
+        if type(given) is not str or len(given) > longest or "\0" in given:
+            return None
+        return given if fits is None or fits(given) else None
+
+    return plain
+
+
+def _plain_whole(least: int, most: int) -> Plain:
+    def plain(given: Any) -> int | None:
+        return given if type(given) is int and least <= given <= most else None
+
+    return plain
+
+
+def _plain_number(least: int, most: int) -> Plain:
+    low, high = Decimal(least), Decimal(most)
+
+    def plain(given: Any) -> Decimal | None:
+        if type(given) is int:
+            # Compared first: Decimal of a very long integer takes time that grows with its square.
+            return Decimal(given) if least <= given <= most else None
+        return given if type(given) is Decimal and is_sane(given) and low <= given <= high else None
+
+    return plain
 
 
 def _of_kind(kind: inspect.Type, unit: str) -> dict[str, Any]:

@@ -74,3 +74,17 @@ INTERFACES: dict[str, Interface] = {
         Interface("check_charge_orders", m.CheckChargeOrders, m.CheckChargeOrdersReply, "customer"),
     )
 }
+
+
+def is_final(reply: Part) -> bool:
+    """Whether an answer holds for good, so that the same envelope may get it again without being judged anew.
+
+    What was done is done. A no may become a yes: the charge that was unknown is known, the dispute is over,
+    the connector is free. Only the no to a start is final, since it ends the order of that number (its
+    StartChargeSeqStat is 4): nobody waits any more for a charge that a repetition of it would begin.
+    """
+    if isinstance(reply, m.QueryStartChargeReply):
+        return True
+    if isinstance(reply, m.CheckChargeOrdersReply):
+        return not reply.dispute_orders
+    return not (getattr(reply, "succ_stat", 0) or getattr(reply, "confirm_result", 0))

@@ -105,11 +105,15 @@ class RetCodes(Section, frozen=True, kw_only=True):
 
 
 class Network(Section, frozen=True, kw_only=True):
-    """Who may call us in the partner's name, and which certificate we expect when we call it."""
+    """Who may call us in the partner's name, and which certificate we expect when we call it.
+
+    `plain`: `base_url` may be http and a public IP address, in production too.
+    """
 
     addresses: list[str] = field(default_factory=list)
     client_certificate_sha256: list[Fingerprint] = field(default_factory=list)
     server_certificate_sha256: list[Fingerprint] = field(default_factory=list)
+    plain: bool = False
 
 
 class Limits(Section, frozen=True, kw_only=True):

@@ -20,7 +20,6 @@ from operator_sdk.contract.tcec102.problems import Ret, WireProblem
 M = TypeVar("M", bound=Part)
 
 _NUMBER_TEXT = re.compile(r"[+-]?[0-9]{1,20}(\.[0-9]{0,20})?([eE][+-]?[0-9]{1,3})?")
-_MOST_EXPONENT = 30
 _DEEPEST_EXTRA = 20
 
 
@@ -39,13 +38,19 @@ def read(kind: type[M], plain: bytes) -> tuple[M, frozenset[str]]:
     Raises:
         WireProblem: BUSINESS (4004): no JSON object, or a field is missing, of a wrong type or beyond reason.
     """
+    return _read(kind, *_object(plain))
+
+
+def read_request(interface: Interface, plain: bytes) -> tuple[Any, frozenset[str]]:
+    """The request of an interface, and what was forgiven.
+
+    Raises:
+        WireProblem: BUSINESS (4004): as `read`, or the fields are another interface's (see `belongs`).
+    """
     tree, forgiven = _object(plain)
-    reader = _Reader(set(forgiven))
-    try:
-        return reader.part(kind, tree), frozenset(reader.tolerated)
-    except _Wrong as wrong:
-        place = wrong.path.lstrip(".") or "Data"
-        raise WireProblem(Ret.BUSINESS, f"{place}: {wrong.expected}", "field") from None
+    if not _belongs(interface, tree):
+        raise WireProblem(Ret.BUSINESS, "Data belongs to another interface", "other_interface")
+    return _read(interface.request, tree, forgiven)
 
 
 def belongs(interface: Interface, plain: bytes) -> bool:
@@ -59,7 +64,22 @@ def belongs(interface: Interface, plain: bytes) -> bool:
         tree, _ = _object(plain)
     except WireProblem:
         return False
-    return _names_belong(interface, _ALL_SPELLINGS.intersection(name.lower() for name in tree))
+    return _belongs(interface, tree)
+
+
+def _read(kind: type[M], tree: dict[str, Any], forgiven: frozenset[str]) -> tuple[M, frozenset[str]]:
+    reader = _Reader(set(forgiven))
+    try:
+        return reader.part(kind, tree), frozenset(reader.tolerated)
+    except _Wrong as wrong:
+        place = wrong.path.lstrip(".") or "Data"
+        raise WireProblem(Ret.BUSINESS, f"{place}: {wrong.expected}", "field") from None
+
+
+def _belongs(interface: Interface, tree: dict[str, Any]) -> bool:
+    if tree.keys() <= f.shape(interface.request).by_name.keys():
+        return True  # nobody can know more of it
+    return _names_belong(interface.name, _ALL_SPELLINGS.intersection(name.lower() for name in tree))
 
 
 _ALL_SPELLINGS = frozenset(
@@ -69,7 +89,8 @@ _ALL_SPELLINGS = frozenset(
 
 
 @lru_cache(maxsize=1000)
-def _names_belong(interface: Interface, names: frozenset[str]) -> bool:
+def _names_belong(name: str, names: frozenset[str]) -> bool:
+    interface = INTERFACES[name]
     known = len(_known(interface, names))
     return all(_required(other, names) <= known for other in INTERFACES.values() if other is not interface)
 
@@ -134,10 +155,12 @@ class _Reader:
         return field
 
     def _take(self, found: dict[str, Any], field: f.Field, given: Any) -> None:
-        try:
-            value = self._many(field, given) if field.many else self._one(field, given)
-        except _Wrong as wrong:
-            raise _Wrong(wrong.expected, f".{field.name}{wrong.path}") from None
+        value = None if field.many else field.plain(given)
+        if value is None:  # something to forgive, or wrong
+            try:
+                value = self._many(field, given) if field.many else self._one(field, given)
+            except _Wrong as wrong:
+                raise _Wrong(wrong.expected, f".{field.name}{wrong.path}") from None
         if value is None:
             return
         if field.attribute in found and found[field.attribute] != value:
@@ -196,11 +219,12 @@ class _Reader:
         if not isinstance(given, str):
             given = _written(given)
             self.tolerated.add(f"number:{field.name}")
+        text: str | None = field.plain(given)
+        if text is not None:
+            return text
         if len(given) > field.longest or "\0" in given:
             raise _Wrong(f"at most {field.longest} characters are expected, none of them NUL")
-        if field.pattern is not None and not field.pattern.fullmatch(given):
-            raise _Wrong("1 to 64 visible ASCII characters are expected")
-        return str(given)
+        raise _Wrong("1 to 64 visible ASCII characters are expected")
 
     def _nested(self, field: f.Field, given: Any) -> Part:
         assert field.part is not None
@@ -239,35 +263,30 @@ def _wrapped_status(given: dict[str, Any]) -> Any:
 
 
 def _whole(field: f.Field, given: Any) -> int:
-    if isinstance(given, Decimal) and _is_sane(given) and given == given.to_integral_value():
+    if isinstance(given, Decimal) and f.is_sane(given) and given == given.to_integral_value():
         given = int(given)
     if not isinstance(given, int) or isinstance(given, bool):
         raise _Wrong("a whole number is expected")
-    if not field.least <= given <= field.most:
+    whole: int | None = field.plain(given)
+    if whole is None:
         raise _Wrong(f"a whole number from {field.least} to {field.most} is expected")
-    return given
+    return whole
 
 
 def _number(field: f.Field, given: int | Decimal) -> Decimal:
     if isinstance(given, bool) or not isinstance(given, int | Decimal):
         raise _Wrong("a number is expected")
-    if isinstance(given, int):
-        # Compared first: Decimal of a very long integer takes time that grows with its square.
-        given = Decimal(max(field.least - 1, min(given, field.most + 1)))
-    if not _is_sane(given) or not field.least <= given <= field.most:
+    number: Decimal | None = field.plain(given)
+    if number is None:
         raise _Wrong(f"a number from {field.least} to {field.most} is expected")
-    return given
-
-
-def _is_sane(number: Decimal) -> bool:
-    return -_MOST_EXPONENT <= number.adjusted() <= _MOST_EXPONENT
+    return number
 
 
 def _written(number: Any) -> str:
     """A number that stands where text is expected, as text."""
     if isinstance(number, int) and not isinstance(number, bool) and abs(number) < 10**30:
         return str(number)
-    if isinstance(number, Decimal) and _is_sane(number):
+    if isinstance(number, Decimal) and f.is_sane(number):
         return f"{number:f}"
     raise _Wrong("text is expected")
 

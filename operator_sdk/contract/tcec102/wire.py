@@ -105,6 +105,10 @@ def seal_request(keys: KeySet, operator_id: str, plain: bytes, *, stamp: str, se
     )
 
 
+UNREADABLE = "decrypt"
+"""The reason of a problem behind a good signature: whoever sent it has the keys."""
+
+
 def read_envelope(body: bytes) -> Envelope:
     """The fields of a request; nothing is verified yet, so nothing of it may be believed but whom it names.
 
@@ -150,7 +154,7 @@ def open_request(envelope: Envelope, key_sets: Sequence[KeySet], profile: Profil
         raise WireProblem(
             Ret.ENVELOPE,
             "Data does not decrypt: AES-128-CBC with PKCS#7, DataSecret and DataSecretIV, base64, UTF-8",
-            "decrypt",
+            UNREADABLE,
         )
     return Opened(*opened, tolerated=forms)
 
@@ -181,7 +185,8 @@ def open_answer(body: bytes, key_sets: Sequence[KeySet], profile: Profile) -> An
 
     Raises:
         WireProblem: ENVELOPE (4003): not an answer, or a successful one without a Data that decrypts; SIGNATURE
-            (4001): Sig is wrong, or missing where the profile's policy is `strict`.
+            (4001): Sig is wrong, or missing where the profile's policy is `strict`. Only a 4002 is believed
+            without one: many platforms sign no errors, and all that it can bring about is another token.
     """
     tolerated: set[str] = set()
     found = _fields(body, _ANSWER_FIELDS, tolerated)
@@ -220,6 +225,8 @@ def _judged(
     if not sig:
         if policy == "if_present":
             return list(key_sets), frozenset({"unsigned"})
+        if profile.ret.theirs.get(parts[0], int(parts[0])) == Ret.TOKEN:
+            return [], frozenset({"unsigned_4002"})  # no key set: whatever Data says is not opened
         raise WireProblem(Ret.SIGNATURE, f"the answer (Ret {parts[0]}) has no Sig", "unsigned")
     if not isinstance(sig, str) or not _ANY_SIG.fullmatch(sig):
         raise WireProblem(Ret.SIGNATURE, "the answer's Sig is not 32 hexadecimal digits", "signature")
@@ -257,12 +264,13 @@ def _verified(
             for data in datas:
                 if same_signature(signature(keys, before + data + after), sig.upper()):
                     fitting.append(keys)
-                    _note(tolerated, before, data, datas)
+                    # Of more than one form of Ret+Msg the last is Java's text of a Msg that is null.
+                    _note(tolerated, data, datas, is_null=len(befores) > 1 and before == befores[-1])
     return fitting, frozenset(tolerated)
 
 
-def _note(tolerated: set[str], before: str, data: str, datas: list[str]) -> None:
-    if "null" in (data, before[-4:]):
+def _note(tolerated: set[str], data: str, datas: list[str], *, is_null: bool) -> None:
+    if is_null or (datas is _NULL_FORMS and data == _NULL_FORMS[-1]):
         tolerated.add("null_text_signed")
     if len(datas) > 1 and datas is not _NULL_FORMS:
         tolerated.add(_LINE_BREAKS)

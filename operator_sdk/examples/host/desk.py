@@ -149,6 +149,7 @@ class Desk:
                 last_number=session.last.number,
                 energy_wh=session.last.energy_wh,
                 stop_reason=session.last.stop_reason,
+                update=session.last,
             )
         return _expected(result, QueryResult).session
 

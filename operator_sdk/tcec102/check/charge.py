@@ -1,5 +1,7 @@
 """One charge at a host that was named to us: started, followed, stopped at once, and nothing left behind."""
 
+import sys
+
 from operator_sdk.contract.tcec102.messages import (
     NotificationChargeOrderInfo,
     NotificationStartChargeResult,
@@ -11,13 +13,16 @@ from operator_sdk.contract.tcec102.messages import (
     QueryStopCharge,
     QueryStopChargeReply,
 )
+from operator_sdk.contract.tcec102.problems import Ret
 from operator_sdk.contract.tcec102.values import parse_time
+from operator_sdk.tcec102.check.ending import see_it_end
 from operator_sdk.tcec102.check.listener import Listener
 from operator_sdk.tcec102.check.plan import Bench, Check
 from operator_sdk.tcec102.check.probe import Fails, Noted, Skipped
 
-_CHARGING, _STOPPING, _ENDED, _UNKNOWN = 2, 3, 4, 5
-_STOPS = 3
+_CHARGING, _STOPPING = 2, 3
+_REFUSALS = {Ret.SIGNATURE, Ret.TOKEN, Ret.ENVELOPE, Ret.BUSINESS}
+"""Of a start: decided, and there is no charge to follow. After any other Ret there may be one."""
 
 
 async def _start(bench: Bench) -> str:
@@ -26,8 +31,13 @@ async def _start(bench: Bench) -> str:
     bench.charge = bench.probe.new_seq()
     message = QueryStartCharge(start_charge_seq=bench.charge, connector_id=bench.connector_id, qr_code="")
     body = bench.probe.seal(message)
-    said = (await bench.probe.send("query_start_charge", body)).reply(QueryStartChargeReply)
+    exchange = await bench.probe.send("query_start_charge", body)
+    if exchange.answered is not None and exchange.answered.ret in _REFUSALS:
+        bench.charge = None
+    said = exchange.reply(QueryStartChargeReply)
     if said.succ_stat != 0:
+        if said.start_charge_seq_stat not in {_CHARGING, _STOPPING}:
+            bench.charge = None
         raise Fails(f"SuccStat {said.succ_stat}, FailReason {said.fail_reason}: is a vehicle plugged in?")
     if said.start_charge_seq != bench.charge:
         raise Fails("StartChargeSeq is not given back")
@@ -144,22 +154,22 @@ async def _slow(bench: Bench) -> str:
 
 async def _nothing_left(bench: Bench) -> str:
     seq, listener = _need_charge(bench)
-    for _ in range(_STOPS):
-        message = QueryEquipChargeStatus(start_charge_seq=seq)
-        exchange = await bench.probe.ask("query_equip_charge_status", message)
-        if listener.ears.orders(seq) or exchange.opened().ret != 0:
-            return "the charge is over"
-        if exchange.reply(QueryEquipChargeStatusReply).start_charge_seq_stat in {_ENDED, _UNKNOWN}:
-            return "the charge is over"
-        await _send_stop(bench, seq)
-    raise Fails(f"the charge {seq} may still run: stop it by hand")
+    outcome = await see_it_end(bench, seq, listener.ears)
+    bench.charge = None  # seen to, whatever has come of it
+    if not outcome.over:
+        raise Fails(outcome.warning(seq, bench.connector_id or ""))
+    return f"the charge is over: {outcome.over}"
 
 
 async def stop_what_runs(bench: Bench) -> None:
-    """The last word, however the checks ended: a charge without an order gets a stop."""
-    if bench.charge and bench.listener and not bench.listener.ears.orders(bench.charge):
-        message = QueryStopCharge(start_charge_seq=bench.charge, connector_id=bench.connector_id or "")
-        await bench.probe.ask("query_stop_charge", message)
+    """The last word where the checks were broken off: there is no table then, so stderr is told."""
+    if bench.charge is None or bench.listener is None:
+        return
+    seq, connector_id = bench.charge, bench.connector_id or ""
+    sys.stderr.write(f"broken off: the charge {seq} at {connector_id} is being stopped\n")
+    outcome = await see_it_end(bench, seq, bench.listener.ears)
+    said = f"the charge {seq} is over" if outcome.over else outcome.warning(seq, connector_id)
+    sys.stderr.write(f"{said}\n")
 
 
 CHARGE = (

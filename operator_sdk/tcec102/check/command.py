@@ -6,6 +6,9 @@ import json
 import sys
 from pathlib import Path
 
+_BROKEN_OFF = 130
+"""As shells say it of Ctrl-C."""
+
 
 def check(argv: list[str]) -> int:
     """Check a partner's T/CEC 102 platform: interpile check tcec102 PROFILE."""
@@ -27,6 +30,8 @@ def check(argv: list[str]) -> int:
     except (ValueError, OSError) as problem:
         print(f"interpile check tcec102: {problem}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        return _BROKEN_OFF
     return 1 if report.failed else 0
 
 

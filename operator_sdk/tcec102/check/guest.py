@@ -1,5 +1,6 @@
 """A driver of the home's charges at our pile, which gives nothing and costs nothing."""
 
+import contextlib
 from datetime import timedelta
 
 from msgspec.structs import asdict
@@ -118,8 +119,9 @@ async def _check(bench: Bench) -> str:
 async def release_guest(bench: Bench) -> None:
     """The last word, however the checks ended: the driver's charge gets its stop and its empty order."""
     if bench.guest and bench.listener and not bench.listener.pile.is_over:
-        await _stop(bench)
-        await _order(bench)
+        for told in (_stop, _order):
+            with contextlib.suppress(Fails, Noted):
+                await told(bench)
 
 
 GUEST = (

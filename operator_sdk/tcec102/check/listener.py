@@ -1,6 +1,8 @@
 """Where the platform under check calls us: both sides in one server, every call kept with its bytes."""
 
 import asyncio
+import contextlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -14,7 +16,7 @@ from operator_sdk.contract.tcec102.profile import Profile, Secrets
 from operator_sdk.tcec102.check.pile import Pile
 from operator_sdk.tcec102.check.report import Evidence, shown
 from operator_sdk.tcec102.handlers import Caller
-from operator_sdk.tcec102.server import Tcec102Server
+from operator_sdk.tcec102.server import Admitted, Tcec102Server
 
 
 @dataclass(slots=True)
@@ -113,6 +115,28 @@ class Ears:
         """What was told about a charge."""
         return [one for one in self.told if type(one) is kind and getattr(one, "start_charge_seq", "") == seq]
 
+    async def until(self, holds: Callable[[], bool], patience_s: float) -> None:
+        """Wait until something holds of what was told, or patience has ended."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(patience_s):
+                while not holds():
+                    self.changed.clear()
+                    await self.changed.wait()
+
+
+class Doorman(Tcec102Server):
+    """The SDK's server; `refused` are the FailReasons of the tokens that it did not give."""
+
+    def __init__(self, *args: Any, **named: Any) -> None:
+        super().__init__(*args, **named)
+        self.refused: list[int] = []
+
+    def give_token(self, partner: Admitted, message: m.QueryToken) -> m.QueryTokenReply:
+        """As the server does, and noted."""
+        reply = super().give_token(partner, message)
+        self.refused += [reply.fail_reason] if reply.succ_stat else []
+        return reply
+
 
 class Listener:
     """An ASGI app: the SDK's server behind a recorder."""
@@ -122,7 +146,7 @@ class Listener:
     ) -> None:
         self.heard: list[Heard] = []
         self.ears, self.pile = Ears(slow_s), Pile(operator_id)
-        self.server = Tcec102Server(
+        self.server = Doorman(
             [(profile, secrets)],
             operator_id=operator_id,
             clock=clock,
@@ -150,11 +174,5 @@ class Listener:
 
     async def wait(self, kind: type[Any], seq: str, patience_s: int, count: int = 1) -> list[Any]:
         """What was told about a charge, once it is `count` messages or patience has ended."""
-        try:
-            async with asyncio.timeout(patience_s):
-                while len(found := self.ears.about(kind, seq)) < count:
-                    self.ears.changed.clear()
-                    await self.ears.changed.wait()
-                return found
-        except TimeoutError:
-            return self.ears.about(kind, seq)
+        await self.ears.until(lambda: len(self.ears.about(kind, seq)) >= count, patience_s)
+        return self.ears.about(kind, seq)

@@ -9,9 +9,7 @@ from operator_sdk.contract.tcec102.profile import Profile
 from operator_sdk.errors import InterpileError
 from operator_sdk.tcec102.check.listener import Listener
 from operator_sdk.tcec102.check.probe import Fails, Noted, Probe, Skipped
-from operator_sdk.tcec102.check.report import FAILS, HOLDS, NOTE, SKIPPED, Finding
-
-_EVIDENCE_MOST = 3
+from operator_sdk.tcec102.check.report import EVIDENCE_MOST, FAILS, HOLDS, NOTE, SKIPPED, Evidence, Finding
 
 
 @dataclass(slots=True)
@@ -59,15 +57,16 @@ class Check:
 async def carry_out(check: Check, bench: Bench) -> Finding:
     """One check's finding, with the bytes of its last calls where it does not simply hold."""
     before = len(bench.probe.log)
+    evidence: tuple[Evidence, ...] = ()
     try:
         state, said = HOLDS, await check.work(bench)
     except Fails as problem:
-        state, said = FAILS, str(problem)
+        state, said, evidence = FAILS, str(problem), problem.evidence
     except Noted as remark:
         state, said = NOTE, str(remark)
     except Skipped as reason:
         state, said = SKIPPED, str(reason)
     except InterpileError as problem:
         state, said = FAILS, f"{type(problem).__name__}: {problem}"
-    shown = bench.probe.log[before:][-_EVIDENCE_MOST:] if state in {FAILS, NOTE} else []
-    return Finding(check.name, check.title, state, said, tuple(one.evidence() for one in shown))
+    shown = bench.probe.log[before:][-EVIDENCE_MOST:] if state in {FAILS, NOTE} else []
+    return Finding(check.name, check.title, state, said, evidence or tuple(one.evidence() for one in shown))

@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -28,7 +29,14 @@ _TOKEN = re.compile(r'("access_?token"\s*:\s*)"[^"]*"', re.IGNORECASE)
 
 
 class Fails(Exception):
-    """What should hold does not; the text says what came instead."""
+    """What should hold does not; the text says what came instead, `evidence` with which bytes.
+
+    Without evidence of its own it is shown with the last calls of its check.
+    """
+
+    def __init__(self, text: str, evidence: Sequence[Evidence] = ()) -> None:
+        super().__init__(text)
+        self.evidence = tuple(evidence)
 
 
 class Noted(Exception):

@@ -1,6 +1,7 @@
 """Findings, and how they are shown: a table for the terminal, JSON for machines, HTML for people."""
 
 import html
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -8,6 +9,16 @@ from typing import Any
 HOLDS, FAILS, NOTE, SKIPPED = "holds", "fails", "note", "skipped"
 _MARKS = {HOLDS: "ok  ", FAILS: "FAIL", NOTE: "note", SKIPPED: "-   "}
 _SHOWN_BYTES = 4000
+
+_ONE_OR_MORE = {
+    HOLDS: ("holds", "hold"),
+    FAILS: ("does not hold", "do not hold"),
+    NOTE: ("note", "notes"),
+    SKIPPED: ("skipped", "skipped"),
+}
+
+EVIDENCE_MOST = 3
+"""Exchanges that are shown with one finding."""
 
 _STYLE = """
 body { font: 15px/1.5 system-ui, "PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", sans-serif; color: #222;
@@ -73,8 +84,10 @@ class Report:
 
     def counts(self) -> str:
         """One line: how many of each state."""
-        states = [one.state for one in self.findings]
-        return ", ".join(f"{states.count(state)} {state}" for state in _MARKS if state in states)
+        counts = Counter(one.state for one in self.findings)
+        there = [(state, counts[state]) for state in _MARKS if counts[state]]
+        said = ", ".join(f"{count} {_ONE_OR_MORE[state][count > 1]}" for state, count in there)
+        return f"{len(self.findings)} checks: {said}"
 
 
 def shown(data: bytes) -> str:

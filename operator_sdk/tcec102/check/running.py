@@ -4,14 +4,13 @@ import argparse
 import asyncio
 import contextlib
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import httpx
 import uvicorn
 
 from operator_sdk.client.trust import authorities
 from operator_sdk.clock import Clock
-from operator_sdk.contract.tcec102.problems import Ret
 from operator_sdk.contract.tcec102.profile import Profile, read_profile
 from operator_sdk.contract.tcec102.sequences import make_qr
 from operator_sdk.tcec102.check.charge import CHARGE, stop_what_runs
@@ -45,11 +44,13 @@ async def run(given: argparse.Namespace) -> Report:
     clock = Clock()
     began = clock.wall()
     listener = None
-    if given.scan:
-        sys.stderr.write(f"scan this in the platform's app: {make_qr(CONNECTOR, operator_id)}\n")
     if given.listen:
         listener = Listener(profile, secrets, operator_id=operator_id, clock=clock, slow_s=given.slow_s)
-    async with _http(given.timeout_s) as http, _listening(listener, given.listen):
+    async with _http(given.timeout_s) as http, listening(listener, given.listen):
+        if given.scan:
+            where = f"listening on {given.listen}; " if given.listen else ""
+            sys.stderr.write(f"{where}scan this in the platform's app: {make_qr(CONNECTOR, operator_id)}\n")
+            sys.stderr.flush()
         bench = Bench(
             Probe(profile, secrets, operator_id=operator_id, clock=clock, http=http),
             listener=listener,
@@ -78,8 +79,7 @@ def _pointless(probe: Probe) -> str:
     """Why nothing more is worth asking after the first call; empty: it is."""
     if not probe.log or not probe.log[-1].http_status:
         return "the platform cannot be reached" if probe.log else ""
-    refused = probe.log[-1].claimed_ret() in {Ret.SIGNATURE, Ret.ENVELOPE}
-    return "the platform does not let us in: see token.issued" if refused else ""
+    return "" if probe.token else "the platform does not let us in: see token.issued"
 
 
 def checks_for(profile: Profile) -> list[Check]:
@@ -96,8 +96,22 @@ def _http(timeout_s: int) -> httpx.AsyncClient:
     return httpx.AsyncClient(timeout=timeout_s, trust_env=False, verify=authorities())
 
 
+class _Server(uvicorn.Server):
+    """Leaves the signals to the process: when a check is broken off, the end of its charge is still heard."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
 @contextlib.asynccontextmanager
-async def _listening(listener: Listener | None, address: str | None) -> AsyncIterator[None]:
+async def listening(listener: Listener | None, address: str | None) -> AsyncIterator[None]:
+    """The listener served at HOST:PORT, where there is one.
+
+    Raises:
+        ValueError: not HOST:PORT.
+        OSError: the address cannot be taken.
+    """
     if listener is None or address is None:
         yield
         return
@@ -107,7 +121,7 @@ async def _listening(listener: Listener | None, address: str | None) -> AsyncIte
     config = uvicorn.Config(
         listener, log_level="warning", access_log=False, lifespan="off", timeout_keep_alive=KEEP_ALIVE_S
     )
-    server = uvicorn.Server(config)
+    server = _Server(config)
     serving = asyncio.create_task(server.serve(sockets=[listen(host, int(port))]))
     try:
         yield

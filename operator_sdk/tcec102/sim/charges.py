@@ -32,7 +32,10 @@ def whole_second(at: datetime) -> datetime:
 
 
 class Charge(msgspec.Struct, kw_only=True):
-    """One charge of the host's. Times are business time, UTC, whole seconds; stored as it is."""
+    """One charge of the host's. Times are business time, UTC, whole seconds; stored as it is.
+
+    `qr_code` is the QRCode that the start came with.
+    """
 
     seq: str
     connector_id: str
@@ -41,6 +44,7 @@ class Charge(msgspec.Struct, kw_only=True):
     resolution_wh: int
     is_dc: bool
     asked_at: datetime
+    qr_code: str = ""
     started_at: datetime | None = None
     ended_at: datetime | None = None
     stat: int = STARTING

@@ -18,6 +18,7 @@ from starlette.routing import Route
 from operator_sdk.chance import fresh_id
 from operator_sdk.contract.tcec102.messages import ConnectorStatusInfo
 from operator_sdk.contract.tcec102.messages_base import standard_name
+from operator_sdk.contract.tcec102.profile import read_profile
 from operator_sdk.contract.tcec102.sequences import make_qr, make_seq
 from operator_sdk.contract.tcec102.values import format_day, parse_day, zone_of
 from operator_sdk.errors import InterpileError
@@ -75,6 +76,12 @@ class Control:
         for name in asked.get("on", []):
             self._platform.pains.switch(name, on=True)
         return self._platform.pains.names()
+
+    async def do_keys(self, asked: dict[str, Any]) -> Any:
+        """{profile}: from now on the key sets of this profile (TOML); the rest of it is not looked at."""
+        _, secrets = read_profile(_text(asked, "profile"))
+        self._platform.put_secrets(secrets)
+        return {"theirs": [one.id for one in secrets.theirs], "ours": [one.id for one in secrets.ours]}
 
     async def show_journal(self, asked: dict[str, Any]) -> Any:
         """The last messages; `interface` and `way` (in, out) narrow it down."""

@@ -197,7 +197,7 @@ class SimulatedHost:
         if charge is None:
             reason = self._may_not_start(message.connector_id)
             if not reason:
-                charge = self._begin(seq, self.world.plugs[message.connector_id])
+                charge = self._begin(message, self.world.plugs[message.connector_id])
         return QueryStartChargeReply(
             start_charge_seq=seq,
             start_charge_seq_stat=charge.stat if charge else ENDED,
@@ -214,11 +214,12 @@ class SimulatedHost:
             return OFFLINE
         return BUSY if _not_ready(plug) else 0
 
-    def _begin(self, seq: str, plug: Plug) -> Charge:
+    def _begin(self, message: QueryStartCharge, plug: Plug) -> Charge:
         decimals = min(3, self._profile.numbers.energy_decimals)
         charge = Charge(
-            seq=seq,
+            seq=message.start_charge_seq,
             connector_id=plug.info.connector_id,
+            qr_code=message.qr_code,
             power_w=_VEHICLE_DC_W if plug.is_dc else _VEHICLE_AC_W,
             room_wh=self.life.pace.vehicle_wh,
             resolution_wh=10 ** (3 - decimals),

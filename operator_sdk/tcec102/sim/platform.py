@@ -78,6 +78,11 @@ class Platform:
         if self.host is not None:
             self.host.life.resume()
 
+    def put_secrets(self, secrets: Secrets) -> None:
+        """Other key sets from now on, in both directions, as a platform that rotates has them."""
+        self.server.put_partner(self.options.profile, secrets)
+        self.client.put_secrets(secrets)
+
     async def aclose(self) -> None:
         """End the tasks and close what is open."""
         await self.tasks.cancel()

@@ -57,7 +57,7 @@ class SimulatedServer(Tcec102Server):
             self.tokens.forget(partner.profile.operator_id)
         return super().give_token(partner, message)
 
-    async def work(self, partner: Admitted, turn: Turn, opened: Opened) -> bytes:
+    async def work(self, partner: Admitted, turn: Turn, opened: Opened) -> tuple[bytes, bool]:
         """As the standard wants it, in its own time."""
         name = turn.interface.name
         self._journal.heard(name, opened.plain, self._wall())

@@ -10,8 +10,6 @@ import { isSignedIn } from "../account.js";
 import { offer } from "./offer.js";
 import { t } from "../i18n.js";
 
-const CODE_MOST = 500;
-
 /** The view; with `?code=` it goes straight on to what was scanned. */
 export function scanView({ query, signal }) {
   const code = query.get("code");
@@ -25,7 +23,7 @@ export function scanView({ query, signal }) {
 async function resolve(code, place, signal, told = null) {
   fill(place, skeleton(5));
   try {
-    const { result, now } = await demand(RESOLVE_SCAN, { code: code.slice(0, CODE_MOST) }, { signal });
+    const { result, now } = await demand(RESOLVE_SCAN, { code }, { signal });
     if (signal.aborted) return;
     fill(place, told && note(told, "warn"), offer(result, now, signal, (why) => resolve(code, place, signal, why)));
   } catch (trouble) {
@@ -44,7 +42,7 @@ function refusal(trouble) {
 }
 
 function entry(signal) {
-  const typed = field(t("code"), { autocomplete: "off", autocapitalize: "off", spellcheck: "false", enterkeyhint: "go", name: "code", maxlength: CODE_MOST }, { hint: t("code_hint") });
+  const typed = field(t("code"), { autocomplete: "off", autocapitalize: "off", spellcheck: "false", enterkeyhint: "go", name: "code" }, { hint: t("code_hint") });
   const on = (text) => { if (text.trim()) go(`#/scan?code=${encodeURIComponent(text.trim())}`); else typed.input.focus(); };
   return [
     heading(t("scan")),
