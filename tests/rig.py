@@ -26,6 +26,7 @@ from hub.core.logs import JsonLines
 from hub.core.runner import JobsRunner
 from hub.core.tables import OutboxLane, OutboxLetter, table_of
 from hub.core.tokens import Principal
+from hub.directory.model import STATUS_TTL_S
 from hub.ledger.tables import ACCOUNT, ENTRY, HOLD, HOLD_EVENT, POSTING
 from hub.parties.passwords import Cost, nobodys_hash
 from hub.parties.scope import PartyScope
@@ -329,7 +330,12 @@ async def set_up(hub: Hub, a: Platform, b: Platform, d: Platform) -> Customer:
 
 @asynccontextmanager
 async def open_rig(kind: str, **settings: Any) -> AsyncIterator[Rig]:
-    """Everything up; down again at the end, when the books must be whole."""
+    """Everything up; down again at the end, when the books must be whole.
+
+    At a speed, states are believed for as long as without one: a test that waits a second for a processor would
+    otherwise find its connectors offline.
+    """
+    settings.setdefault("status_life_s", STATUS_TTL_S * settings.get("speed", 1))
     logs = LogLines()
     root = logging.getLogger()
     folder = Path(tempfile.mkdtemp(prefix="interpile-rig-"))

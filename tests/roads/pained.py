@@ -25,8 +25,8 @@ PAIR, ROLES = Pair(sim_id=HOST, hub_id=HUB), ("host", "home")
 BASE = "[push]\nstatus_s = 30\n"
 """Ten pushes a second are two a minute at this speed."""
 
-STATIONS, DAY_S = 51, 86_400
-"""More than the fifty that may be asked for at once; what is told of a connector holds as long as the tests."""
+STATIONS = 51
+"""More than the fifty that may be asked for at once."""
 
 MIDNIGHT, FIRST_DAY = datetime(2026, 3, 2, 16, tzinfo=UTC), "2026-03-02"
 EVENING = MIDNIGHT - timedelta(minutes=50)
@@ -135,7 +135,7 @@ class Pained(Town):
 async def open_pained(folder: Path) -> AsyncIterator[Pained]:
     """Hub and platform up; it has more stations than may be asked for at once, and asks back on that."""
     epoch, port = datetime.now(UTC), free_port()
-    async with open_rig("sqlite", speed=SPEED, epoch=epoch, business_epoch=EVENING, status_life_s=DAY_S) as rig:
+    async with open_rig("sqlite", speed=SPEED, epoch=epoch, business_epoch=EVENING) as rig:
         url, partners = f"http://127.0.0.1:{port}", rig.hub.tcec102
         text = PAIR.hub_profile(url, roles=ROLES, more=BASE)
         await partners.profiles.add(text, "test", deposit_fen=EXPOSURE_FEN, limit_fen=EXPOSURE_FEN)
