@@ -230,3 +230,19 @@ async def test_what_a_full_site_could_not_note_is_told_again_while_it_stays_conn
             until(lambda: agent.charges[asked.session_id].stop_reason)
             until(lambda: agent.blacklist and agent.blacklist.version == 1)
             assert len([one for one in agent.heard if isinstance(one, BlacklistCommand)]) <= 40
+
+
+def test_what_a_site_was_silent_to_while_it_was_told_again_is_told_once_more(
+    hub: FakeHub, site: Site, tmp_path: Path
+) -> None:
+    with host_of(hub, site, tmp_path) as host:
+        url = f"ws{str(host.base_url).removeprefix('http').rstrip('/')}{EDGE_PATH}"
+        agent = FullSite(Gateway(url), site, hub.clock)
+        with running(agent):
+            until(lambda: states(host) == ["available", "available"])
+            agent.silent_to.add(TariffsCommand)
+            told = len(agent.heard)
+            until(lambda: len(agent.heard) > told)
+            agent.silent_to.clear()
+            agent.is_full = False
+            until(lambda: agent.tariffs and agent.blacklist)

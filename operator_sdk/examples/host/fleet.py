@@ -104,6 +104,7 @@ class Fleet:
                 try:
                     await self._bring_up_to_date(site)
                 except SiteError as problem:
+                    self.owes(site_id)  # it may be connected all the same, and only slow
                     log.warning("site %s: not told yet: %s", site_id, problem)
 
     def owes(self, site_id: str) -> None:
