@@ -120,10 +120,15 @@ class Receiver:
                 answer = self._results[command_id] = asyncio.get_running_loop().create_future()
                 socket, end = self._line
                 end.command(command_id, command)
-                with contextlib.suppress(ConnectionClosed, TimeoutError):
+                try:
                     await self._flush(socket, end)
                     async with asyncio.timeout(2):
                         result = await answer
+                except ConnectionClosed:
+                    self._forget(socket)  # or nobody would ever be told: to send on it again waits for nothing
+                except TimeoutError:
+                    continue
+                else:
                     assert isinstance(result, kind), result
                     return result
 
@@ -205,8 +210,11 @@ class Receiver:
         except ConnectionClosed:
             return
         finally:
-            if self._line is not None and self._line[0] is socket:
-                self._line = None
+            self._forget(socket)
+
+    def _forget(self, socket: ServerConnection) -> None:
+        if self._line is not None and self._line[0] is socket:
+            self._line = None
 
     async def _proving(self, socket: ServerConnection, end: GatewayEnd, proving: Proving) -> None:
         key = self.sites.get(proving.site_id)
