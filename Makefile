@@ -20,10 +20,10 @@ $(foreach name,$(PASSED_ON),$(if $($(name)),$(eval export $(name))))
 
 # In CI the log is all that remains, so it says more.
 PYTEST_ARGS ?= $(if $(CI),-ra --durations=25,-q)
-# Three workers for two cores, for much of the suite waits for processes. They share it file by file, so that what
+# Four workers for two cores, for much of the suite waits for processes. They share it file by file, so that what
 # a file sets up once is set up once; in the order of names, for the longest files are in browser/, contract/ and
 # faults/, and short ones end the run.
-PYTEST_WORKERS := --numprocesses 3 --dist loadfile --no-loadscope-reorder
+PYTEST_WORKERS := --numprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .PHONY: help setup check format test simulate mutants faults soak contracts contracts-check demo demo-production bench lock clean
 

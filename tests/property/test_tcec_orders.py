@@ -191,11 +191,11 @@ CHANGES: dict[str, Any] = {
 def test_an_order_that_says_anything_else_is_another_record(
     made: tuple[NotificationChargeOrderInfo, int, int], changed: set[str]
 ) -> None:
-    order, *_ = made
+    order = msgspec.structs.replace(made[0], meter_value_start=Decimal(7), meter_value_end=Decimal(9))
     changes = {name: CHANGES[name] for name in changed & CHANGES.keys()}
     for name, value in changes.items():
         if isinstance(value, Decimal):
-            changes[name] = (getattr(order, name) or 0) + value
+            changes[name] = getattr(order, name) + value
     if "stop_reason" in changed:
         changes["stop_reason"] = order.stop_reason + 1
     if "details" in changed:
@@ -204,6 +204,16 @@ def test_an_order_that_says_anything_else_is_another_record(
     other, _ = record_of(msgspec.structs.replace(order, **changes), profile(), billed())
     record, _ = record_of(order, profile(), billed())
     assert other.record_ref != record.record_ref
+
+
+@settings(max_examples=30, deadline=None)
+@given(made=orders(), name=st.sampled_from(["meter_value_start", "meter_value_end"]))
+def test_one_reading_of_the_meter_without_the_other_is_none(
+    made: tuple[NotificationChargeOrderInfo, int, int], name: str
+) -> None:
+    alone, _ = record_of(msgspec.structs.replace(made[0], **{name: Decimal(1)}), profile(), billed())
+    assert alone == record_of(made[0], profile(), billed())[0]
+    assert not alone.metered
 
 
 @settings(max_examples=100, deadline=None)
