@@ -1,10 +1,12 @@
 """The example host beside a site that is wrong, full or mischievous, and a hub that refuses a price."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from msgspec.structs import replace
 
@@ -56,6 +58,17 @@ class FullSite(SiteAgent):
         if self.is_full and isinstance(command, TariffsCommand | BlacklistCommand | StopCommand):
             return FULL
         return super()._obey(command)
+
+
+@contextmanager
+def full_site(hub: FakeHub, site: Site, folder: Path) -> Iterator[tuple[httpx.Client, FullSite]]:
+    """A host and a connected site that cannot keep what it was told."""
+    with host_of(hub, site, folder) as host:
+        url = f"ws{str(host.base_url).removeprefix('http').rstrip('/')}{EDGE_PATH}"
+        agent = FullSite(Gateway(url), site, hub.clock)
+        with running(agent):
+            until(lambda: states(host) == ["available", "available"])
+            yield host, agent
 
 
 @pytest.fixture
@@ -210,39 +223,34 @@ def test_a_price_that_the_hub_refuses_is_marked_and_everything_else_goes_on(
 async def test_what_a_full_site_could_not_note_is_told_again_while_it_stays_connected(
     hub: FakeHub, site: Site, tmp_path: Path
 ) -> None:
-    with host_of(hub, site, tmp_path) as host:
-        url = f"ws{str(host.base_url).removeprefix('http').rstrip('/')}{EDGE_PATH}"
-        agent = FullSite(Gateway(url), site, hub.clock)
-        with running(agent):
-            until(lambda: states(host) == ["available", "available"])
-            assert agent.tariffs == {}
-            agent.is_full = False
-            until(lambda: agent.tariffs and agent.blacklist)
-            asked = start(limit=None)
-            assert (await hub.call(HOST, "start", asked)).accepted
-            agent.is_full = True
-            path = {"session_id": asked.session_id}
-            with pytest.raises(ServerFailed):
-                await hub.call(HOST, "stop", StopRequest(stop_ref="s1"), path=path)
-            card: dict[str, Any] = {"tokens": [{"kind": "card", "ref": "B2000004"}]}
-            assert host.put("/local/blacklist", json=card).json()["version"] == 1
-            agent.is_full = False
-            until(lambda: agent.charges[asked.session_id].stop_reason)
-            until(lambda: agent.blacklist and agent.blacklist.version == 1)
-            assert len([one for one in agent.heard if isinstance(one, BlacklistCommand)]) <= 40
+    with full_site(hub, site, tmp_path) as (host, agent):
+        assert agent.tariffs == {}
+        agent.is_full = False
+        until(lambda: agent.tariffs and agent.blacklist)
+        asked = start(limit=None)
+        assert (await hub.call(HOST, "start", asked)).accepted
+        agent.is_full = True
+        path = {"session_id": asked.session_id}
+        with pytest.raises(ServerFailed):
+            await hub.call(HOST, "stop", StopRequest(stop_ref="s1"), path=path)
+        card: dict[str, Any] = {"tokens": [{"kind": "card", "ref": "B2000004"}]}
+        assert host.put("/local/blacklist", json=card).json()["version"] == 1
+        agent.is_full = False
+        until(lambda: agent.charges[asked.session_id].stop_reason)
+        until(lambda: agent.blacklist and agent.blacklist.version == 1)
+        assert len([one for one in agent.heard if isinstance(one, BlacklistCommand)]) <= 40
 
 
 def test_what_a_site_was_silent_to_while_it_was_told_again_is_told_once_more(
     hub: FakeHub, site: Site, tmp_path: Path
 ) -> None:
-    with host_of(hub, site, tmp_path) as host:
-        url = f"ws{str(host.base_url).removeprefix('http').rstrip('/')}{EDGE_PATH}"
-        agent = FullSite(Gateway(url), site, hub.clock)
-        with running(agent):
-            until(lambda: states(host) == ["available", "available"])
-            agent.silent_to.add(TariffsCommand)
-            told = len(agent.heard)
-            until(lambda: len(agent.heard) > told)
-            agent.silent_to.clear()
-            agent.is_full = False
-            until(lambda: agent.tariffs and agent.blacklist)
+    def told() -> int:
+        return sum(isinstance(one, TariffsCommand) for one in agent.heard)
+
+    with full_site(hub, site, tmp_path) as (_, agent):
+        agent.silent_to.add(TariffsCommand)
+        before = told()
+        until(lambda: told() > before)
+        agent.silent_to.clear()
+        agent.is_full = False
+        until(lambda: agent.tariffs and agent.blacklist)
